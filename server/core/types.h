@@ -1,0 +1,107 @@
+// The words of the product, as types. One word for one thing.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/number.h"
+
+namespace vigil {
+
+// Issued by the database, never reused, growing. An incarnation's number is the fencing token of
+// its pod; a session's number is the key of its lock.
+using Incarnation = Number<struct IncarnationTag>;
+using SessionNumber = Number<struct SessionTag>;
+using CoordinatorNumber = Number<struct CoordinatorTag>;
+using SuspicionNumber = Number<struct SuspicionTag>;
+
+// A work item's number that grows with every change of owner.
+using Fence = Number<struct FenceTag>;
+
+// The position of an event in the log of its namespace: contiguous, from 1. 0 is the position
+// before the first.
+using Seq = Number<struct SeqTag>;
+
+// Which history of the database numbers and cursors belong to. Random, renewed when a divergence is
+// found.
+using History = Number<struct HistoryTag>;
+
+// The process that holds locks, as the database knows it (Postgres: the backend's process id).
+using Backend = Number<struct BackendTag>;
+
+enum class PodState { kAlive, kSuspect, kDead, kLeft };
+enum class Profile { kStrict, kFast };
+enum class Cause { kNone, kLeft, kStreamEnded, kHeartbeatsStopped, kLockFree, kProcessExited };
+enum class WorkState { kOwned, kReleased, kCompleted };
+
+enum class EventKind {
+  kPodRegistered,
+  kPodSuspected,
+  kPodRefuted,
+  kPodMoved,
+  kPodDied,
+  kPodLeft,
+  kWorkClaimed,
+  kWorkReleased,
+  kWorkCompleted,
+};
+
+// A reading of the database's wall clock, microseconds since the Unix epoch. For people: no
+// decision rests on it. 0 is "never".
+using WallMicros = Number<struct WallMicrosTag>;
+
+// One life of a pod, as the database has it.
+struct Pod {
+  std::string ns;
+  std::string name;
+  Incarnation incarnation;
+  PodState state = PodState::kAlive;
+  Profile profile = Profile::kStrict;
+  Duration lease{};
+  std::map<std::string, std::string> labels;
+  CoordinatorNumber coordinator;
+  SessionNumber session;
+  Cause cause = Cause::kNone;
+  WallMicros registered_at;
+  WallMicros ended_at;
+
+  bool living() const { return state == PodState::kAlive || state == PodState::kSuspect; }
+};
+
+// An entry of the event log. `transaction_end` is the seq of the last event of the same
+// transaction: only there may a cursor stand.
+struct Event {
+  Seq seq;
+  Seq transaction_end;
+  EventKind kind = EventKind::kPodRegistered;
+  std::string pod_name;
+  Incarnation incarnation;
+  Cause cause = Cause::kNone;
+  uint32_t orphans = 0;
+  std::string work_key;
+  Fence fence;
+  Incarnation previous_owner;
+  WallMicros occurred_at;
+};
+
+struct WorkItem {
+  std::string ns;
+  std::string key;
+  WorkState state = WorkState::kOwned;
+  Incarnation owner;
+  std::string owner_name;
+  // Derived: OWNED, and the owner is DEAD or LEFT.
+  bool orphan = false;
+  Fence fence;
+  std::string payload;
+  std::string checkpoint;
+  std::string result;
+  WallMicros started_at;
+  WallMicros updated_at;
+};
+
+}  // namespace vigil

@@ -1,0 +1,298 @@
+// The store port: everything Vigil asks of the state engine, one method per transaction.
+//
+// Two things stand behind it: Postgres (store/postgres) and a simulated one in memory
+// (store/memory). The same conformance suite holds both to the contracts below.
+//
+// What every method keeps:
+//  1. It is one transaction: all of its effects and its events become visible at once, or none do.
+//  (P3)
+//  2. Its events take the next numbers of its namespace: contiguous, and visible in the order of
+//  the numbers.   (P4)
+//  3. It locks pods by number, then work items by key, then the namespace's head row, and decides
+//  only after it has locked.
+//  4. It ends within the deadline the store was opened with, with an Error of the reasons
+//  DATABASE_UNAVAILABLE (nothing was changed) or
+//     OUTCOME_UNKNOWN (a commit was sent and not answered: repeat the call, every change is
+//     idempotent) where it has to.
+//  5. After the commit of events it wakes the listeners of every coordinator; the wake-up carries
+//  no data and may be lost.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/error.h"
+#include "core/types.h"
+
+namespace vigil {
+
+// A pod in the session that the caller knows it by. A change that names a session is void for a pod
+// that has another one now.
+struct HostedPod {
+  Incarnation incarnation;
+  SessionNumber session;
+  auto operator<=>(const HostedPod&) const = default;
+};
+
+// The database's identity. While it is the same, no lock can have vanished but by the end of its
+// holder's session.
+using DatabaseIdentity = std::string;
+
+// A coordinator as an observer. It judges only while its row is ALIVE and `backend` holds its lock.
+// (P10)
+struct Observer {
+  CoordinatorNumber number;
+  Backend backend;
+};
+
+struct NewPod {
+  std::string ns;
+  std::string name;
+  std::string registration_id;
+  // Chosen by the coordinator; kept from the first registration when this one repeats it.
+  std::string session_token;
+  Profile profile = Profile::kStrict;
+  Duration lease{};
+  std::map<std::string, std::string> labels;
+  CoordinatorNumber coordinator;
+  // Its lock is held by a liveness session of the coordinator already.
+  SessionNumber session;
+};
+
+struct Registered {
+  Pod pod;
+  std::string session_token;
+  std::vector<WorkItem> predecessors_work;
+};
+
+struct NameTaken {
+  Incarnation incumbent;
+};
+
+struct ResumePod {
+  std::string ns;
+  Incarnation incarnation;
+  std::string session_token;
+  CoordinatorNumber coordinator;
+  SessionNumber session;
+};
+
+// A living pod whose current lock was found free.
+struct FreePod {
+  std::string ns;
+  HostedPod pod;
+  Profile profile = Profile::kStrict;
+  Duration lease{};
+  // Set when it is SUSPECT on this very evidence, stamped with the identity that the database still
+  // has.
+  SuspicionNumber suspicion;
+};
+
+struct ProbeReport {
+  DatabaseIdentity identity;
+  // How many living pods were probed.
+  uint64_t probed = 0;
+  std::vector<FreePod> free_pods;
+  // ALIVE coordinators whose lock is free.
+  std::vector<CoordinatorNumber> free_coordinators;
+};
+
+struct Suspicion {
+  HostedPod pod;
+  SuspicionNumber number;
+};
+
+struct Renewal {
+  // Sessions of this coordinator that ended without it: the pod moved, or others declared it dead.
+  std::vector<SessionNumber> taken;
+};
+
+struct LogBounds {
+  // The oldest seq that is retained, or head + 1 when none is.
+  Seq oldest;
+  Seq head;
+};
+
+struct EventPage {
+  // Whole transactions, in order.
+  std::vector<Event> events;
+  LogBounds bounds;
+};
+
+struct PodSnapshot {
+  std::vector<Pod> pods;
+  Seq head;
+};
+
+struct PodPage {
+  std::vector<Pod> pods;
+  bool more = false;
+};
+
+struct WorkPage {
+  std::vector<WorkItem> items;
+  bool more = false;
+};
+
+struct WorkFilter {
+  Incarnation owner;
+  bool claimable_only = false;
+  bool include_completed = false;
+};
+
+// The caller of a change of an item it owns.
+struct WorkHolder {
+  std::string ns;
+  std::string key;
+  Incarnation incarnation;
+  Fence fence;
+};
+
+enum class StartOutcome { kStarted, kOwned, kOrphaned, kCompleted };
+struct StartedWork {
+  StartOutcome outcome = StartOutcome::kStarted;
+  WorkItem item;
+};
+
+enum class ClaimOutcome { kClaimed, kLost };
+struct ClaimedWork {
+  ClaimOutcome outcome = ClaimOutcome::kClaimed;
+  WorkItem item;
+};
+
+struct WorkClaim {
+  std::string ns;
+  std::string key;
+  Incarnation claimant;
+  Incarnation expected_owner;
+  Fence expected_fence;
+};
+
+// One connection to the state engine. One thread at a time; blocks the caller, so never the loop's
+// thread. Reconnects by itself: after an error the next call tries anew.
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  virtual Result<History> ReadHistory() = 0;
+
+  // --- Coordinators
+
+  // Adds the row of a coordinator that holds its lock already.
+  virtual Result<void> AddCoordinator(CoordinatorNumber coordinator,
+                                      const std::string& address) = 0;
+
+  // The small write that proves that commits are acknowledged. `handled` are sessions of an earlier
+  // Renewal that need no more mention. Error COORDINATOR_UNTRUSTED: the row is not ALIVE any more;
+  // others have given this coordinator up.
+  virtual Result<Renewal> RenewCoordinator(CoordinatorNumber coordinator,
+                                           const std::vector<SessionNumber>& handled) = 0;
+
+  // The coordinator has stopped on purpose. Idempotent.
+  virtual Result<void> RemoveCoordinator(CoordinatorNumber coordinator) = 0;
+
+  // Marks coordinators DEAD whose lock is free in this transaction too. Returns those that it
+  // marked. Error COORDINATOR_UNTRUSTED as in Probe.
+  virtual Result<std::vector<CoordinatorNumber>> GiveUpCoordinators(
+      const Observer& observer, const std::vector<CoordinatorNumber>& coordinators) = 0;
+
+  // --- Pods
+
+  // Begins an incarnation, with a REGISTERED event; creates the namespace where needed. When
+  // `registration_id` has made an incarnation already, that one gets the new session as in Resume.
+  // Error INCARNATION_ENDED: that one has ended.
+  virtual Result<std::variant<Registered, NameTaken>> Register(const NewPod& pod) = 0;
+
+  // Gives a living incarnation its new session. A SUSPECT one becomes ALIVE (REFUTED event); one
+  // that comes from another coordinator has MOVED, and its old session is named in that
+  // coordinator's next Renewal. Errors: POD_NOT_FOUND, SESSION_TOKEN_INVALID, INCARNATION_ENDED.
+  virtual Result<Pod> Resume(const ResumePod& pod) = 0;
+
+  // Ends a living incarnation as LEFT, with its event. Idempotent. Errors: POD_NOT_FOUND,
+  // INCARNATION_ENDED (DEAD), SESSION_TAKEN.
+  virtual Result<void> Leave(const std::string& ns, HostedPod pod) = 0;
+
+  // The host's own evidence: marks ALIVE pods SUSPECT with a new suspicion number and event.
+  // Returns those that it marked.
+  virtual Result<std::vector<HostedPod>> SuspectHosted(const std::string& ns, Cause cause,
+                                                       const std::vector<HostedPod>& pods) = 0;
+
+  // The host's own evidence: ends living pods as DEAD, with one DIED event each. Returns those that
+  // it ended.   (P1, P2)
+  virtual Result<std::vector<HostedPod>> DeclareHosted(const std::string& ns, Cause cause,
+                                                       const std::vector<HostedPod>& pods) = 0;
+
+  // The host holds the locks of these sessions (again): SUSPECT ones become ALIVE, with an event.
+  // Returns those that it refuted.
+  virtual Result<std::vector<HostedPod>> Refute(const std::string& ns,
+                                                const std::vector<HostedPod>& pods) = 0;
+
+  // Tries the current lock of every living pod and of every ALIVE coordinator but the observer, and
+  // lets go of those that it got. Changes nothing. Error COORDINATOR_UNTRUSTED: the observer's own
+  // row is not ALIVE, or its lock is not held by its backend.   (P10)
+  virtual Result<ProbeReport> Probe(const Observer& observer) = 0;
+
+  // Weak evidence: marks those whose current lock is free in this transaction too, and which are
+  // not yet SUSPECT on such evidence under the same identity, as SUSPECT with a new number. Returns
+  // the suspicions that it made. Errors as in Probe.
+  virtual Result<std::vector<Suspicion>> SuspectFree(const Observer& observer,
+                                                     const std::string& ns,
+                                                     const std::vector<HostedPod>& pods) = 0;
+
+  // The verdict on weak evidence: ends those as DEAD whose current lock is free in this transaction
+  // too and whose suspicion is still the one named, under the same identity. Returns those that it
+  // ended. Errors as in Probe.   (P1, P2, P10)
+  virtual Result<std::vector<HostedPod>> DeclareFree(const Observer& observer,
+                                                     const std::string& ns,
+                                                     const std::vector<Suspicion>& suspicions) = 0;
+
+  // Error POD_NOT_FOUND.
+  virtual Result<Pod> GetPod(const std::string& ns, const std::string& name) = 0;
+
+  // Pods with a larger incarnation than `after`, by incarnation.
+  virtual Result<PodPage> ListPods(const std::string& ns, bool include_ended, Incarnation after,
+                                   uint32_t limit) = 0;
+
+  // The living pods and the head of the log, from one snapshot of the database.
+  virtual Result<PodSnapshot> Snapshot(const std::string& ns) = 0;
+
+  // --- Event log
+
+  // The bounds of these logs, in the same order; {1, 0} for a namespace that does not exist yet.
+  virtual Result<std::vector<LogBounds>> ReadBounds(const std::vector<std::string>& namespaces) = 0;
+
+  // Events after a position, at least one whole transaction if there is any and otherwise about
+  // `limit`.
+  virtual Result<EventPage> ReadEvents(const std::string& ns, Seq after, uint32_t limit) = 0;
+
+  // --- Work. In each change the caller's row is locked until the commit; it must be living: errors
+  // POD_NOT_FOUND, INCARNATION_ENDED.   (P6)
+
+  virtual Result<StartedWork> StartWork(const std::string& ns, const std::string& key,
+                                        Incarnation incarnation, const std::string& payload) = 0;
+
+  // Errors of the next three: WORK_NOT_FOUND, FENCED (with owner and fence), WORK_COMPLETED.   (P5)
+  virtual Result<WorkItem> CheckpointWork(const WorkHolder& holder,
+                                          const std::string& checkpoint) = 0;
+  virtual Result<WorkItem> CompleteWork(const WorkHolder& holder, const std::string& result) = 0;
+  virtual Result<WorkItem> ReleaseWork(const WorkHolder& holder) = 0;
+
+  // Errors: WORK_NOT_FOUND, OWNER_ALIVE, WORK_COMPLETED. CLAIMED again for a claim that this very
+  // claimant has won already.   (P5, P6)
+  virtual Result<ClaimedWork> ClaimWork(const WorkClaim& claim) = 0;
+
+  // Claims up to `limit` orphans and released items, skipping locked ones. Returns them by key.
+  virtual Result<std::vector<WorkItem>> ClaimOrphans(const std::string& ns, Incarnation claimant,
+                                                     uint32_t limit) = 0;
+
+  // Error WORK_NOT_FOUND.
+  virtual Result<WorkItem> GetWork(const std::string& ns, const std::string& key) = 0;
+
+  // Items with a larger key than `after`, by key (compared byte by byte).
+  virtual Result<WorkPage> ListWork(const std::string& ns, const WorkFilter& filter,
+                                    const std::string& after, uint32_t limit) = 0;
+};
+
+}  // namespace vigil
