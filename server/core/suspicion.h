@@ -1,0 +1,55 @@
+// Weighs weak suspicions: which of those that stand have stood for their grace.
+//
+// A free lock looks the same whether the pod died, its coordinator did, or Postgres restarted; only
+// time tells them apart. Each observer counts that time on its own clock from when it first read
+// this very suspicion, so that no two machines' clocks are compared. Rejected: comparing the
+// database's clock with the time stamped on the suspicion; it is a wall clock and jumps.
+#pragma once
+
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "core/types.h"
+
+namespace vigil {
+
+struct StandingSuspicion {
+  SuspicionNumber number;
+  Duration grace{};
+};
+
+// Invariants:
+//  1. A suspicion is due only after it was read in every observation for its whole grace.   (P1,
+//  P7)
+//  2. An observer that did not observe for `longest_gap` remembers nothing: it may have been
+//  frozen, or cut off.   (P9, P10)
+class SuspicionTracker {
+ public:
+  explicit SuspicionTracker(Duration longest_gap) : longest_gap_(longest_gap) {}
+
+  // Takes what stands now and returns those that are due. One that is missing is forgotten.
+  std::vector<SuspicionNumber> Observe(const std::vector<StandingSuspicion>& standing,
+                                       Instant now) {
+    if (last_observation_ && now - *last_observation_ > longest_gap_) first_read_.clear();
+    last_observation_ = now;
+    std::unordered_map<SuspicionNumber, Instant> still;
+    std::vector<SuspicionNumber> due;
+    for (const auto& suspicion : standing) {
+      const auto known = first_read_.find(suspicion.number);
+      const Instant first = known == first_read_.end() ? now : known->second;
+      still.emplace(suspicion.number, first);
+      if (now - first >= suspicion.grace) due.push_back(suspicion.number);
+    }
+    first_read_ = std::move(still);
+    return due;
+  }
+
+ private:
+  Duration longest_gap_;
+  std::optional<Instant> last_observation_;
+  std::unordered_map<SuspicionNumber, Instant> first_read_;
+};
+
+}  // namespace vigil

@@ -1,0 +1,28 @@
+// The forms and bounds of what callers send. Every error is INVALID_FIELD and names the field.
+// (P11)
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "core/types.h"
+
+namespace vigil {
+
+inline constexpr size_t kLargestPayload = 64 * 1024;
+
+Result<void> CheckNamespace(std::string_view ns);
+Result<void> CheckPodName(std::string_view name);
+Result<void> CheckRegistrationId(std::string_view id);
+Result<void> CheckLease(Duration lease);
+Result<void> CheckLabels(const std::map<std::string, std::string>& labels);
+Result<void> CheckWorkKey(std::string_view key);
+Result<void> CheckPayload(std::string_view field, std::string_view payload);
+
+// Numbers of the database are from 1 to 2^63 - 1.
+Result<void> CheckIncarnation(std::string_view field, uint64_t incarnation);
+Result<void> CheckFence(std::string_view field, uint64_t fence);
+
+}  // namespace vigil

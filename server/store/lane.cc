@@ -1,0 +1,46 @@
+#include "store/lane.h"
+
+namespace vigil {
+
+ThreadLane::ThreadLane(Database& database, Options options) : options_(std::move(options)) {
+  for (int i = 0; i < options_.threads; ++i) {
+    std::shared_ptr<Store> store = database.OpenStore(options_.deadline);
+    threads_.emplace_back([this, store] { Serve(*store); });
+  }
+}
+
+ThreadLane::~ThreadLane() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+    queue_.clear();
+  }
+  changed_.notify_all();
+  for (auto& thread : threads_) thread.join();
+}
+
+bool ThreadLane::Enqueue(std::function<void(Store&)> work) {
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_ || queue_.size() >= options_.queue) return false;
+    queue_.push_back(std::move(work));
+  }
+  changed_.notify_one();
+  return true;
+}
+
+void ThreadLane::Serve(Store& store) {
+  while (true) {
+    std::function<void(Store&)> work;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      if (stopping_) return;
+      work = std::move(queue_.front());
+      queue_.pop_front();
+    }
+    work(store);
+  }
+}
+
+}  // namespace vigil
