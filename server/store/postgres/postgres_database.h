@@ -1,0 +1,43 @@
+// The state engine on Postgres.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/loop.h"
+#include "store/database.h"
+
+namespace vigil {
+
+struct PostgresOptions {
+  // Keywords or a URI, as libpq takes them. Name the host by address, or `localhost`: the look-up
+  // of a name blocks the event loop. Several hosts are tried in order, and a server that does not
+  // take writes is passed over. May carry a password: never logged.
+  std::string conninfo;
+  // Shown in pg_stat_activity, followed by what the connection is for.
+  std::string application_name = "vigil";
+  // Postgres itself ends a liveness session that has been idle for this long.
+  Duration idle_session_timeout = std::chrono::seconds(3);
+  // An operation of a liveness session that takes longer ends it; opening one takes at most as
+  // long.
+  Duration operation_deadline = std::chrono::seconds(5);
+};
+
+// Needs PostgreSQL 14 or later, migrated to PostgresSchema(), and a direct connection (no
+// transaction pooler). Does not connect by itself. Outlives what it opened; `loop` outlives it.
+class PostgresDatabase final : public Database {
+ public:
+  PostgresDatabase(EventLoop& loop, PostgresOptions options);
+
+  std::unique_ptr<Store> OpenStore(Duration deadline) override;
+  void OpenLivenessSession(Then<std::unique_ptr<LivenessSession>> then) override;
+  std::unique_ptr<LogListener> Listen(std::function<void()> wake_up) override;
+
+ private:
+  EventLoop& loop_;
+  PostgresOptions options_;
+};
+
+}  // namespace vigil
