@@ -15,8 +15,10 @@
 
 namespace vigil {
 
-struct StandingSuspicion {
-  SuspicionNumber number;
+// A suspicion is known by its number; a coordinator's, which has none, by the coordinator's number.
+template <typename Key>
+struct Standing {
+  Key key;
   Duration grace{};
 };
 
@@ -25,22 +27,22 @@ struct StandingSuspicion {
 //  P7)
 //  2. An observer that did not observe for `longest_gap` remembers nothing: it may have been
 //  frozen, or cut off.   (P9, P10)
+template <typename Key>
 class SuspicionTracker {
  public:
   explicit SuspicionTracker(Duration longest_gap) : longest_gap_(longest_gap) {}
 
   // Takes what stands now and returns those that are due. One that is missing is forgotten.
-  std::vector<SuspicionNumber> Observe(const std::vector<StandingSuspicion>& standing,
-                                       Instant now) {
+  std::vector<Key> Observe(const std::vector<Standing<Key>>& standing, Instant now) {
     if (last_observation_ && now - *last_observation_ > longest_gap_) first_read_.clear();
     last_observation_ = now;
-    std::unordered_map<SuspicionNumber, Instant> still;
-    std::vector<SuspicionNumber> due;
+    std::unordered_map<Key, Instant> still;
+    std::vector<Key> due;
     for (const auto& suspicion : standing) {
-      const auto known = first_read_.find(suspicion.number);
+      const auto known = first_read_.find(suspicion.key);
       const Instant first = known == first_read_.end() ? now : known->second;
-      still.emplace(suspicion.number, first);
-      if (now - first >= suspicion.grace) due.push_back(suspicion.number);
+      still.emplace(suspicion.key, first);
+      if (now - first >= suspicion.grace) due.push_back(suspicion.key);
     }
     first_read_ = std::move(still);
     return due;
@@ -49,7 +51,7 @@ class SuspicionTracker {
  private:
   Duration longest_gap_;
   std::optional<Instant> last_observation_;
-  std::unordered_map<SuspicionNumber, Instant> first_read_;
+  std::unordered_map<Key, Instant> first_read_;
 };
 
 }  // namespace vigil

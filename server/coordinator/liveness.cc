@@ -1,0 +1,170 @@
+#include "coordinator/liveness.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "core/errors.h"
+
+namespace vigil {
+namespace {
+
+constexpr Duration kFirstReopen = std::chrono::milliseconds(20);
+constexpr Duration kLongestReopen = std::chrono::seconds(1);
+// A prober holds a free key only for the length of one statement.
+constexpr Duration kRetakeInterval = std::chrono::milliseconds(20);
+
+}  // namespace
+
+LivenessSessions::Slot::Slot(Duration window_length, uint64_t seed)
+    : window(window_length), backoff(kFirstReopen, kLongestReopen, seed) {}
+
+LivenessSessions::LivenessSessions(Database& database, Scheduler& scheduler, const Clock& clock,
+                                   Timing timing, int count, uint64_t seed)
+    : database_(database), scheduler_(scheduler), clock_(clock), timing_(timing) {
+  for (int i = 0; i < count; ++i) {
+    slots_.push_back(std::make_unique<Slot>(timing_.trust_window, seed + static_cast<uint64_t>(i)));
+  }
+}
+
+void LivenessSessions::Start() {
+  for (auto& slot : slots_) OpenSlot(*slot);
+}
+
+void LivenessSessions::OpenSlot(Slot& slot) {
+  database_.OpenLivenessSession([this, &slot](Result<std::unique_ptr<LivenessSession>> opened) {
+    if (!opened) {
+      log::Debug("A liveness session could not be opened.", {{"error", opened.error().message}});
+      slot.timer = scheduler_.After(slot.backoff.Next(), [this, &slot] { OpenSlot(slot); });
+      return;
+    }
+    slot.session = std::move(*opened);
+    slot.backoff.Reset();
+    slot.session->OnLost([this, &slot](const Error& error) {
+      log::Warning("A liveness session was lost; its locks are taken again.",
+                   {{"locks", slot.locks}, {"error", error.message}});
+      Lost(slot);
+    });
+    slot.pinging = false;
+    PingRegularly(slot);
+    Retake(slot);
+  });
+}
+
+void LivenessSessions::Lost(Slot& slot) {
+  // The session is destroyed later: it is the one that calls.
+  scheduler_.Post([gone = std::shared_ptr<LivenessSession>(std::move(slot.session))] {});
+  for (auto& [number, lock] : locks_) {
+    if (lock.slot != &slot) continue;
+    if (lock.confirmed && slot.window.proven()) lock.carried.Prove(*slot.window.proven());
+    lock.confirmed = false;
+    lock.held = false;
+  }
+  slot.window.Revoke();
+  slot.timer = scheduler_.After(slot.backoff.Next(), [this, &slot] { OpenSlot(slot); });
+}
+
+void LivenessSessions::Retake(Slot& slot) {
+  std::vector<LockKey> missing;
+  for (const auto& [number, lock] : locks_) {
+    if (lock.slot == &slot && !lock.held) missing.push_back({LockKind::kSession, number.value});
+  }
+  if (missing.empty()) return;
+  slot.session->TakeLocks(missing, [this, &slot,
+                                    asked = missing.size()](Result<std::vector<LockKey>> taken) {
+    if (!taken) return;  // The session is lost, and OnLost goes on from there.
+    std::vector<SessionNumber> retaken;
+    for (const LockKey& key : *taken) {
+      const auto found = locks_.find(SessionNumber{key.number});
+      if (found == locks_.end()) {
+        slot.session->ReleaseLock(key, [](Result<void>) {});  // Released while it was being taken.
+        continue;
+      }
+      found->second.held = true;
+      retaken.push_back(found->first);
+    }
+    if (!retaken.empty() && on_retaken_) on_retaken_(retaken);
+    if (taken->size() < asked) {
+      slot.timer = scheduler_.After(kRetakeInterval, [this, &slot] {
+        PingRegularly(slot);
+        Retake(slot);
+      });
+    }
+  });
+}
+
+void LivenessSessions::PingRegularly(Slot& slot) {
+  if (!slot.session) return;
+  if (!slot.pinging) {
+    slot.pinging = true;
+    const Instant sent = clock_.Now();
+    slot.session->Ping([&slot, sent](Result<void> answered) {
+      slot.pinging = false;
+      if (answered) slot.window.Prove(sent);
+    });
+  }
+  slot.timer = scheduler_.After(timing_.ping_interval, [this, &slot] { PingRegularly(slot); });
+}
+
+LivenessSessions::Slot* LivenessSessions::Emptiest() {
+  Slot* emptiest = nullptr;
+  for (auto& slot : slots_) {
+    if (slot->session && (!emptiest || slot->locks < emptiest->locks)) emptiest = slot.get();
+  }
+  return emptiest;
+}
+
+void LivenessSessions::Issue(Then<SessionNumber> then) {
+  Slot* slot = Emptiest();
+  if (!slot) {
+    scheduler_.Post([then] { then(Fail(DatabaseUnavailable("no liveness session is open"))); });
+    return;
+  }
+  ++slot->locks;
+  const Instant sent = clock_.Now();
+  slot->session->IssueLock(LockKind::kSession, [this, slot, sent, then](Result<uint64_t> issued) {
+    if (!issued) {
+      --slot->locks;
+      then(Fail(std::move(issued.error())));
+      return;
+    }
+    slot->window.Prove(sent);
+    const SessionNumber number{*issued};
+    locks_.emplace(number, Lock{slot, true, true, TrustWindow(timing_.trust_window)});
+    then(number);
+  });
+}
+
+void LivenessSessions::Release(SessionNumber session) {
+  const auto found = locks_.find(session);
+  if (found == locks_.end()) return;
+  const Lock lock = found->second;
+  locks_.erase(found);
+  --lock.slot->locks;
+  if (lock.held && lock.slot->session) {
+    lock.slot->session->ReleaseLock({LockKind::kSession, session.value}, [](Result<void>) {});
+  }
+}
+
+void LivenessSessions::Confirm(const std::vector<SessionNumber>& sessions) {
+  for (const SessionNumber session : sessions) {
+    const auto found = locks_.find(session);
+    // Lost again meanwhile: the next taking is confirmed by itself.
+    if (found != locks_.end() && found->second.held) found->second.confirmed = true;
+  }
+}
+
+bool LivenessSessions::Trusts(SessionNumber session, Instant now) const {
+  const auto found = locks_.find(session);
+  if (found == locks_.end()) return false;
+  const Lock& lock = found->second;
+  return (lock.confirmed && lock.slot->window.Holds(now)) || lock.carried.Holds(now);
+}
+
+bool LivenessSessions::Healthy(Instant now) const {
+  for (const auto& slot : slots_) {
+    if (slot->session && slot->window.Holds(now)) return true;
+  }
+  return false;
+}
+
+}  // namespace vigil

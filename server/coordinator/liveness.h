@@ -1,0 +1,92 @@
+// The liveness sessions of this coordinator: where the locks of its pods are held, and how far each
+// lock can be trusted.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/loop.h"
+#include "core/backoff.h"
+#include "core/timing.h"
+#include "core/trust.h"
+#include "store/database.h"
+
+namespace vigil {
+
+// Keeps a fixed number of liveness sessions open, gives each new pod the emptiest one, pings them,
+// and when one is lost opens it anew and takes its locks again.
+//
+// Runs on the loop's thread.
+// Invariants:
+//  1. Every number that Issue gave, and that was not released, is locked in exactly one session, or
+//  being taken again.
+//  2. A lock that was taken again extends no lease before Confirm: the suspicion that its absence
+//  may have raised is cleared first.   (P9)
+//  3. A lock's proof is as old as the sending of the last answered ping of the session that held
+//  it.   (P7)
+// It does not promise that a lock is held now: only the database knows.
+class LivenessSessions {
+ public:
+  LivenessSessions(Database& database, Scheduler& scheduler, const Clock& clock, Timing timing,
+                   int count, uint64_t seed);
+
+  // Called with sessions whose locks were lost and taken again.
+  void OnRetaken(std::function<void(std::vector<SessionNumber>)> callback) {
+    on_retaken_ = std::move(callback);
+  }
+
+  void Start();
+
+  // A new session number, locked. Error DATABASE_UNAVAILABLE when no session is open.
+  void Issue(Then<SessionNumber> then);
+
+  // Lets a lock go. Idempotent.
+  void Release(SessionNumber session);
+
+  // The suspicion of these sessions is cleared: their locks count again.
+  void Confirm(const std::vector<SessionNumber>& sessions);
+
+  // Whether the lock was there within the trust window.
+  bool Trusts(SessionNumber session, Instant now) const;
+
+  // Whether any session was lately found healthy; a new pod can be hosted.
+  bool Healthy(Instant now) const;
+
+ private:
+  struct Slot {
+    Slot(Duration window, uint64_t seed);
+    std::unique_ptr<LivenessSession> session;
+    TrustWindow window;
+    Backoff backoff;
+    size_t locks = 0;
+    bool pinging = false;
+    std::unique_ptr<Timer> timer;
+  };
+  struct Lock {
+    Slot* slot = nullptr;
+    bool held = false;
+    bool confirmed = false;
+    // The last proof of an earlier session that held it.
+    TrustWindow carried;
+  };
+
+  void OpenSlot(Slot& slot);
+  void Lost(Slot& slot);
+  void Retake(Slot& slot);
+  void PingRegularly(Slot& slot);
+  Slot* Emptiest();
+
+  Database& database_;
+  Scheduler& scheduler_;
+  const Clock& clock_;
+  const Timing timing_;
+  std::function<void(std::vector<SessionNumber>)> on_retaken_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+  std::unordered_map<SessionNumber, Lock> locks_;
+};
+
+}  // namespace vigil

@@ -1,0 +1,145 @@
+#include "coordinator/prober.h"
+
+#include <algorithm>
+#include <map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+
+namespace vigil {
+namespace {
+
+constexpr size_t kLargestBatch = 256;
+// An observer that was silent for longer has missed what happened meanwhile.
+constexpr int kLongestGapInProbes = 4;
+
+template <typename T>
+std::vector<std::vector<T>> InBatches(const std::vector<T>& all) {
+  std::vector<std::vector<T>> batches;
+  for (size_t i = 0; i < all.size(); i += kLargestBatch) {
+    const auto begin = all.begin() + static_cast<std::ptrdiff_t>(i);
+    const auto end =
+        all.begin() + static_cast<std::ptrdiff_t>(std::min(i + kLargestBatch, all.size()));
+    batches.emplace_back(begin, end);
+  }
+  return batches;
+}
+
+}  // namespace
+
+Prober::Prober(Lane& lane, Scheduler& scheduler, const Clock& clock, Timing timing,
+               const Membership& membership, uint64_t seed, std::function<void()> committed)
+    : lane_(lane),
+      scheduler_(scheduler),
+      clock_(clock),
+      timing_(timing),
+      membership_(membership),
+      committed_(std::move(committed)),
+      random_(seed),
+      pods_(kLongestGapInProbes * timing.probe_interval),
+      coordinators_(kLongestGapInProbes * timing.probe_interval) {}
+
+void Prober::Start() { ProbeSoon(); }
+
+void Prober::ProbeSoon() {
+  // Between half an interval and one and a half, so that the coordinators' probes fall out of step.
+  const auto interval = timing_.probe_interval.count();
+  std::uniform_int_distribution<Duration::rep> between(interval / 2, interval * 3 / 2);
+  timer_ = scheduler_.After(Duration(between(random_)), [this] { Probe(); });
+}
+
+void Prober::Probe() {
+  const auto observer = membership_.observer(clock_.Now());
+  if (!observer) {
+    ProbeSoon();
+    return;
+  }
+  Ask<ProbeReport>(
+      lane_, scheduler_, [observer = *observer](Store& store) { return store.Probe(observer); },
+      [this, observer = *observer](const Result<ProbeReport>& report) {
+        // What was asked for before a pause of our own says nothing about now.
+        if (report && membership_.observer(clock_.Now())) {
+          Judge(observer, *report);
+        } else if (!report) {
+          log::Debug("The probe failed.", {{"error", report.error().message}});
+        }
+        if (under_way_ == 0) ProbeSoon();
+      });
+}
+
+void Prober::Judge(const Observer& observer, const ProbeReport& report) {
+  const Instant now = clock_.Now();
+  std::map<std::string, std::vector<HostedPod>> unsuspected;
+  std::vector<Standing<SuspicionNumber>> standing;
+  for (const FreePod& free : report.free_pods) {
+    if (!free.suspicion) {
+      unsuspected[free.ns].push_back(free.pod);
+    } else {
+      standing.push_back({free.suspicion, GraceFor(free.profile, free.lease, timing_)});
+    }
+  }
+  const auto due_numbers = pods_.Observe(standing, now);
+  const std::unordered_set<SuspicionNumber> due(due_numbers.begin(), due_numbers.end());
+  std::map<std::string, std::vector<Suspicion>> verdicts;
+  for (const FreePod& free : report.free_pods) {
+    if (due.contains(free.suspicion)) verdicts[free.ns].push_back({free.pod, free.suspicion});
+  }
+
+  for (const auto& [ns, pods] : unsuspected) {
+    for (const auto& batch : InBatches(pods)) {
+      Carry<std::vector<Suspicion>>(
+          [observer, ns = ns, batch](Store& store) {
+            return store.SuspectFree(observer, ns, batch);
+          },
+          [ns = ns](const Suspicion& suspicion) {
+            log::Info("A lock was found free; its pod is SUSPECT.",
+                      {{"namespace", ns},
+                       {"incarnation", suspicion.pod.incarnation},
+                       {"suspicion", suspicion.number}});
+          });
+    }
+  }
+  for (const auto& [ns, suspicions] : verdicts) {
+    for (const auto& batch : InBatches(suspicions)) {
+      Carry<std::vector<HostedPod>>(
+          [observer, ns = ns, batch](Store& store) {
+            return store.DeclareFree(observer, ns, batch);
+          },
+          [ns = ns](const HostedPod& pod) {
+            log::Info("The lock stayed free for the grace; its pod is DEAD.",
+                      {{"namespace", ns}, {"incarnation", pod.incarnation}});
+          });
+    }
+  }
+
+  std::vector<Standing<CoordinatorNumber>> silent;
+  for (const CoordinatorNumber number : report.free_coordinators) {
+    silent.push_back({number, Stretched(timing_.trust_window, timing_)});
+  }
+  const auto lost = coordinators_.Observe(silent, now);
+  if (!lost.empty()) {
+    Carry<std::vector<CoordinatorNumber>>(
+        [observer, lost](Store& store) { return store.GiveUpCoordinators(observer, lost); },
+        [](CoordinatorNumber number) {
+          log::Info("A coordinator is gone and was given up.", {{"coordinator", number}});
+        });
+  }
+}
+
+template <typename T, typename Verdict>
+void Prober::Carry(std::function<Result<T>(Store&)> work, Verdict told) {
+  ++under_way_;
+  Ask<T>(lane_, scheduler_, std::move(work), [this, told](const Result<T>& outcome) {
+    if (outcome) {
+      for (const auto& one : *outcome) told(one);
+      if (!outcome->empty()) committed_();
+    } else {
+      log::Failed("A verdict of the probe was not carried out.", outcome.error());
+    }
+    if (--under_way_ == 0) ProbeSoon();
+  });
+}
+
+}  // namespace vigil

@@ -1,0 +1,53 @@
+// Finds the dead that no host speaks for: pods and coordinators whose locks are free.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <random>
+
+#include "base/clock.h"
+#include "base/loop.h"
+#include "coordinator/membership.h"
+#include "core/suspicion.h"
+#include "core/timing.h"
+#include "store/lane.h"
+
+namespace vigil {
+
+// One probe at a time: tries every lock, raises suspicions, and carries out the verdicts whose
+// grace has passed.
+//
+// Runs on the loop's thread, its transactions in a lane of its own whose sessions hold no pod's
+// lock. Invariants:
+//  1. It judges nobody while the membership has no observer.   (P10)
+//  2. A verdict rests on a suspicion that it read in every probe for the whole grace.   (P1, P7)
+class Prober {
+ public:
+  // `committed` is called after each transaction that wrote events.
+  Prober(Lane& lane, Scheduler& scheduler, const Clock& clock, Timing timing,
+         const Membership& membership, uint64_t seed, std::function<void()> committed);
+
+  void Start();
+
+ private:
+  void ProbeSoon();
+  void Probe();
+  void Judge(const Observer& observer, const ProbeReport& report);
+  template <typename T, typename Verdict>
+  void Carry(std::function<Result<T>(Store&)> work, Verdict told);
+
+  Lane& lane_;
+  Scheduler& scheduler_;
+  const Clock& clock_;
+  const Timing timing_;
+  const Membership& membership_;
+  const std::function<void()> committed_;
+  std::mt19937_64 random_;
+  SuspicionTracker<SuspicionNumber> pods_;
+  SuspicionTracker<CoordinatorNumber> coordinators_;
+  // Transactions of this round that are under way; the next round waits for them.
+  int under_way_ = 0;
+  std::unique_ptr<Timer> timer_;
+};
+
+}  // namespace vigil

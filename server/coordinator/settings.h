@@ -1,0 +1,26 @@
+// What an operator can set about a coordinator, beside addresses and logs.
+#pragma once
+
+#include <cstddef>
+
+#include "core/bounded_queue.h"
+#include "core/timing.h"
+
+namespace vigil {
+
+struct CoordinatorSettings {
+  Timing timing;
+  int liveness_sessions = 8;
+  size_t max_pods = 10000;
+  size_t max_subscribers = 10000;
+  // What one subscriber may have waiting for it in live delivery.
+  QueueLimits subscriber_queue{4096, 4 * 1024 * 1024};
+  // Silence on a subscription is broken by a position this often.
+  Duration position_interval = std::chrono::seconds(5);
+  // A floor under lost wake-ups.
+  Duration log_poll_interval = std::chrono::seconds(1);
+  // How long the first message of a stream may take.
+  Duration first_message_deadline = std::chrono::seconds(10);
+};
+
+}  // namespace vigil

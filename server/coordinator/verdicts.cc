@@ -1,0 +1,67 @@
+#include "coordinator/verdicts.h"
+
+#include <algorithm>
+#include <iterator>
+#include <memory>
+#include <utility>
+
+namespace vigil {
+namespace {
+
+// Bounds how long one transaction holds the head of the log, and the size of its part of the log.
+// (P11)
+constexpr size_t kLargestBatch = 256;
+
+}  // namespace
+
+void Verdicts::Suspect(const std::string& ns, HostedPod pod, Cause cause, Done done) {
+  Add({Verdict::kSuspect, ns, cause}, pod, std::move(done));
+}
+
+void Verdicts::Declare(const std::string& ns, HostedPod pod, Cause cause, Done done) {
+  Add({Verdict::kDeclare, ns, cause}, pod, std::move(done));
+}
+
+void Verdicts::Add(Kind kind, HostedPod pod, Done done) {
+  Queue& queue = queues_[kind];
+  queue.waiting.push_back({pod, std::move(done)});
+  if (!queue.under_way) Commit(kind);
+}
+
+void Verdicts::Commit(const Kind& kind) {
+  Queue& queue = queues_[kind];
+  if (queue.waiting.empty()) {
+    queues_.erase(kind);
+    return;
+  }
+  const auto size = static_cast<std::ptrdiff_t>(std::min(queue.waiting.size(), kLargestBatch));
+  auto batch =
+      std::make_shared<std::vector<Waiting>>(std::make_move_iterator(queue.waiting.begin()),
+                                             std::make_move_iterator(queue.waiting.begin() + size));
+  queue.waiting.erase(queue.waiting.begin(), queue.waiting.begin() + size);
+  queue.under_way = true;
+
+  std::vector<HostedPod> pods;
+  for (const Waiting& waiting : *batch) pods.push_back(waiting.pod);
+  Ask<std::vector<HostedPod>>(
+      lane_, scheduler_,
+      [kind, pods](Store& store) {
+        const auto& [verdict, ns, cause] = kind;
+        return verdict == Verdict::kSuspect ? store.SuspectHosted(ns, cause, pods)
+                                            : store.DeclareHosted(ns, cause, pods);
+      },
+      [this, kind, batch](const Result<std::vector<HostedPod>>& changed) {
+        if (changed && !changed->empty()) committed_();
+        queues_[kind].under_way = false;
+        Commit(kind);
+        for (const Waiting& waiting : *batch) {
+          if (!changed) {
+            waiting.done(Fail(changed.error()));
+            continue;
+          }
+          waiting.done(std::find(changed->begin(), changed->end(), waiting.pod) != changed->end());
+        }
+      });
+}
+
+}  // namespace vigil

@@ -1,0 +1,53 @@
+// The host's own evidence on its way into the database.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <string>
+#include <tuple>
+
+#include "base/loop.h"
+#include "store/lane.h"
+#include "store/store.h"
+
+namespace vigil {
+
+// Gathers suspicions and deaths that arrive while a transaction is under way, and commits them
+// together: one for the first, then as many as have gathered. Runs on the loop's thread.
+class Verdicts {
+ public:
+  // True when this verdict changed the pod's state, false when it was void (the pod has moved, or
+  // had ended).
+  using Done = Then<bool>;
+
+  // `committed` is called after each transaction that wrote events.
+  Verdicts(Lane& lane, Scheduler& scheduler, std::function<void()> committed)
+      : lane_(lane), scheduler_(scheduler), committed_(std::move(committed)) {}
+
+  void Suspect(const std::string& ns, HostedPod pod, Cause cause, Done done);
+  void Declare(const std::string& ns, HostedPod pod, Cause cause, Done done);
+
+ private:
+  enum class Verdict { kSuspect, kDeclare };
+  // What one transaction can hold: one verdict, one namespace, one cause.
+  using Kind = std::tuple<Verdict, std::string, Cause>;
+  struct Waiting {
+    HostedPod pod;
+    Done done;
+  };
+  struct Queue {
+    std::deque<Waiting> waiting;
+    bool under_way = false;
+  };
+
+  void Add(Kind kind, HostedPod pod, Done done);
+  void Commit(const Kind& kind);
+
+  Lane& lane_;
+  Scheduler& scheduler_;
+  const std::function<void()> committed_;
+  std::map<Kind, Queue> queues_;
+};
+
+}  // namespace vigil
