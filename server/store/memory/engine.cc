@@ -1,0 +1,160 @@
+#include "store/memory/engine.h"
+
+#include <random>
+#include <string>
+#include <utility>
+
+namespace vigil::memory {
+namespace {
+
+DatabaseIdentity IdentityOf(uint64_t server_starts) {
+  return "memory/" + std::to_string(server_starts);
+}
+
+}  // namespace
+
+Engine::Engine(uint64_t seed) {
+  server_.history = History{std::mt19937_64(seed)() | 1};
+  server_.identity = IdentityOf(server_starts_);
+}
+
+void Engine::EndSession(Backend backend) {
+  std::function<void()> tell_lost;
+  {
+    std::lock_guard lock(mutex_);
+    auto session = sessions_.find(backend);
+    if (session == sessions_.end()) return;
+    tell_lost = std::move(session->second.tell_lost);
+    Free(backend);
+  }
+  tell_lost();
+}
+
+void Engine::Restart() {
+  std::map<Backend, Session> ended;
+  {
+    std::lock_guard lock(mutex_);
+    ended = std::exchange(sessions_, {});
+    server_.locks.clear();
+    server_.identity = IdentityOf(++server_starts_);
+  }
+  for (const auto& [backend, session] : ended) session.tell_lost();
+  std::lock_guard lock(mutex_);
+  WakeListeners();
+}
+
+void Engine::SetAway(Link& link, bool away) {
+  std::lock_guard lock(mutex_);
+  bool back = link.away && !away;
+  link.away = away;
+  if (back) WakeListeners();
+}
+
+void Engine::SetDeaf(Link& link, bool deaf) {
+  std::lock_guard lock(mutex_);
+  link.deaf = deaf;
+}
+
+void Engine::LoseNextAnswer(Link& link, LostAnswer fate) {
+  std::lock_guard lock(mutex_);
+  link.lost_answer = fate;
+}
+
+Result<Backend> Engine::OpenSession(std::shared_ptr<Link> link, std::function<void()> tell_lost) {
+  std::lock_guard lock(mutex_);
+  if (link->away) return Fail(DatabaseUnavailable("the database is away"));
+  Backend backend{server_.NextNumber()};
+  sessions_.emplace(backend, Session{std::move(link), std::move(tell_lost)});
+  return backend;
+}
+
+void Engine::CloseSession(Backend backend) {
+  std::lock_guard lock(mutex_);
+  Free(backend);
+}
+
+Result<uint64_t> Engine::IssueLock(Backend backend, LockKind kind) {
+  std::lock_guard lock(mutex_);
+  if (auto reached = Reach(backend); !reached) return Fail(reached.error());
+  uint64_t number = server_.NextNumber();
+  server_.locks[LockKey{kind, number}] = {backend, 1};
+  return number;
+}
+
+Result<std::vector<LockKey>> Engine::TakeLocks(Backend backend, const std::vector<LockKey>& keys) {
+  std::lock_guard lock(mutex_);
+  if (auto reached = Reach(backend); !reached) return Fail(reached.error());
+  std::vector<LockKey> taken;
+  for (LockKey key : keys) {
+    auto [held, free] = server_.locks.try_emplace(key, Server::Lock{backend, 0});
+    if (held->second.holder != backend) continue;
+    ++held->second.count;
+    taken.push_back(key);
+  }
+  return taken;
+}
+
+Result<void> Engine::ReleaseLock(Backend backend, LockKey key) {
+  std::lock_guard lock(mutex_);
+  if (auto reached = Reach(backend); !reached) return reached;
+  auto held = server_.locks.find(key);
+  if (held == server_.locks.end() || held->second.holder != backend) return {};
+  if (--held->second.count == 0) server_.locks.erase(held);
+  return {};
+}
+
+Result<void> Engine::Ping(Backend backend) {
+  std::lock_guard lock(mutex_);
+  return Reach(backend);
+}
+
+uint64_t Engine::AddListener(std::shared_ptr<Link> link, std::function<void()> wake_up) {
+  std::lock_guard lock(mutex_);
+  uint64_t listener = server_.NextNumber();
+  listeners_.emplace(listener, Listener{std::move(link), std::move(wake_up)});
+  return listener;
+}
+
+void Engine::RemoveListener(uint64_t listener) {
+  std::lock_guard lock(mutex_);
+  listeners_.erase(listener);
+}
+
+Transaction Engine::Begin() { return Transaction(server_, tables_); }
+
+// A connection that a restart broke fails once, as a real one does, and is a new one after that.
+Result<void> Engine::Connect(Connection& connection) {
+  if (connection.link->away) {
+    connection.server_start = 0;
+    return Fail(DatabaseUnavailable("the database is away"));
+  }
+  if (connection.server_start != 0 && connection.server_start != server_starts_) {
+    connection.server_start = 0;
+    return Fail(DatabaseUnavailable("the connection is lost"));
+  }
+  connection.server_start = server_starts_;
+  return {};
+}
+
+Result<void> Engine::Reach(Backend backend) {
+  auto session = sessions_.find(backend);
+  if (session == sessions_.end()) return Fail(DatabaseUnavailable("the session has ended"));
+  if (session->second.link->away) {
+    Free(backend);
+    return Fail(DatabaseUnavailable("the database is away"));
+  }
+  return {};
+}
+
+void Engine::Free(Backend backend) {
+  sessions_.erase(backend);
+  std::erase_if(server_.locks, [&](const auto& lock) { return lock.second.holder == backend; });
+}
+
+void Engine::WakeListeners() {
+  for (const auto& [number, listener] : listeners_) {
+    if (!listener.link->away && !listener.link->deaf) listener.wake_up();
+  }
+}
+
+}  // namespace vigil::memory

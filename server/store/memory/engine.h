@@ -1,0 +1,143 @@
+// The simulated database: tables, advisory locks, sessions and wake-ups in one mutex-guarded world,
+// and the port through which faults are put into it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "base/error.h"
+#include "core/errors.h"
+#include "store/database.h"
+#include "store/memory/tables.h"
+#include "store/memory/transaction.h"
+
+namespace vigil::memory {
+
+// What becomes of a commit whose answer is lost.
+enum class LostAnswer { kCommitted, kNotCommitted };
+
+// The way from one database object to the engine, with its own faults. The engine's mutex guards
+// it.
+struct Link {
+  bool away = false;
+  bool deaf = false;
+  std::optional<LostAnswer> lost_answer;
+};
+
+// What a store knows of its connection.
+struct Connection {
+  std::shared_ptr<Link> link;
+  // The start of the server that it is connected to; 0 when it is not.
+  uint64_t server_start = 0;
+};
+
+// Owns everything that a database would. Thread-safe: a transaction runs alone, from its first
+// statement to its commit. It has no thread, no clock and no randomness of its own, so the same
+// calls in the same order give the same answers; its wall clock counts transactions.
+//
+// Numbers come from one counter for all kinds, so that no two of them are equal by chance; what was
+// issued in a transaction that did not commit is not issued again.
+class Engine {
+ public:
+  explicit Engine(uint64_t seed);
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // --- Faults of the server. The holders of ended sessions are told later.
+
+  // Ends a session; its locks vanish at once.
+  void EndSession(Backend backend);
+
+  // Ends every session and connection and changes the identity. The tables stay.
+  void Restart();
+
+  // --- Faults of a link.
+
+  void SetAway(Link& link, bool away);
+  void SetDeaf(Link& link, bool deaf);
+  void LoseNextAnswer(Link& link, LostAnswer fate);
+
+  // --- Sessions. Each operation fails with DATABASE_UNAVAILABLE when the session has ended, or
+  // ends it when its link is away.
+
+  // `tell_lost` is called when a fault ends the session, on the thread of the fault.
+  Result<Backend> OpenSession(std::shared_ptr<Link> link, std::function<void()> tell_lost);
+  void CloseSession(Backend backend);
+  Result<uint64_t> IssueLock(Backend backend, LockKind kind);
+  Result<std::vector<LockKey>> TakeLocks(Backend backend, const std::vector<LockKey>& keys);
+  Result<void> ReleaseLock(Backend backend, LockKey key);
+  Result<void> Ping(Backend backend);
+
+  // --- Wake-ups. `wake_up` must only post.
+
+  uint64_t AddListener(std::shared_ptr<Link> link, std::function<void()> wake_up);
+  void RemoveListener(uint64_t listener);
+
+  // --- Transactions. A body that fails has changed nothing.
+
+  template <typename T>
+  Result<T> Read(Connection& connection, const std::function<Result<T>(Transaction&)>& body);
+  template <typename T>
+  Result<T> Change(Connection& connection, const std::function<Result<T>(Transaction&)>& body);
+
+ private:
+  struct Session {
+    std::shared_ptr<Link> link;
+    std::function<void()> tell_lost;
+  };
+  struct Listener {
+    std::shared_ptr<Link> link;
+    std::function<void()> wake_up;
+  };
+
+  // All of these: with the mutex held.
+  Transaction Begin();
+  Result<void> Connect(Connection& connection);
+  Result<void> Reach(Backend backend);
+  void Free(Backend backend);
+  void WakeListeners();
+
+  std::mutex mutex_;
+  Server server_;
+  Tables tables_;
+  uint64_t server_starts_ = 1;
+  std::map<Backend, Session> sessions_;
+  std::map<uint64_t, Listener> listeners_;
+};
+
+template <typename T>
+Result<T> Engine::Read(Connection& connection, const std::function<Result<T>(Transaction&)>& body) {
+  std::lock_guard lock(mutex_);
+  if (auto connected = Connect(connection); !connected) return Fail(connected.error());
+  Transaction transaction = Begin();
+  return body(transaction);
+}
+
+template <typename T>
+Result<T> Engine::Change(Connection& connection,
+                         const std::function<Result<T>(Transaction&)>& body) {
+  std::lock_guard lock(mutex_);
+  if (auto connected = Connect(connection); !connected) return Fail(connected.error());
+  Link& link = *connection.link;
+  std::optional<Tables> before;
+  if (link.lost_answer == LostAnswer::kNotCommitted) before = tables_;
+
+  Transaction transaction = Begin();
+  Result<T> result = body(transaction);
+  if (!result) return result;
+  auto lost_answer = std::exchange(link.lost_answer, std::nullopt);
+  if (before) {
+    tables_ = std::move(*before);
+  } else if (transaction.Commit()) {
+    WakeListeners();
+  }
+  if (lost_answer) return Fail(OutcomeUnknown("the connection broke during the commit"));
+  return result;
+}
+
+}  // namespace vigil::memory

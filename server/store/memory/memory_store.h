@@ -1,0 +1,88 @@
+// The store port over the simulated database.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "store/memory/engine.h"
+#include "store/store.h"
+
+namespace vigil::memory {
+
+// One method per transaction, each in the file of its subject: pods, verdicts, events, work. Never
+// waits, so that no deadline is needed.
+class MemoryStore final : public Store {
+ public:
+  MemoryStore(std::shared_ptr<Engine> engine, std::shared_ptr<Link> link)
+      : engine_(std::move(engine)), connection_{std::move(link)} {}
+
+  Result<History> ReadHistory() override;
+
+  Result<void> AddCoordinator(CoordinatorNumber coordinator, const std::string& address) override;
+  Result<Renewal> RenewCoordinator(CoordinatorNumber coordinator,
+                                   const std::vector<SessionNumber>& handled) override;
+  Result<void> RemoveCoordinator(CoordinatorNumber coordinator) override;
+  Result<std::vector<CoordinatorNumber>> GiveUpCoordinators(
+      const Observer& observer, const std::vector<CoordinatorNumber>& coordinators) override;
+
+  Result<std::variant<Registered, NameTaken>> Register(const NewPod& pod) override;
+  Result<Pod> Resume(const ResumePod& pod) override;
+  Result<void> Leave(const std::string& ns, HostedPod pod) override;
+  Result<Pod> GetPod(const std::string& ns, const std::string& name) override;
+  Result<PodPage> ListPods(const std::string& ns, bool include_ended, Incarnation after,
+                           uint32_t limit) override;
+  Result<PodSnapshot> Snapshot(const std::string& ns) override;
+
+  Result<std::vector<HostedPod>> SuspectHosted(const std::string& ns, Cause cause,
+                                               const std::vector<HostedPod>& pods) override;
+  Result<std::vector<HostedPod>> DeclareHosted(const std::string& ns, Cause cause,
+                                               const std::vector<HostedPod>& pods) override;
+  Result<std::vector<HostedPod>> Refute(const std::string& ns,
+                                        const std::vector<HostedPod>& pods) override;
+  Result<ProbeReport> Probe(const Observer& observer) override;
+  Result<std::vector<Suspicion>> SuspectFree(const Observer& observer, const std::string& ns,
+                                             const std::vector<HostedPod>& pods) override;
+  Result<std::vector<HostedPod>> DeclareFree(const Observer& observer, const std::string& ns,
+                                             const std::vector<Suspicion>& suspicions) override;
+
+  Result<std::vector<LogBounds>> ReadBounds(const std::vector<std::string>& namespaces) override;
+  Result<EventPage> ReadEvents(const std::string& ns, Seq after, uint32_t limit) override;
+
+  Result<StartedWork> StartWork(const std::string& ns, const std::string& key,
+                                Incarnation incarnation, const std::string& payload) override;
+  Result<WorkItem> CheckpointWork(const WorkHolder& holder, const std::string& checkpoint) override;
+  Result<WorkItem> CompleteWork(const WorkHolder& holder, const std::string& result) override;
+  Result<WorkItem> ReleaseWork(const WorkHolder& holder) override;
+  Result<ClaimedWork> ClaimWork(const WorkClaim& claim) override;
+  Result<std::vector<WorkItem>> ClaimOrphans(const std::string& ns, Incarnation claimant,
+                                             uint32_t limit) override;
+  Result<WorkItem> GetWork(const std::string& ns, const std::string& key) override;
+  Result<WorkPage> ListWork(const std::string& ns, const WorkFilter& filter,
+                            const std::string& after, uint32_t limit) override;
+
+ private:
+  template <typename T>
+  Result<T> Read(const std::function<Result<T>(Transaction&)>& body) {
+    return engine_->Read<T>(connection_, body);
+  }
+  template <typename T>
+  Result<T> Change(const std::function<Result<T>(Transaction&)>& body) {
+    return engine_->Change<T>(connection_, body);
+  }
+
+  std::shared_ptr<Engine> engine_;
+  Connection connection_;
+};
+
+// The item as it is shown, with what is derived from its owner.
+WorkItem Shown(const NamespaceRow& space, const WorkItem& item);
+
+// Ends a living pod, with its event.
+void End(Transaction& transaction, PodRow& row, PodState state, Cause cause);
+
+// Makes a SUSPECT pod ALIVE, with its event.
+void RefuteSuspicion(Transaction& transaction, PodRow& row);
+
+}  // namespace vigil::memory

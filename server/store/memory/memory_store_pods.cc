@@ -1,0 +1,182 @@
+// How pods register, move, leave and are looked at.
+#include <algorithm>
+#include <ranges>
+
+#include "store/memory/memory_store.h"
+
+namespace vigil::memory {
+namespace {
+
+using RegisterOutcome = std::variant<Registered, NameTaken>;
+
+constexpr size_t kMostPredecessorsWork = 1000;
+
+PodRow* FindRegistration(NamespaceRow& space, const std::string& registration_id) {
+  for (PodRow& row : space.pods | std::views::values) {
+    if (row.registration_id == registration_id) return &row;
+  }
+  return nullptr;
+}
+
+PodRow* FindLiving(NamespaceRow& space, const std::string& name) {
+  for (PodRow& row : space.pods | std::views::values) {
+    if (row.pod.name == name && row.pod.living()) return &row;
+  }
+  return nullptr;
+}
+
+void GiveSession(Transaction& tx, PodRow& row, CoordinatorNumber coordinator,
+                 SessionNumber session) {
+  RefuteSuspicion(tx, row);
+  CoordinatorNumber old_coordinator = std::exchange(row.pod.coordinator, coordinator);
+  SessionNumber old_session = std::exchange(row.pod.session, session);
+  if (old_coordinator == coordinator) return;
+  tx.Append(EventKind::kPodMoved, row.pod);
+  auto host = tx.tables().coordinators.find(old_coordinator);
+  if (host != tx.tables().coordinators.end()) host->second.taken.insert(old_session);
+}
+
+PodRow& AddPod(Transaction& tx, NamespaceRow& space, const NewPod& pod) {
+  auto incarnation = tx.Issue<Incarnation>();
+  PodRow& row = space.pods[incarnation];
+  row.pod = Pod{.ns = pod.ns,
+                .name = pod.name,
+                .incarnation = incarnation,
+                .profile = pod.profile,
+                .lease = pod.lease,
+                .labels = pod.labels,
+                .coordinator = pod.coordinator,
+                .session = pod.session,
+                .registered_at = tx.now()};
+  row.registration_id = pod.registration_id;
+  row.session_token = pod.session_token;
+  tx.Append(EventKind::kPodRegistered, row.pod);
+  return row;
+}
+
+// All of them are ended, since at most one incarnation of a name lives.
+std::vector<WorkItem> PredecessorsWork(const NamespaceRow& space, const Pod& pod) {
+  std::vector<WorkItem> items;
+  for (const WorkItem& item : space.work | std::views::values) {
+    if (item.state != WorkState::kOwned || item.owner == pod.incarnation) continue;
+    if (space.pods.at(item.owner).pod.name != pod.name) continue;
+    items.push_back(Shown(space, item));
+    if (items.size() == kMostPredecessorsWork) break;
+  }
+  return items;
+}
+
+}  // namespace
+
+void End(Transaction& tx, PodRow& row, PodState state, Cause cause) {
+  row.pod.state = state;
+  row.pod.cause = cause;
+  row.pod.ended_at = tx.now();
+  row.suspicion = {};
+  row.found_free_under.clear();
+  auto kind = state == PodState::kLeft ? EventKind::kPodLeft : EventKind::kPodDied;
+  const auto& work = tx.FindNamespace(row.pod.ns)->work;
+  auto orphans = std::ranges::count_if(work | std::views::values, [&](const WorkItem& item) {
+    return item.state == WorkState::kOwned && item.owner == row.pod.incarnation;
+  });
+  tx.Append(kind, row.pod, cause).orphans = static_cast<uint32_t>(orphans);
+}
+
+void RefuteSuspicion(Transaction& tx, PodRow& row) {
+  if (row.pod.state != PodState::kSuspect) return;
+  row.pod.state = PodState::kAlive;
+  row.pod.cause = Cause::kNone;
+  row.suspicion = {};
+  row.found_free_under.clear();
+  tx.Append(EventKind::kPodRefuted, row.pod);
+}
+
+Result<RegisterOutcome> MemoryStore::Register(const NewPod& pod) {
+  return Change<RegisterOutcome>([&](Transaction& tx) -> Result<RegisterOutcome> {
+    NamespaceRow& space = tx.tables().namespaces[pod.ns];
+    PodRow* row = FindRegistration(space, pod.registration_id);
+    if (row != nullptr) {
+      const Pod& made = row->pod;
+      if (!made.living()) return Fail(IncarnationEnded(made.incarnation, made.state, made.cause));
+      GiveSession(tx, *row, pod.coordinator, pod.session);
+    } else {
+      PodRow* incumbent = FindLiving(space, pod.name);
+      if (incumbent != nullptr) return NameTaken{incumbent->pod.incarnation};
+      row = &AddPod(tx, space, pod);
+    }
+    return Registered{row->pod, row->session_token, PredecessorsWork(space, row->pod)};
+  });
+}
+
+Result<Pod> MemoryStore::Resume(const ResumePod& pod) {
+  return Change<Pod>([&](Transaction& tx) -> Result<Pod> {
+    PodRow* row = tx.FindPod(pod.ns, pod.incarnation);
+    if (row == nullptr) return Fail(PodNotFound(std::to_string(pod.incarnation.value)));
+    if (row->session_token != pod.session_token) return Fail(SessionTokenInvalid(pod.incarnation));
+    if (!row->pod.living()) {
+      return Fail(IncarnationEnded(pod.incarnation, row->pod.state, row->pod.cause));
+    }
+    GiveSession(tx, *row, pod.coordinator, pod.session);
+    return row->pod;
+  });
+}
+
+Result<void> MemoryStore::Leave(const std::string& ns, HostedPod pod) {
+  return Change<void>([&](Transaction& tx) -> Result<void> {
+    PodRow* row = tx.FindPod(ns, pod.incarnation);
+    if (row == nullptr) return Fail(PodNotFound(std::to_string(pod.incarnation.value)));
+    if (row->pod.state == PodState::kLeft) return {};
+    if (row->pod.state == PodState::kDead) {
+      return Fail(IncarnationEnded(pod.incarnation, row->pod.state, row->pod.cause));
+    }
+    if (row->pod.session != pod.session) return Fail(SessionTaken(row->pod.session));
+    End(tx, *row, PodState::kLeft, Cause::kLeft);
+    return {};
+  });
+}
+
+Result<Pod> MemoryStore::GetPod(const std::string& ns, const std::string& name) {
+  return Read<Pod>([&](Transaction& tx) -> Result<Pod> {
+    const Pod* latest = nullptr;
+    if (NamespaceRow* space = tx.FindNamespace(ns)) {
+      // The living one is the latest of its name.
+      for (const PodRow& row : space->pods | std::views::values) {
+        if (row.pod.name == name) latest = &row.pod;
+      }
+    }
+    if (latest == nullptr) return Fail(PodNotFound(name));
+    return *latest;
+  });
+}
+
+Result<PodPage> MemoryStore::ListPods(const std::string& ns, bool include_ended, Incarnation after,
+                                      uint32_t limit) {
+  return Read<PodPage>([&](Transaction& tx) -> Result<PodPage> {
+    PodPage page;
+    NamespaceRow* space = tx.FindNamespace(ns);
+    if (space == nullptr) return page;
+    for (auto it = space->pods.upper_bound(after); it != space->pods.end(); ++it) {
+      const Pod& pod = it->second.pod;
+      if (!include_ended && !pod.living()) continue;
+      page.more = page.pods.size() == limit;
+      if (page.more) break;
+      page.pods.push_back(pod);
+    }
+    return page;
+  });
+}
+
+Result<PodSnapshot> MemoryStore::Snapshot(const std::string& ns) {
+  return Read<PodSnapshot>([&](Transaction& tx) -> Result<PodSnapshot> {
+    PodSnapshot snapshot;
+    NamespaceRow* space = tx.FindNamespace(ns);
+    if (space == nullptr) return snapshot;
+    for (const PodRow& row : space->pods | std::views::values) {
+      if (row.pod.living()) snapshot.pods.push_back(row.pod);
+    }
+    snapshot.head = Seq{space->log.size()};
+    return snapshot;
+  });
+}
+
+}  // namespace vigil::memory

@@ -1,0 +1,145 @@
+// Suspicions, their refutation, and verdicts.
+#include <ranges>
+
+#include "store/memory/memory_store.h"
+
+namespace vigil::memory {
+namespace {
+
+using Hosted = std::vector<HostedPod>;
+
+// The row of a living pod, if it still is in the session that the caller knows.
+PodRow* FindHosted(Transaction& tx, const std::string& ns, HostedPod pod) {
+  PodRow* row = tx.FindPod(ns, pod.incarnation);
+  if (row == nullptr || !row->pod.living() || row->pod.session != pod.session) return nullptr;
+  return row;
+}
+
+bool IsFree(const Transaction& tx, const PodRow& row) {
+  return tx.IsFree(LockKind::kSession, row.pod.session.value);
+}
+
+// Whether its suspicion says that its lock was free, of the locks that the database still has.
+bool IsSuspectedFree(const Transaction& tx, const PodRow& row) {
+  return row.pod.state == PodState::kSuspect && row.found_free_under == tx.server().identity;
+}
+
+void Suspect(Transaction& tx, PodRow& row, Cause cause, DatabaseIdentity found_free_under) {
+  row.pod.state = PodState::kSuspect;
+  row.pod.cause = cause;
+  row.suspicion = tx.Issue<SuspicionNumber>();
+  row.found_free_under = std::move(found_free_under);
+  tx.Append(EventKind::kPodSuspected, row.pod, cause);
+}
+
+void TellHost(Transaction& tx, const Pod& pod, CoordinatorNumber judge) {
+  auto host = tx.tables().coordinators.find(pod.coordinator);
+  if (pod.coordinator == judge || host == tx.tables().coordinators.end()) return;
+  host->second.taken.insert(pod.session);
+}
+
+}  // namespace
+
+Result<Hosted> MemoryStore::SuspectHosted(const std::string& ns, Cause cause,
+                                          const std::vector<HostedPod>& pods) {
+  return Change<Hosted>([&](Transaction& tx) -> Result<Hosted> {
+    Hosted suspected;
+    for (const HostedPod& pod : pods) {
+      PodRow* row = FindHosted(tx, ns, pod);
+      if (row == nullptr || row->pod.state != PodState::kAlive) continue;
+      Suspect(tx, *row, cause, {});
+      suspected.push_back(pod);
+    }
+    return suspected;
+  });
+}
+
+Result<Hosted> MemoryStore::DeclareHosted(const std::string& ns, Cause cause,
+                                          const std::vector<HostedPod>& pods) {
+  return Change<Hosted>([&](Transaction& tx) -> Result<Hosted> {
+    Hosted dead;
+    for (const HostedPod& pod : pods) {
+      PodRow* row = FindHosted(tx, ns, pod);
+      if (row == nullptr) continue;
+      End(tx, *row, PodState::kDead, cause);
+      dead.push_back(pod);
+    }
+    return dead;
+  });
+}
+
+Result<Hosted> MemoryStore::Refute(const std::string& ns, const std::vector<HostedPod>& pods) {
+  return Change<Hosted>([&](Transaction& tx) -> Result<Hosted> {
+    Hosted refuted;
+    for (const HostedPod& pod : pods) {
+      PodRow* row = FindHosted(tx, ns, pod);
+      if (row == nullptr || row->pod.state != PodState::kSuspect) continue;
+      RefuteSuspicion(tx, *row);
+      refuted.push_back(pod);
+    }
+    return refuted;
+  });
+}
+
+Result<ProbeReport> MemoryStore::Probe(const Observer& observer) {
+  return Read<ProbeReport>([&](Transaction& tx) -> Result<ProbeReport> {
+    if (auto fit = tx.RequireFit(observer); !fit) return Fail(fit.error());
+    ProbeReport report{.identity = tx.server().identity};
+    for (const auto& [ns, space] : tx.tables().namespaces) {
+      for (const PodRow& row : space.pods | std::views::values) {
+        if (!row.pod.living()) continue;
+        ++report.probed;
+        if (!IsFree(tx, row)) continue;
+        report.free_pods.push_back(
+            {.ns = ns,
+             .pod = {row.pod.incarnation, row.pod.session},
+             .profile = row.pod.profile,
+             .lease = row.pod.lease,
+             .suspicion = IsSuspectedFree(tx, row) ? row.suspicion : SuspicionNumber{}});
+      }
+    }
+    for (const auto& [number, row] : tx.tables().coordinators) {
+      if (number == observer.number || row.state != CoordinatorState::kAlive) continue;
+      if (tx.IsFree(LockKind::kCoordinator, number.value)) {
+        report.free_coordinators.push_back(number);
+      }
+    }
+    return report;
+  });
+}
+
+Result<std::vector<Suspicion>> MemoryStore::SuspectFree(const Observer& observer,
+                                                        const std::string& ns,
+                                                        const std::vector<HostedPod>& pods) {
+  using Suspicions = std::vector<Suspicion>;
+  return Change<Suspicions>([&](Transaction& tx) -> Result<Suspicions> {
+    if (auto fit = tx.RequireFit(observer); !fit) return Fail(fit.error());
+    Suspicions suspicions;
+    for (const HostedPod& pod : pods) {
+      PodRow* row = FindHosted(tx, ns, pod);
+      if (row == nullptr || IsSuspectedFree(tx, *row) || !IsFree(tx, *row)) continue;
+      Suspect(tx, *row, Cause::kLockFree, tx.server().identity);
+      suspicions.push_back({pod, row->suspicion});
+    }
+    return suspicions;
+  });
+}
+
+Result<Hosted> MemoryStore::DeclareFree(const Observer& observer, const std::string& ns,
+                                        const std::vector<Suspicion>& suspicions) {
+  return Change<Hosted>([&](Transaction& tx) -> Result<Hosted> {
+    if (auto fit = tx.RequireFit(observer); !fit) return Fail(fit.error());
+    Hosted dead;
+    for (const auto& [pod, number] : suspicions) {
+      PodRow* row = FindHosted(tx, ns, pod);
+      if (row == nullptr || row->suspicion != number) continue;
+      if (!IsSuspectedFree(tx, *row) || !IsFree(tx, *row)) continue;
+      End(tx, *row, PodState::kDead, Cause::kLockFree);
+      TellHost(tx, row->pod, observer.number);
+      dead.push_back(pod);
+    }
+    return dead;
+  });
+}
+
+}  // namespace vigil::memory

@@ -1,0 +1,50 @@
+// What the simulated database keeps: its tables as plain structs. Not thread-safe; the engine's
+// mutex guards them.
+//
+// Invariants:
+//  1. log[i].seq is i + 1.
+//  2. At most one row of a name is living; at most one row has a registration id.
+//  3. A row's suspicion is set if and only if the pod is SUSPECT.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/types.h"
+#include "store/store.h"
+
+namespace vigil::memory {
+
+enum class CoordinatorState { kAlive, kRemoved, kDead };
+
+struct CoordinatorRow {
+  CoordinatorState state = CoordinatorState::kAlive;
+  std::string address;
+  // Sessions that ended without it, until it says that it has handled them.
+  std::set<SessionNumber> taken;
+};
+
+struct PodRow {
+  Pod pod;
+  std::string registration_id;
+  std::string session_token;
+  SuspicionNumber suspicion;
+  // The identity under which its lock was found free; empty for a suspicion of its host's.
+  DatabaseIdentity found_free_under;
+};
+
+struct NamespaceRow {
+  std::map<Incarnation, PodRow> pods;
+  // `owner_name` and `orphan` are derived when an item is read.
+  std::map<std::string, WorkItem> work;
+  std::vector<Event> log;
+};
+
+struct Tables {
+  std::map<CoordinatorNumber, CoordinatorRow> coordinators;
+  std::map<std::string, NamespaceRow> namespaces;
+};
+
+}  // namespace vigil::memory

@@ -1,0 +1,62 @@
+#include "store/memory/transaction.h"
+
+#include "core/errors.h"
+
+namespace vigil::memory {
+
+Transaction::Transaction(Server& server, Tables& tables)
+    : server_(server), tables_(tables), now_{++server.transactions} {}
+
+bool Transaction::IsFree(LockKind kind, uint64_t number) const {
+  return !server_.locks.contains(LockKey{kind, number});
+}
+
+Result<void> Transaction::RequireAlive(CoordinatorNumber coordinator) const {
+  auto row = tables_.coordinators.find(coordinator);
+  if (row == tables_.coordinators.end() || row->second.state != CoordinatorState::kAlive) {
+    return Fail(CoordinatorUntrusted("the coordinator's row is not ALIVE"));
+  }
+  return {};
+}
+
+Result<void> Transaction::RequireFit(const Observer& observer) const {
+  if (auto alive = RequireAlive(observer.number); !alive) return alive;
+  auto lock = server_.locks.find(LockKey{LockKind::kCoordinator, observer.number.value});
+  if (lock == server_.locks.end() || lock->second.holder != observer.backend) {
+    return Fail(CoordinatorUntrusted("the observer's lock is not held by its backend"));
+  }
+  return {};
+}
+
+NamespaceRow* Transaction::FindNamespace(const std::string& ns) {
+  auto row = tables_.namespaces.find(ns);
+  return row == tables_.namespaces.end() ? nullptr : &row->second;
+}
+
+PodRow* Transaction::FindPod(const std::string& ns, Incarnation incarnation) {
+  NamespaceRow* space = FindNamespace(ns);
+  if (space == nullptr) return nullptr;
+  auto row = space->pods.find(incarnation);
+  return row == space->pods.end() ? nullptr : &row->second;
+}
+
+Event& Transaction::Append(EventKind kind, const Pod& pod, Cause cause) {
+  auto& log = tables_.namespaces.at(pod.ns).log;
+  first_events_.try_emplace(pod.ns, log.size());
+  return log.emplace_back(Event{.seq = Seq{log.size() + 1},
+                                .kind = kind,
+                                .pod_name = pod.name,
+                                .incarnation = pod.incarnation,
+                                .cause = cause,
+                                .occurred_at = now_});
+}
+
+bool Transaction::Commit() {
+  for (const auto& [ns, first] : first_events_) {
+    auto& log = tables_.namespaces.at(ns).log;
+    for (size_t i = first; i < log.size(); ++i) log[i].transaction_end = log.back().seq;
+  }
+  return !first_events_.empty();
+}
+
+}  // namespace vigil::memory
