@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 
+#include "base/loop.h"
 #include "store/database.h"
 #include "store/memory/engine.h"
 
