@@ -1,0 +1,49 @@
+// What the event log of a namespace tells.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "vigil/pod.h"
+#include "vigil/types.h"
+
+namespace vigil::client {
+
+// Which fields of an Event are set beside `seq`, `pod_name`, `incarnation` and `occurred_at` is
+// said at each.
+enum class EventKind {
+  kUnknown = 0,        // From a newer coordinator.
+  kPodRegistered = 1,  // A new incarnation lives.
+  kPodSuspected = 2,   // `cause`. A pod is SUSPECT.
+  kPodRefuted = 3,     // The suspicion was wrong; the pod is ALIVE.
+  kPodMoved = 4,       // The pod has a new session on another coordinator.
+  kPodDied = 5,        // `cause`, `orphans`. The pod is DEAD, and its work claimable.
+  kPodLeft = 6,        // `cause`, `orphans`. The pod has LEFT, and its work is claimable.
+  kWorkClaimed = 7,    // `work_key`, `fence`, `previous_owner`. The pod owns the item now.
+  kWorkReleased = 8,   // `work_key`, `fence`. The item has no owner now.
+  kWorkCompleted = 9,  // `work_key`, `fence`. The item is done for ever.
+};
+
+// A durable entry of the event log.
+struct Event {
+  Seq seq;
+  EventKind kind = EventKind::kUnknown;
+  // The pod that it is about, or that claimed, released or completed the item.
+  std::string pod_name;
+  Incarnation incarnation;
+  Cause cause = Cause::kNone;
+  // How many items of an ended pod were left for others.
+  std::uint32_t orphans = 0;
+  std::string work_key;
+  // After the event.
+  Fence fence;
+  // Zero when the item had none.
+  Incarnation previous_owner;
+  std::optional<Timestamp> occurred_at;
+};
+
+// "POD_DIED"
+std::string_view Name(EventKind kind);
+
+}  // namespace vigil::client

@@ -1,0 +1,136 @@
+// How a process becomes a pod, and knows whether it still is one.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vigil/boot_clock.h"
+#include "vigil/client.h"
+#include "vigil/error.h"
+#include "vigil/pod.h"
+#include "vigil/work.h"
+
+namespace vigil::client {
+
+// What a pod knows of itself.
+enum class SelfState {
+  kJoining,    // Not registered yet, or never granted a lease.
+  kAlive,      // Hosted by a coordinator; the lease is valid.
+  kSuspended,  // No coordinator hosts the pod just now; the lease is still valid. Go on working.
+  kLost,       // The lease ended, or the incarnation was ended. Final: stop the work now.
+  kLeft,       // Leave was called. Final.
+  kRefused,    // The registration failed. Final.
+};
+
+// A pod's standing at one moment.
+struct Standing {
+  SelfState state = SelfState::kJoining;
+  Incarnation incarnation;
+  // Who hosts the pod, or did last.
+  CoordinatorNumber coordinator;
+  SessionNumber session;
+  std::string address;
+  // The pod may believe itself alive until here: the lease's end less the stop margin.
+  Time alive_until{};
+  // The lease's end: from here on others may be told that the pod is dead.
+  Time lease_until{};
+  // Why it is SUSPENDED, LOST or refused.
+  std::optional<Error> why;
+
+  // Whether the pod may go on working.
+  bool alive() const { return state == SelfState::kAlive || state == SelfState::kSuspended; }
+};
+
+// What came with a registration.
+struct Registration {
+  Pod pod;
+  // Work that earlier incarnations of this name still own; claim it to go on with it.
+  std::vector<WorkItem> predecessors_work;
+};
+
+// One incarnation of a pod: registers it, keeps its lease, and moves it from coordinator to
+// coordinator.
+//
+// Example:
+//
+//     PodSession session(*client, {.name = "web-1"}, {.on_change = [&](const Standing& standing) {
+//                          if (standing.state == SelfState::kLost) StopTheWork();
+//                        }});
+//     auto registration = session.AwaitRegistration();
+//     if (!registration) return Fail(registration.error());
+//     while (session.standing().alive() && WorkOnALittle()) {}
+//     session.Leave();
+//
+// The lease counts from the moment the heartbeat that was answered was *sent*, on CLOCK_BOOTTIME,
+// and is treated as ended a stop margin earlier. When the stream breaks or is silent for a third of
+// the lease, the session resumes on another coordinator: the incarnation stays, nothing is
+// registered again. LOST needs no connection: the local deadline alone brings it, and nothing takes
+// it back; to go on, make a new PodSession, which is a new incarnation.
+//
+// Owns a thread, on which the callbacks run one at a time. They may block (that delays later
+// callbacks, never the heartbeats) and may call everything here except the destructor.
+//
+// Thread safety: everything may be called from any thread. The destructor waits for a running
+// callback; it may not be called by one.
+//
+// Error handling: a registration is tried on every address, round after round, until
+// `register_timeout`; refusals that no other coordinator would take back (a taken name, a malformed
+// one) end it at once. After it, the only failure is LOST.
+//
+// It does not promise that work has stopped when the lease has ended: a paused process finds LOST
+// at its first check after the pause. That is what the fence is for. The destructor does not leave,
+// since it cannot know that the work has stopped: to the cluster it looks like a crash.
+class PodSession {
+ public:
+  struct Options {
+    std::string ns = "default";
+    std::string name;
+    Profile profile = Profile::kDefault;
+    // 0.5 s to 60 s; the server's default (3 s) when zero.
+    Duration lease{};
+    std::map<std::string, std::string> labels;
+    // How long to wait while another incarnation of the same name lives. At most 5 min.
+    Duration wait_for_name{};
+    // For the registration with all its attempts, beside `wait_for_name`.
+    Duration register_timeout = std::chrono::seconds(15);
+  };
+
+  struct Callbacks {
+    // Every change of `state`, and every move to another coordinator.
+    std::function<void(const Standing&)> on_change;
+    // The registration waits for the verdict about this incumbent of the name.
+    std::function<void(Incarnation)> on_waiting;
+  };
+
+  // Begins to register. Returns at once.
+  PodSession(const Client& client, Options options, Callbacks callbacks = {});
+  ~PodSession();
+  PodSession(const PodSession&) = delete;
+  PodSession& operator=(const PodSession&) = delete;
+
+  // Blocks until the pod is registered and holds its first lease, or it was refused.
+  Result<Registration> AwaitRegistration();
+
+  // Whether the pod is alive, and until when. Never blocks on the network; once it said LOST it
+  // says so for ever.
+  Standing standing() const;
+
+  // Ends the incarnation on purpose, so that its work is handed on at once. Call it after the work
+  // has stopped. Tries other coordinators when the stream is broken. Blocks until a coordinator has
+  // confirmed it or `timeout` is over, in which case the cluster will notice by itself that the pod
+  // is gone. After LOST it is worth a try, too.
+  Result<void> Leave(Duration timeout = std::chrono::seconds(5));
+
+ private:
+  class Driver;
+  std::shared_ptr<Driver> driver_;
+};
+
+// "ALIVE"
+std::string_view Name(SelfState state);
+
+}  // namespace vigil::client

@@ -1,0 +1,60 @@
+// The numbers and names that everything else in this library is made of.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+
+namespace vigil::client {
+
+// A number that cannot be mistaken for another kind of number. Zero means none.
+template <class Tag>
+class Number {
+ public:
+  constexpr Number() = default;
+  constexpr explicit Number(std::uint64_t value) : value_(value) {}
+
+  constexpr std::uint64_t value() const { return value_; }
+  constexpr explicit operator bool() const { return value_ != 0; }
+  friend constexpr auto operator<=>(Number, Number) = default;
+
+ private:
+  std::uint64_t value_ = 0;
+};
+
+// One life of a pod: issued by the database, never reused, growing.
+using Incarnation = Number<struct IncarnationTag>;
+// Grows with every change of a work item's owner, for ever.
+using Fence = Number<struct FenceTag>;
+// One hosting of a pod by a coordinator.
+using SessionNumber = Number<struct SessionTag>;
+// A replica of vigild.
+using CoordinatorNumber = Number<struct CoordinatorTag>;
+// An event's place in the log of its namespace; the numbers of a namespace are contiguous.
+using Seq = Number<struct SeqTag>;
+
+// A position in the log of a namespace: everything up to it, and nothing after it. Opaque; keep it
+// as text.
+class Cursor {
+ public:
+  Cursor() = default;
+  explicit Cursor(std::string text) : text_(std::move(text)) {}
+
+  const std::string& text() const { return text_; }
+  bool empty() const { return text_.empty(); }
+  friend bool operator==(const Cursor&, const Cursor&) = default;
+
+ private:
+  std::string text_;
+};
+
+}  // namespace vigil::client
+
+template <class Tag>
+struct std::hash<vigil::client::Number<Tag>> {
+  std::size_t operator()(vigil::client::Number<Tag> number) const noexcept {
+    return std::hash<std::uint64_t>{}(number.value());
+  }
+};

@@ -1,0 +1,35 @@
+// One call with all its attempts, over all coordinators.
+#pragma once
+
+#include <grpcpp/client_context.h>
+
+#include <functional>
+
+#include "core.h"
+#include "status.h"
+#include "vigil/error.h"
+
+namespace vigil::client {
+
+enum class Repeat {
+  kAllowed,   // the same arguments again change nothing more
+  kForbidden  // only when nothing was sent, or the coordinator said that it changed nothing
+};
+
+// Tries the addresses from the preferred one on. `attempt` makes the blocking call.
+Result<void> TryEverywhere(Core& core, Repeat repeat,
+                           const std::function<grpc::Status(Link&, grpc::ClientContext&)>& attempt);
+
+// The same, for a call with a response. `invoke(link, context, &response)`.
+template <class Response, class Invoke>
+Result<Response> Call(Core& core, Repeat repeat, Invoke invoke) {
+  Response response;
+  auto done = TryEverywhere(core, repeat, [&](Link& link, grpc::ClientContext& context) {
+    response.Clear();
+    return invoke(link, context, &response);
+  });
+  if (!done) return tl::unexpected(std::move(done.error()));
+  return response;
+}
+
+}  // namespace vigil::client

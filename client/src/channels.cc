@@ -1,0 +1,61 @@
+#include "channels.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/support/channel_arguments.h>
+
+#include <utility>
+
+namespace vigil::client {
+namespace {
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  // A new link is a new connection, even to an address that another link has.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // A coordinator that is back is found within a second, whatever gRPC's own default of minutes.
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);  // also how long one connect may take
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  // Retries are the library's own: it knows what may be repeated, and where.
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  arguments.SetInt(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, 64 << 20);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+}  // namespace
+
+Link::Link(const std::string& the_address)
+    : address(the_address),
+      channel(MakeChannel(the_address)),
+      pods(v1::PodRegistryService::NewStub(channel)),
+      events(v1::PodEventService::NewStub(channel)),
+      work(v1::WorkService::NewStub(channel)) {}
+
+Channels::Channels(std::vector<std::string> addresses, std::size_t preferred)
+    : addresses_(std::move(addresses)), links_(addresses_.size()), preferred_(preferred) {}
+
+std::shared_ptr<Link> Channels::At(std::size_t index) {
+  MutexLock lock(mutex_);
+  if (!links_[index]) links_[index] = std::make_shared<Link>(addresses_[index]);
+  return links_[index];
+}
+
+void Channels::Distrust(const std::shared_ptr<Link>& link) {
+  MutexLock lock(mutex_);
+  for (auto& current : links_) {
+    if (current == link) current.reset();
+  }
+}
+
+std::size_t Channels::preferred() const {
+  MutexLock lock(mutex_);
+  return preferred_;
+}
+
+void Channels::Prefer(std::size_t index) {
+  MutexLock lock(mutex_);
+  preferred_ = index;
+}
+
+}  // namespace vigil::client

@@ -1,0 +1,57 @@
+// The channels to the coordinators of one client.
+#pragma once
+
+#include <grpcpp/channel.h>
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "mutex.h"
+#include "vigil/v1/pod_event_service.grpc.pb.h"
+#include "vigil/v1/pod_registry_service.grpc.pb.h"
+#include "vigil/v1/work_service.grpc.pb.h"
+
+namespace vigil::client {
+
+// One connection to one coordinator, with the stubs that use it.
+struct Link {
+  explicit Link(const std::string& address);
+
+  const std::string address;
+  const std::shared_ptr<grpc::Channel> channel;
+  const std::unique_ptr<v1::PodRegistryService::Stub> pods;
+  const std::unique_ptr<v1::PodEventService::Stub> events;
+  const std::unique_ptr<v1::WorkService::Stub> work;
+};
+
+// One link per address, made when first used and shared by calls and streams, so that a call finds
+// its connection open.
+//
+// Thread safety: everything may be called from any thread.
+class Channels {
+ public:
+  // REQUIRES: at least one address, preferred < addresses.size().
+  Channels(std::vector<std::string> addresses, std::size_t preferred);
+
+  std::shared_ptr<Link> At(std::size_t index);
+  // Something timed out on this link, so its connection may be dead without saying so: the next At
+  // makes a new one. What runs on the old one is left alone.
+  void Distrust(const std::shared_ptr<Link>& link);
+
+  // Where to begin: the last address that was seen to work.
+  std::size_t preferred() const;
+  void Prefer(std::size_t index);
+
+  const std::vector<std::string>& addresses() const { return addresses_; }
+  std::size_t size() const { return addresses_.size(); }
+
+ private:
+  const std::vector<std::string> addresses_;
+  mutable Mutex mutex_;
+  std::vector<std::shared_ptr<Link>> links_ VIGIL_GUARDED_BY(mutex_);
+  std::size_t preferred_ VIGIL_GUARDED_BY(mutex_);
+};
+
+}  // namespace vigil::client

@@ -1,0 +1,403 @@
+#include "lease_keeper.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace vigil::client {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Whether the coordinator said that it did not take the session. Everything else may be a lost
+// answer.
+bool IsRefusal(const Error& error) {
+  switch (error.reason) {
+    case Reason::kInvalidField:
+    case Reason::kProtocolViolation:
+    case Reason::kPodNameTaken:
+    case Reason::kPodNotFound:
+    case Reason::kSessionTokenInvalid:
+    case Reason::kLimitReached:
+    case Reason::kDatabaseUnavailable:
+    case Reason::kDraining:
+    case Reason::kCoordinatorUntrusted:
+    case Reason::kStreamIdle:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Error Silence(std::string message) {
+  return {Code::kDeadlineExceeded,
+          Reason::kNone,
+          std::move(message),
+          "Look at the coordinator and at the network between it and this pod.",
+          {}};
+}
+
+Error LeaseEnded(const Error& last_failure) {
+  std::string message = "the lease ended before a coordinator renewed it";
+  if (!last_failure.message.empty()) message += "; the last failure: " + last_failure.message;
+  return {Code::kDeadlineExceeded,
+          Reason::kNone,
+          std::move(message),
+          "Stop the work; register again for a new incarnation.",
+          {}};
+}
+
+}  // namespace
+
+LeaseKeeper::LeaseKeeper(Options options, Time now)
+    : options_(std::move(options)),
+      host_address_(options_.first_address),
+      next_address_(options_.first_address),
+      register_deadline_(now + options_.register_timeout) {
+  StartAttempt(now);
+}
+
+std::vector<Action> LeaseKeeper::TakeActions() { return std::exchange(actions_, {}); }
+
+std::optional<Time> LeaseKeeper::alive_until() const {
+  if (!lease_until_) return std::nullopt;
+  return *lease_until_ - terms_.stop_margin;
+}
+
+std::optional<Time> LeaseKeeper::next_wake() const {
+  if (Final()) return std::nullopt;
+  std::optional<Time> wake;
+  const auto consider = [&wake](Time time) { wake = wake ? std::min(*wake, time) : time; };
+  if (attempt_) consider(attempt_->deadline);
+  if (next_attempt_at_) consider(*next_attempt_at_);
+  if (next_heartbeat_at_) {
+    consider(*next_heartbeat_at_);
+    if (!unanswered_.empty()) consider(unanswered_.begin()->second + Patience());
+  }
+  if (leaving_) {
+    consider(leave_deadline_);
+    if (host_ && host_->leave_sent) consider(leave_answer_due_);
+  } else if (state_ == SelfState::kJoining) {
+    consider(register_deadline_);
+  } else if (const auto until = alive_until()) {
+    consider(*until);
+  }
+  return wake;
+}
+
+// --- What the streams say ---
+
+void LeaseKeeper::OnWaiting(StreamId stream, Time now, Incarnation incumbent) {
+  if (Final() || !attempt_ || attempt_->stream != stream) return;
+  attempt_->deadline = now + options_.wait_for_name + options_.attempt_timeout;
+  register_deadline_ = std::max(register_deadline_, attempt_->deadline);
+  actions_.emplace_back(action::AnnounceWaiting{incumbent});
+}
+
+void LeaseKeeper::OnHosted(StreamId stream, Time now, LeaseTerms terms) {
+  if (Expire(now) || !attempt_ || attempt_->stream != stream) return;
+  const Time sent = attempt_->sent;
+  attempt_.reset();
+  if (host_) AbandonHost();
+  registered_ = true;
+  terms_ = terms;
+  host_ = Host{stream};
+  host_address_ = (next_address_ + options_.addresses - 1) % options_.addresses;
+  unwilling_ = Unwilling::kNo;
+  host_proved_ = false;
+  if (leaving_) return SendLeave(now);
+
+  // A registration that waited for its name may be answered when the lease that it grants has
+  // ended. Then the pod has no lease yet, and the first heartbeat brings one.
+  Grant(sent, now);
+  if (lease_until_) {
+    state_ = SelfState::kAlive;
+    why_.reset();
+    actions_.emplace_back(action::Announce{});
+  }
+  next_heartbeat_at_ = sent + terms_.heartbeat_interval;
+  if (*next_heartbeat_at_ <= now) SendHeartbeat(now);
+}
+
+void LeaseKeeper::OnHeartbeatAnswer(StreamId stream, Time now, std::uint64_t number,
+                                    bool lease_granted) {
+  if (Expire(now) || leaving_ || !host_ || host_->stream != stream) return;
+  const auto answered = unanswered_.find(number);
+  if (answered == unanswered_.end()) return;
+  const Time sent = answered->second;
+  unanswered_.erase(unanswered_.begin(), std::next(answered));
+  silences_ = 0;
+  if (!lease_granted) return HostUnwilling(now, Unwilling::kNoLease);
+
+  Grant(sent, now);
+  if (!lease_until_) return;  // so late that it grants nothing
+  if (attempt_) return;       // the lease counts, but the session is on its way elsewhere
+  host_proved_ = true;
+  if (unwilling_ == Unwilling::kNoLease) unwilling_ = Unwilling::kNo;
+  if (unwilling_ == Unwilling::kNo) {
+    next_attempt_at_.reset();
+    failed_in_round_ = 0;
+    failed_rounds_ = 0;
+  }
+  Become(SelfState::kAlive, std::nullopt);
+}
+
+void LeaseKeeper::OnDraining(StreamId stream, Time now) {
+  if (Expire(now) || leaving_ || !host_ || host_->stream != stream) return;
+  HostUnwilling(now, Unwilling::kDraining);
+}
+
+void LeaseKeeper::OnLeft(StreamId stream, Time) {
+  if (leaving_ && host_ && host_->stream == stream) LeaveOver(std::nullopt);
+}
+
+void LeaseKeeper::OnStreamEnded(StreamId stream, Time now, const Error& why) {
+  const bool ended = registered_ && why.reason == Reason::kIncarnationEnded;
+  if (Expire(now)) {
+    if (host_ && host_->stream == stream) host_.reset();
+    if (ended && state_ == SelfState::kLost) why_ = why;
+    return;
+  }
+  if (ended) {
+    if (!leaving_) return End(lease_until_ ? SelfState::kLost : SelfState::kRefused, why);
+    const auto cause = why.metadata.find("cause");
+    const bool left = cause != why.metadata.end() && cause->second == "LEFT";
+    return LeaveOver(left ? std::nullopt : std::optional(why));
+  }
+  if (attempt_ && attempt_->stream == stream) {
+    attempt_.reset();
+    return AttemptFailed(now, why, IsRefusal(why));
+  }
+  if (host_ && host_->stream == stream) HostEnded(now, why);
+}
+
+void LeaseKeeper::OnTimer(Time now) {
+  if (Expire(now)) return;
+  if (leaving_) {
+    OnLeaveTimer(now);
+    if (Final()) return;
+  }
+  if (state_ == SelfState::kJoining && now >= register_deadline_) {
+    if (last_failure_.message.empty())
+      last_failure_ = Silence("no coordinator answered the registration in time");
+    return End(SelfState::kRefused, last_failure_);
+  }
+  if (attempt_ && now >= attempt_->deadline) {
+    actions_.emplace_back(action::Drop{attempt_->stream, true});
+    attempt_.reset();
+    return AttemptFailed(now, Silence("no answer in time"), false);
+  }
+  if (next_attempt_at_ && now >= *next_attempt_at_) return BeginRound(now);
+  if (!next_heartbeat_at_) return;
+  if (!unanswered_.empty() && now >= unanswered_.begin()->second + Patience())
+    return HostSilent(now);
+  if (now >= *next_heartbeat_at_) SendHeartbeat(now);
+}
+
+// --- The host ---
+
+void LeaseKeeper::HostEnded(Time now, const Error& why) {
+  host_.reset();
+  StopHeartbeats();
+  unanswered_.clear();
+  last_failure_ = why;
+  if (!leaving_ && lease_until_) Become(SelfState::kSuspended, why);
+  if (attempt_) return;
+  next_attempt_at_.reset();
+  if (leaving_ || host_proved_) return BeginRound(now);
+  TryNext(now);  // it took the pod and never granted a lease: another failure of this round
+}
+
+void LeaseKeeper::HostSilent(Time now) {
+  const Error why = Silence("the coordinator did not answer a heartbeat in time");
+  StopHeartbeats();
+  last_failure_ = why;
+  if (lease_until_) Become(SelfState::kSuspended, why);
+  if (options_.addresses == 1 || ++silences_ > 1) {
+    actions_.emplace_back(action::Drop{host_->stream, true});
+    host_.reset();
+    unanswered_.clear();
+  }
+  BeginRound(now);
+}
+
+void LeaseKeeper::HostUnwilling(Time now, Unwilling how) {
+  if (unwilling_ != Unwilling::kDraining) unwilling_ = how;
+  if (attempt_ || next_attempt_at_ || options_.addresses == 1) return;
+  BeginRound(now);
+}
+
+void LeaseKeeper::AbandonHost() {
+  actions_.emplace_back(action::Detach{host_->stream});
+  host_.reset();
+  StopHeartbeats();
+  unanswered_.clear();
+}
+
+void LeaseKeeper::ReturnToHost(Time now) {
+  unanswered_.clear();
+  SendHeartbeat(now);
+  if (unwilling_ != Unwilling::kNo) next_attempt_at_ = now + Pause();
+}
+
+// --- The way to another host ---
+
+void LeaseKeeper::BeginRound(Time now) {
+  next_attempt_at_.reset();
+  if (attempt_) return;
+  failed_in_round_ = 0;
+  if (registered_) next_address_ = (host_address_ + 1) % options_.addresses;
+  StartAttempt(now);
+}
+
+void LeaseKeeper::StartAttempt(Time now) {
+  StopHeartbeats();
+  next_attempt_at_.reset();
+  const StreamId stream(++last_stream_);
+  attempt_ = Attempt{stream, now, now + Patience()};
+  actions_.emplace_back(action::Open{stream, next_address_, registered_});
+  next_address_ = (next_address_ + 1) % options_.addresses;
+}
+
+void LeaseKeeper::AttemptFailed(Time now, const Error& why, bool refused) {
+  last_failure_ = why;
+  if (!registered_ && !IsRetryable(why)) return End(SelfState::kRefused, why);
+  if (!refused && host_) {
+    AbandonHost();
+    if (!leaving_ && lease_until_) Become(SelfState::kSuspended, why);
+  }
+  if (leaving_ && host_ && !host_->leave_sent) return SendLeave(now);
+  TryNext(now);
+}
+
+void LeaseKeeper::TryNext(Time now) {
+  if (++failed_in_round_ < Candidates()) return StartAttempt(now);
+  ++failed_rounds_;
+  failed_in_round_ = 0;
+  if (host_) return ReturnToHost(now);
+  next_attempt_at_ = now + Pause();
+}
+
+// --- The lease ---
+
+void LeaseKeeper::Grant(Time sent, Time now) {
+  const Time until = sent + terms_.lease;
+  if (until - terms_.stop_margin <= now) return;
+  lease_until_ = lease_until_ ? std::max(*lease_until_, until) : until;
+}
+
+void LeaseKeeper::SendHeartbeat(Time now) {
+  unanswered_.emplace(++last_heartbeat_, now);
+  next_heartbeat_at_ = now + terms_.heartbeat_interval;
+  actions_.emplace_back(action::Heartbeat{host_->stream, last_heartbeat_});
+}
+
+void LeaseKeeper::StopHeartbeats() { next_heartbeat_at_.reset(); }
+
+bool LeaseKeeper::Final() const {
+  return state_ == SelfState::kRefused ||
+         (!leaving_ && (state_ == SelfState::kLost || state_ == SelfState::kLeft));
+}
+
+bool LeaseKeeper::Expire(Time now) {
+  if (BelievesAlive() && now >= *alive_until()) Lose();
+  return Final();
+}
+
+bool LeaseKeeper::BelievesAlive() const {
+  return state_ == SelfState::kAlive || state_ == SelfState::kSuspended;
+}
+
+bool LeaseKeeper::Lose() {
+  if (!BelievesAlive()) return false;
+  End(SelfState::kLost, LeaseEnded(last_failure_));
+  return true;
+}
+
+void LeaseKeeper::End(SelfState state, std::optional<Error> why) {
+  if (attempt_) actions_.emplace_back(action::Drop{attempt_->stream, false});
+  attempt_.reset();
+  next_attempt_at_.reset();
+  StopHeartbeats();
+  // A stream that still works is kept when the lease ended: Leave may yet want it.
+  const bool ended_by_coordinator = why && why->reason == Reason::kIncarnationEnded;
+  if (host_ && (state == SelfState::kRefused || ended_by_coordinator)) {
+    actions_.emplace_back(action::Drop{host_->stream, false});
+    host_.reset();
+  }
+  Become(state, std::move(why));
+}
+
+void LeaseKeeper::Become(SelfState state, std::optional<Error> why) {
+  if (state_ == state) return;
+  state_ = state;
+  why_ = std::move(why);
+  actions_.emplace_back(action::Announce{});
+}
+
+// --- Leaving ---
+
+void LeaseKeeper::Leave(Time now, Duration timeout) {
+  if (leaving_) return;
+  const bool ended_by_coordinator = why_ && why_->reason == Reason::kIncarnationEnded;
+  if (Final() && (state_ != SelfState::kLost || ended_by_coordinator)) {
+    actions_.emplace_back(action::LeaveDone{ended_by_coordinator ? why_ : std::nullopt});
+    return;
+  }
+  if (!registered_) {
+    End(SelfState::kLeft, std::nullopt);
+    actions_.emplace_back(action::LeaveDone{});
+    return;
+  }
+  leaving_ = true;
+  leave_deadline_ = now + timeout;
+  StopHeartbeats();
+  next_attempt_at_.reset();
+  if (state_ != SelfState::kLost) Become(SelfState::kLeft, std::nullopt);
+  if (attempt_) return;
+  if (host_) return SendLeave(now);
+  BeginRound(now);
+}
+
+void LeaseKeeper::SendLeave(Time now) {
+  host_->leave_sent = true;
+  leave_answer_due_ = now + Patience();
+  actions_.emplace_back(action::Leave{host_->stream});
+}
+
+void LeaseKeeper::OnLeaveTimer(Time now) {
+  if (now >= leave_deadline_)
+    return LeaveOver(Silence("no coordinator confirmed in time that the pod left"));
+  if (!host_ || !host_->leave_sent || now < leave_answer_due_) return;
+  actions_.emplace_back(action::Drop{host_->stream, true});
+  host_.reset();
+  BeginRound(now);
+}
+
+void LeaseKeeper::LeaveOver(std::optional<Error> error) {
+  leaving_ = false;
+  if (attempt_) actions_.emplace_back(action::Drop{attempt_->stream, false});
+  attempt_.reset();
+  next_attempt_at_.reset();
+  actions_.emplace_back(action::LeaveDone{std::move(error)});
+}
+
+// --- Durations ---
+
+Duration LeaseKeeper::Patience() const {
+  if (!registered_) return options_.attempt_timeout;
+  const Duration third = terms_.lease / 3;
+  return leaving_ ? std::max<Duration>(third, milliseconds(500)) : third;
+}
+
+Duration LeaseKeeper::Pause() const {
+  const Duration most =
+      registered_ ? std::max<Duration>(terms_.lease / 6, milliseconds(20)) : milliseconds(1000);
+  const unsigned earlier_rounds = failed_rounds_ == 0 ? 0 : failed_rounds_ - 1;
+  return Backoff(std::min<Duration>(milliseconds(50), most), most, earlier_rounds, options_.random);
+}
+
+std::size_t LeaseKeeper::Candidates() const {
+  return host_ ? std::max<std::size_t>(options_.addresses - 1, 1) : options_.addresses;
+}
+
+}  // namespace vigil::client

@@ -1,0 +1,217 @@
+// The rules of a pod's lease, without a network, a thread or a clock.
+//
+// Intuition: a pod owns one number, the local time until which it may believe itself alive, and
+// everything here exists to push that number forward in time. A lease counts from the moment at
+// which the message that was answered was sent, since that is the only moment of which the pod
+// knows that the coordinator's own count began later.
+//
+// One session at a time. Before the keeper asks another coordinator to resume it stops heartbeating
+// on the old stream, and it goes back to the old stream only when the other one *refused*. When the
+// answer was lost, the other one may have taken the session, and a lease from the old one would
+// then be worth nothing: another resume follows.
+//
+// Rejected: to heartbeat on both streams until one wins. Two coordinators would then count two
+// leases for one lock.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "backoff.h"
+#include "vigil/boot_clock.h"
+#include "vigil/error.h"
+#include "vigil/pod_session.h"
+#include "vigil/types.h"
+
+namespace vigil::client {
+
+// The keeper's own number for one Session stream, never reused.
+using StreamId = Number<struct StreamTag>;
+
+struct LeaseTerms {
+  Duration lease{};
+  Duration heartbeat_interval{};
+  Duration stop_margin{};
+};
+
+// What the keeper wants done, in this order.
+namespace action {
+
+// Open a stream to the address of this index, with `Resume` as the first message, or `Register`.
+struct Open {
+  StreamId stream;
+  std::size_t address;
+  bool resume;
+};
+struct Heartbeat {
+  StreamId stream;
+  std::uint64_t number;
+};
+struct Leave {
+  StreamId stream;
+};
+// Say `Detach` and end the stream. Nothing that it says counts any more, except that the
+// incarnation has ended.
+struct Detach {
+  StreamId stream;
+};
+// Cancel the stream.
+struct Drop {
+  StreamId stream;
+  // It did not answer in time, so that its connection may be dead without saying so: do not use
+  // that again.
+  bool unresponsive;
+};
+// The state or the host changed; ask the keeper.
+struct Announce {};
+struct AnnounceWaiting {
+  Incarnation incumbent;
+};
+// The leave is over, well or not.
+struct LeaveDone {
+  std::optional<Error> error;
+};
+
+}  // namespace action
+
+using Action =
+    std::variant<action::Open, action::Heartbeat, action::Leave, action::Detach, action::Drop,
+                 action::Announce, action::AnnounceWaiting, action::LeaveDone>;
+
+// Keeps the lease of one incarnation: events go in with the time at which they were seen, actions
+// come out.
+//
+// Thread: none of its own; one caller at a time. `now` never goes back.
+//
+// Invariants:
+//   1. At most one stream gets heartbeats, and none gets any while a resume is unanswered.
+//   2. alive_until() only grows, and only because of an answer to a message sent on a stream that
+//   was current.
+//   3. kLost, kLeft and kRefused are final.
+//   4. At most one resume is unanswered.
+//
+// It does not promise to notice anything by itself: call OnTimer at next_wake() or later.
+class LeaseKeeper {
+ public:
+  struct Options {
+    std::size_t addresses = 1;
+    std::size_t first_address = 0;
+    // For one attempt to register.
+    Duration attempt_timeout = std::chrono::seconds(5);
+    // For the registration as a whole, beside `wait_for_name`.
+    Duration register_timeout = std::chrono::seconds(15);
+    Duration wait_for_name{};
+    Random random;
+  };
+
+  // Begins with an attempt to register, in the actions.
+  LeaseKeeper(Options options, Time now);
+
+  void OnWaiting(StreamId stream, Time now, Incarnation incumbent);
+  // `Registered` or `Resumed`.
+  void OnHosted(StreamId stream, Time now, LeaseTerms terms);
+  void OnHeartbeatAnswer(StreamId stream, Time now, std::uint64_t number, bool lease_granted);
+  void OnDraining(StreamId stream, Time now);
+  void OnLeft(StreamId stream, Time now);
+  void OnStreamEnded(StreamId stream, Time now, const Error& why);
+  void OnTimer(Time now);
+  // A reader found the lease ended before the keeper did. True when the pod was alive until then.
+  bool Lose();
+  void Leave(Time now, Duration timeout);
+
+  std::vector<Action> TakeActions();
+  // When to call OnTimer; nothing to wait for when absent.
+  std::optional<Time> next_wake() const;
+
+  SelfState state() const { return state_; }
+  // Both absent until the first lease.
+  std::optional<Time> alive_until() const;
+  std::optional<Time> lease_until() const { return lease_until_; }
+  // The address that hosts the pod, or did last.
+  std::size_t address() const { return host_address_; }
+  const std::optional<Error>& why() const { return why_; }
+
+ private:
+  struct Host {
+    StreamId stream;
+    bool leave_sent = false;
+  };
+  struct Attempt {
+    StreamId stream;
+    Time sent;
+    Time deadline;
+  };
+
+  // Why the keeper looks for another host while it has one.
+  enum class Unwilling { kNo, kDraining, kNoLease };
+
+  bool Final() const;
+  bool BelievesAlive() const;
+  // Notices the end of the lease. True when nothing can change any more.
+  bool Expire(Time now);
+  void End(SelfState state, std::optional<Error> why);
+  void Become(SelfState state, std::optional<Error> why);
+
+  void HostEnded(Time now, const Error& why);
+  void HostSilent(Time now);
+  void HostUnwilling(Time now, Unwilling how);
+  void AbandonHost();
+  void ReturnToHost(Time now);
+
+  void BeginRound(Time now);
+  void StartAttempt(Time now);
+  void AttemptFailed(Time now, const Error& why, bool refused);
+  void TryNext(Time now);
+
+  void Grant(Time sent, Time now);
+  void SendHeartbeat(Time now);
+  void StopHeartbeats();
+  void SendLeave(Time now);
+  void LeaveOver(std::optional<Error> error);
+  void OnLeaveTimer(Time now);
+
+  // How long an answer may take.
+  Duration Patience() const;
+  // How long to rest after a whole round of failures.
+  Duration Pause() const;
+  // How many addresses a round has.
+  std::size_t Candidates() const;
+
+  const Options options_;
+  SelfState state_ = SelfState::kJoining;
+  bool registered_ = false;
+  std::optional<Error> why_;
+  std::vector<Action> actions_;
+
+  std::uint64_t last_stream_ = 0;
+  std::optional<Host> host_;
+  std::size_t host_address_;
+  std::optional<Attempt> attempt_;
+  std::size_t next_address_;
+  std::optional<Time> next_attempt_at_;
+  std::size_t failed_in_round_ = 0;
+  unsigned failed_rounds_ = 0;
+  Unwilling unwilling_ = Unwilling::kNo;
+  // The host has answered a heartbeat with a lease, so that losing it begins a new round at once.
+  bool host_proved_ = false;
+  // How often in a row the host was silent although the others sent the pod back to it.
+  unsigned silences_ = 0;
+
+  LeaseTerms terms_;
+  std::optional<Time> lease_until_;
+  std::uint64_t last_heartbeat_ = 0;
+  std::map<std::uint64_t, Time> unanswered_;
+  std::optional<Time> next_heartbeat_at_;
+
+  Time register_deadline_;
+  Error last_failure_;
+  bool leaving_ = false;
+  Time leave_deadline_{};
+  Time leave_answer_due_{};
+};
+
+}  // namespace vigil::client

@@ -1,0 +1,38 @@
+// When a subscription tries again, without a network or a clock.
+#pragma once
+
+#include "backoff.h"
+#include "vigil/boot_clock.h"
+
+namespace vigil::client {
+
+// Attempts are spaced from the *start* of the one before: a stream that was healthy for long is
+// resumed at once, one that breaks at once is resumed slowly. A stream that delivers something and
+// breaks again and again does not start the spacing anew each time: only one that lived for
+// kHealthy does.
+//
+// Thread: none of its own; one caller at a time. `now` never goes back.
+class ReconnectPace {
+ public:
+  static constexpr Duration kFirst = std::chrono::milliseconds(100);
+  static constexpr Duration kMost = std::chrono::seconds(10);
+  static constexpr Duration kHealthy = std::chrono::seconds(10);
+
+  explicit ReconnectPace(Random random) : random_(std::move(random)) {}
+
+  void OnAttempt(Time now) { started_ = now; }
+
+  // The attempt is over; says when the next one may begin.
+  Time OnEnd(Time now) {
+    failures_ = now - started_ >= kHealthy ? 0 : failures_ + 1;
+    const Duration gap = Backoff(kFirst, kMost, failures_ == 0 ? 0 : failures_ - 1, random_);
+    return std::max(now, started_ + gap);
+  }
+
+ private:
+  const Random random_;
+  Time started_{};
+  unsigned failures_ = 0;
+};
+
+}  // namespace vigil::client

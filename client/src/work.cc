@@ -1,0 +1,140 @@
+#include "vigil/work.h"
+
+#include "call.h"
+#include "convert.h"
+#include "core.h"
+#include "vigil/v1/work_service.pb.h"
+
+namespace vigil::client {
+namespace {
+
+static_assert(static_cast<int>(StartOutcome::kCompleted) == v1::START_OUTCOME_COMPLETED);
+static_assert(static_cast<int>(ClaimOutcome::kLost) == v1::CLAIM_OUTCOME_LOST);
+
+// What a call of the owner's carries.
+template <class Request>
+Request OwnerRequest(const std::string& ns, Incarnation caller, std::string_view key, Fence fence) {
+  Request request;
+  request.set_namespace_(ns);
+  request.set_key(std::string(key));
+  request.set_incarnation(caller.value());
+  request.set_fence(fence.value());
+  return request;
+}
+
+WorkItem Item(const auto& response) { return FromProto(response.item()); }
+
+}  // namespace
+
+Work::Work(const Client& client, std::string ns) : core_(client.core_), ns_(std::move(ns)) {}
+
+Result<Started> Work::Start(Incarnation caller, std::string_view key,
+                            std::string_view payload) const {
+  v1::StartWorkRequest request;
+  request.set_namespace_(ns_);
+  request.set_key(std::string(key));
+  request.set_incarnation(caller.value());
+  request.set_payload(std::string(payload));
+  return Call<v1::StartWorkResponse>(*core_, Repeat::kAllowed,
+                                     [&](Link& link, auto& context, auto* response) {
+                                       return link.work->StartWork(&context, request, response);
+                                     })
+      .map([](const v1::StartWorkResponse& response) {
+        return Started{static_cast<StartOutcome>(response.outcome()), FromProto(response.item())};
+      });
+}
+
+Result<WorkItem> Work::Checkpoint(Incarnation caller, std::string_view key, Fence fence,
+                                  std::string_view checkpoint) const {
+  auto request = OwnerRequest<v1::CheckpointWorkRequest>(ns_, caller, key, fence);
+  request.set_checkpoint(std::string(checkpoint));
+  return Call<v1::CheckpointWorkResponse>(*core_, Repeat::kAllowed,
+                                          [&](Link& link, auto& context, auto* response) {
+                                            return link.work->CheckpointWork(&context, request,
+                                                                             response);
+                                          })
+      .map(Item<v1::CheckpointWorkResponse>);
+}
+
+Result<WorkItem> Work::Complete(Incarnation caller, std::string_view key, Fence fence,
+                                std::string_view result) const {
+  auto request = OwnerRequest<v1::CompleteWorkRequest>(ns_, caller, key, fence);
+  request.set_result(std::string(result));
+  return Call<v1::CompleteWorkResponse>(*core_, Repeat::kAllowed,
+                                        [&](Link& link, auto& context, auto* response) {
+                                          return link.work->CompleteWork(&context, request,
+                                                                         response);
+                                        })
+      .map(Item<v1::CompleteWorkResponse>);
+}
+
+Result<WorkItem> Work::Release(Incarnation caller, std::string_view key, Fence fence) const {
+  const auto request = OwnerRequest<v1::ReleaseWorkRequest>(ns_, caller, key, fence);
+  return Call<v1::ReleaseWorkResponse>(*core_, Repeat::kAllowed,
+                                       [&](Link& link, auto& context, auto* response) {
+                                         return link.work->ReleaseWork(&context, request, response);
+                                       })
+      .map(Item<v1::ReleaseWorkResponse>);
+}
+
+Result<Claimed> Work::Claim(Incarnation caller, std::string_view key, Incarnation expected_owner,
+                            Fence expected_fence) const {
+  v1::ClaimWorkRequest request;
+  request.set_namespace_(ns_);
+  request.set_key(std::string(key));
+  request.set_incarnation(caller.value());
+  request.set_expected_owner(expected_owner.value());
+  request.set_expected_fence(expected_fence.value());
+  return Call<v1::ClaimWorkResponse>(*core_, Repeat::kAllowed,
+                                     [&](Link& link, auto& context, auto* response) {
+                                       return link.work->ClaimWork(&context, request, response);
+                                     })
+      .map([](const v1::ClaimWorkResponse& response) {
+        return Claimed{static_cast<ClaimOutcome>(response.outcome()), FromProto(response.item())};
+      });
+}
+
+Result<std::vector<WorkItem>> Work::ClaimOrphans(Incarnation caller, std::uint32_t limit) const {
+  v1::ClaimOrphansRequest request;
+  request.set_namespace_(ns_);
+  request.set_incarnation(caller.value());
+  request.set_limit(limit);
+  return Call<v1::ClaimOrphansResponse>(*core_, Repeat::kForbidden,
+                                        [&](Link& link, auto& context, auto* response) {
+                                          return link.work->ClaimOrphans(&context, request,
+                                                                         response);
+                                        })
+      .map([](const v1::ClaimOrphansResponse& response) {
+        return FromProtos<WorkItem>(response.items());
+      });
+}
+
+Result<WorkItem> Work::Get(std::string_view key) const {
+  v1::GetWorkRequest request;
+  request.set_namespace_(ns_);
+  request.set_key(std::string(key));
+  return Call<v1::GetWorkResponse>(*core_, Repeat::kAllowed,
+                                   [&](Link& link, auto& context, auto* response) {
+                                     return link.work->GetWork(&context, request, response);
+                                   })
+      .map(Item<v1::GetWorkResponse>);
+}
+
+Result<WorkPage> Work::List(const WorkQuery& query) const {
+  v1::ListWorkRequest request;
+  request.set_namespace_(ns_);
+  request.set_owner(query.owner.value());
+  request.set_claimable_only(query.claimable_only);
+  request.set_include_completed(query.include_completed);
+  request.set_page_size(query.page_size);
+  request.set_page_token(query.page_token);
+  return Call<v1::ListWorkResponse>(*core_, Repeat::kAllowed,
+                                    [&](Link& link, auto& context, auto* response) {
+                                      return link.work->ListWork(&context, request, response);
+                                    })
+      .map([](const v1::ListWorkResponse& response) {
+        return WorkPage{FromProtos<WorkItem>(response.items()), response.next_page_token()};
+      });
+}
+
+}  // namespace vigil::client
