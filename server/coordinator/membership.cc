@@ -103,7 +103,6 @@ void Membership::AddRow() {
         row_ = true;
         window_.Prove(sent);
         log::Info("Joined the cluster.", {{"coordinator", number_}, {"address", address_}});
-        callbacks_.joined(number_);
         renewal_timer_ = scheduler_.After(timing_.ping_interval, [this] { RenewRegularly(); });
       });
 }

@@ -28,7 +28,6 @@ namespace vigil {
 class Membership {
  public:
   struct Callbacks {
-    std::function<void(CoordinatorNumber)> joined;
     // Sessions that others have taken from this coordinator.
     std::function<void(const std::vector<SessionNumber>&)> taken;
     // The row is not ALIVE any more: everything that is hosted must be let go.

@@ -59,9 +59,12 @@ Error SessionTokenInvalid(Incarnation incarnation) {
 }
 
 Error SessionTaken(SessionNumber current) {
+  // Whoever hears it from the renewal of a coordinator does not know the new number.
+  const std::string successor =
+      current ? fmt::format("session {}", current.value) : "another coordinator";
   return Make(Code::kAborted, reason::kSessionTaken,
-              fmt::format("session {} of the same incarnation took over", current.value),
-              "Close this stream; the newer one serves the pod.",
+              fmt::format("this session was ended by {}", successor),
+              "Close this stream and resume: the answer says how the incarnation stands.",
               {{"session", Text(current.value)}});
 }
 

@@ -1,0 +1,248 @@
+#include "coordinator/conversations.h"
+
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "core/errors.h"
+
+namespace vigil {
+namespace {
+
+log::Field Describe(const Pod& pod) { return {"pod", pod.ns + "/" + pod.name}; }
+
+}  // namespace
+
+void Conversations::Opened(const Stream& stream) {
+  Conversation& conversation = conversations_[stream];
+  if (conversations_.size() > 2 * settings_.max_pods) {
+    Finish(stream, LimitReached("max-pods", "this coordinator has too many open streams"));
+    return;
+  }
+  conversation.timer = env_.scheduler.After(settings_.first_message_deadline, [this, stream] {
+    Finish(stream, StreamIdle("no Register or Resume came in time"));
+  });
+}
+
+void Conversations::Received(const Stream& stream, const PodMessage& message) {
+  const auto found = conversations_.find(stream);
+  if (found == conversations_.end()) return;
+  Conversation& conversation = found->second;
+  using Phase = Conversation::Phase;
+  if (conversation.phase == Phase::kOver || conversation.phase == Phase::kLeaving) return;
+  const bool opens = std::holds_alternative<RegisterMessage>(message) ||
+                     std::holds_alternative<ResumeMessage>(message);
+  if (opens && conversation.phase != Phase::kNew) {
+    Refused(stream, ProtocolViolation("Register or Resume came twice on one stream"));
+  } else if (!opens && conversation.phase != Phase::kHosting) {
+    Refused(stream, ProtocolViolation("the stream is not registered yet"));
+  } else if (const auto* registration = std::get_if<RegisterMessage>(&message)) {
+    BeginRegister(stream, *registration);
+  } else if (const auto* resume = std::get_if<ResumeMessage>(&message)) {
+    BeginResume(stream, *resume);
+  } else if (const auto* heartbeat = std::get_if<HeartbeatMessage>(&message)) {
+    env_.hosted.Heartbeat(conversation.session, heartbeat->number);
+  } else if (std::holds_alternative<LeaveMessage>(message)) {
+    BeginLeave(stream, conversation);
+  } else {
+    env_.hosted.Detached(conversation.session);
+    Finish(stream, std::nullopt);
+  }
+}
+
+void Conversations::Refused(const Stream& stream, Error error) {
+  const auto found = conversations_.find(stream);
+  if (found == conversations_.end()) return;
+  const SessionNumber session = found->second.session;
+  Finish(stream, std::move(error));
+  // Our own closing is no strong evidence.
+  env_.hosted.LetGo(session, std::nullopt);
+}
+
+void Conversations::Ended(const Stream& stream) {
+  const auto found = conversations_.find(stream);
+  if (found == conversations_.end()) return;
+  const bool hosting = found->second.phase == Conversation::Phase::kHosting;
+  const SessionNumber session = found->second.session;
+  conversations_.erase(found);
+  if (hosting) env_.hosted.StreamEnded(session);
+}
+
+void Conversations::Finish(const Stream& stream, std::optional<Error> error) {
+  const auto found = conversations_.find(stream);
+  if (found == conversations_.end() || found->second.phase == Conversation::Phase::kOver) return;
+  found->second.phase = Conversation::Phase::kOver;
+  found->second.timer = nullptr;
+  stream->End(std::move(error));
+}
+
+std::optional<Error> Conversations::RefusesNewPods() const {
+  const Instant now = env_.clock.Now();
+  if (draining_) return CoordinatorDraining();
+  if (!env_.membership.Trusted(now) || !env_.liveness.Healthy(now)) {
+    return CoordinatorUntrusted("this coordinator's link to the database is not proven");
+  }
+  if (env_.hosted.size() >= settings_.max_pods) {
+    return LimitReached("max-pods", "this coordinator hosts as many pods as it may");
+  }
+  return std::nullopt;
+}
+
+Conversations::Conversation* Conversations::Opening(const Stream& stream) {
+  const auto found = conversations_.find(stream);
+  if (found == conversations_.end()) return nullptr;
+  return found->second.phase == Conversation::Phase::kOpening ? &found->second : nullptr;
+}
+
+void Conversations::WithLock(const Stream& stream, std::function<void(SessionNumber)> then) {
+  if (auto refusal = RefusesNewPods()) {
+    Finish(stream, std::move(*refusal));
+    return;
+  }
+  env_.liveness.Issue([this, stream, then = std::move(then)](Result<SessionNumber> issued) {
+    if (issued && Opening(stream)) {
+      then(*issued);
+    } else if (issued) {
+      env_.liveness.Release(*issued);
+    } else if (Opening(stream)) {
+      Finish(stream, std::move(issued.error()));
+    }
+  });
+}
+
+bool Conversations::Host(const Stream& stream, const Pod& pod) {
+  env_.committed();
+  Conversation* conversation = Opening(stream);
+  if (conversation) {
+    conversation->phase = Conversation::Phase::kHosting;
+    conversation->session = pod.session;
+  }
+  env_.hosted.Host(pod, conversation ? stream : nullptr, env_.clock.Now());
+  return conversation != nullptr;
+}
+
+// --- Registration
+
+void Conversations::BeginRegister(const Stream& stream, const RegisterMessage& message) {
+  Conversation& conversation = conversations_.at(stream);
+  conversation.phase = Conversation::Phase::kOpening;
+  conversation.timer = nullptr;
+  conversation.name_deadline = env_.clock.Now() + message.wait_for_name;
+  WithLock(stream, [this, stream, message](SessionNumber session) {
+    TryRegister(stream, message, session);
+  });
+}
+
+void Conversations::TryRegister(const Stream& stream, const RegisterMessage& message,
+                                SessionNumber session) {
+  const NewPod pod{.ns = message.ns,
+                   .name = message.name,
+                   .registration_id = message.registration_id,
+                   .session_token = env_.make_token(),
+                   .profile = message.profile,
+                   .lease = message.lease.value_or(settings_.timing.default_lease),
+                   .labels = message.labels,
+                   .coordinator = env_.membership.number(),
+                   .session = session};
+  using Outcome = std::variant<Registered, NameTaken>;
+  Ask<Outcome>(
+      env_.requests, env_.scheduler, [pod](Store& store) { return store.Register(pod); },
+      [this, stream, message, session](Result<Outcome> outcome) {
+        if (!outcome) {
+          env_.liveness.Release(session);
+          if (Opening(stream)) Finish(stream, std::move(outcome.error()));
+          return;
+        }
+        if (const auto* taken = std::get_if<NameTaken>(&*outcome)) {
+          env_.liveness.Release(session);
+          if (Opening(stream)) NameIsTaken(stream, message, taken->incumbent);
+          return;
+        }
+        auto& registered = std::get<Registered>(*outcome);
+        log::Info("Registered.", {Describe(registered.pod),
+                                  {"incarnation", registered.pod.incarnation},
+                                  {"session", session}});
+        if (!Host(stream, registered.pod)) return;
+        const LeaseTerms terms = TermsFor(registered.pod.lease);
+        stream->Send(RegisteredAnswer{std::move(registered.pod),
+                                      std::move(registered.session_token), terms,
+                                      std::move(registered.predecessors_work)});
+      });
+}
+
+void Conversations::NameIsTaken(const Stream& stream, const RegisterMessage& message,
+                                Incarnation incumbent) {
+  Conversation& conversation = conversations_.at(stream);
+  if (env_.clock.Now() >= conversation.name_deadline) {
+    Finish(stream, PodNameTaken(message.name, incumbent));
+    return;
+  }
+  if (!std::exchange(conversation.told_waiting, true)) stream->Send(WaitingAnswer{incumbent});
+  conversation.timer =
+      env_.scheduler.After(settings_.timing.probe_interval / 2, [this, stream, message] {
+        WithLock(stream, [this, stream, message](SessionNumber session) {
+          TryRegister(stream, message, session);
+        });
+      });
+}
+
+// --- Resume and leave
+
+void Conversations::BeginResume(const Stream& stream, const ResumeMessage& message) {
+  Conversation& conversation = conversations_.at(stream);
+  conversation.phase = Conversation::Phase::kOpening;
+  conversation.timer = nullptr;
+  WithLock(stream, [this, stream, message](SessionNumber session) {
+    const ResumePod pod{message.ns, message.incarnation, message.session_token,
+                        env_.membership.number(), session};
+    Ask<Pod>(
+        env_.requests, env_.scheduler, [pod](Store& store) { return store.Resume(pod); },
+        [this, stream, session](Result<Pod> resumed) {
+          if (!resumed) {
+            env_.liveness.Release(session);
+            if (Opening(stream)) Finish(stream, std::move(resumed.error()));
+            return;
+          }
+          log::Info(
+              "Resumed.",
+              {Describe(*resumed), {"incarnation", resumed->incarnation}, {"session", session}});
+          if (!Host(stream, *resumed)) return;
+          const LeaseTerms terms = TermsFor(resumed->lease);
+          stream->Send(ResumedAnswer{std::move(*resumed), terms});
+        });
+  });
+}
+
+void Conversations::BeginLeave(const Stream& stream, Conversation& conversation) {
+  const auto pod = env_.hosted.PodOf(conversation.session);
+  if (!pod) return;  // Its verdict is on the way to the stream.
+  conversation.phase = Conversation::Phase::kLeaving;
+  Ask<void>(
+      env_.requests, env_.scheduler,
+      [pod = *pod](Store& store) { return store.Leave(pod.ns, pod.pod); },
+      [this, stream, session = conversation.session](Result<void> left) {
+        if (!left) {
+          // The lease still watches over the session, for a pod that does not try again.
+          Finish(stream, std::move(left.error()));
+          return;
+        }
+        env_.committed();
+        stream->Send(LeftAnswer{});
+        Finish(stream, std::nullopt);
+        env_.hosted.Left(session);
+      });
+}
+
+void Conversations::Drain() {
+  draining_ = true;
+  std::vector<Stream> opening;
+  for (const auto& [stream, conversation] : conversations_) {
+    using Phase = Conversation::Phase;
+    if (conversation.phase == Phase::kNew || conversation.phase == Phase::kOpening) {
+      opening.push_back(stream);
+    }
+  }
+  for (const Stream& stream : opening) Finish(stream, CoordinatorDraining());
+}
+
+}  // namespace vigil

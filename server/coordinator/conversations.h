@@ -1,0 +1,93 @@
+// The conversations with pods: one per stream, from its first message to its end.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "base/clock.h"
+#include "base/loop.h"
+#include "coordinator/hosted_pods.h"
+#include "coordinator/liveness.h"
+#include "coordinator/membership.h"
+#include "coordinator/pod_stream.h"
+#include "coordinator/settings.h"
+#include "store/lane.h"
+
+namespace vigil {
+
+// Opens each conversation with Register or Resume, which takes a lock and then commits the row;
+// hands the pod to HostedPods from then on.
+//
+//   NEW ── Register, Resume ──▶ OPENING ── row committed ──▶ HOSTING ── Leave ──▶ LEAVING
+//                                  │ ▲
+//                                  └─┘ the name is taken: wait and try again
+//
+// Runs on the loop's thread.
+// Invariants:
+//  1. A lock is taken before its row is visible, and let go when no row will name it.   (P1)
+//  2. Every conversation has a deadline for its first message, and waits for a name only as long as
+//  the pod asked.   (P11)
+class Conversations {
+ public:
+  using Stream = std::shared_ptr<PodStream>;
+
+  struct Environment {
+    Lane& requests;
+    Scheduler& scheduler;
+    const Clock& clock;
+    LivenessSessions& liveness;
+    Membership& membership;
+    HostedPods& hosted;
+    // An unguessable string.
+    std::function<std::string()> make_token;
+    // Called after each transaction that wrote events.
+    std::function<void()> committed;
+  };
+
+  Conversations(Environment environment, const CoordinatorSettings& settings)
+      : env_(std::move(environment)), settings_(settings) {}
+
+  void Opened(const Stream& stream);
+  void Received(const Stream& stream, const PodMessage& message);
+  // A message was malformed.
+  void Refused(const Stream& stream, Error error);
+  // The stream is over, whoever ended it. The last call for it.
+  void Ended(const Stream& stream);
+
+  // Takes no new pod from now on.
+  void Drain();
+
+ private:
+  struct Conversation {
+    enum class Phase { kNew, kOpening, kHosting, kLeaving, kOver };
+    Phase phase = Phase::kNew;
+    SessionNumber session;
+    // For the first message, or to try the name again.
+    std::unique_ptr<Timer> timer;
+    Instant name_deadline{};
+    bool told_waiting = false;
+  };
+
+  void BeginRegister(const Stream& stream, const RegisterMessage& message);
+  void TryRegister(const Stream& stream, const RegisterMessage& message, SessionNumber session);
+  void NameIsTaken(const Stream& stream, const RegisterMessage& message, Incarnation incumbent);
+  void BeginResume(const Stream& stream, const ResumeMessage& message);
+  void BeginLeave(const Stream& stream, Conversation& conversation);
+  void WithLock(const Stream& stream, std::function<void(SessionNumber)> then);
+  // Hosts the pod, and returns whether somebody is there to be told.
+  bool Host(const Stream& stream, const Pod& pod);
+  std::optional<Error> RefusesNewPods() const;
+  // Null when the conversation is not opening any more.
+  Conversation* Opening(const Stream& stream);
+  void Finish(const Stream& stream, std::optional<Error> error);
+
+  const Environment env_;
+  const CoordinatorSettings settings_;
+  std::unordered_map<Stream, Conversation> conversations_;
+  bool draining_ = false;
+};
+
+}  // namespace vigil

@@ -1,0 +1,81 @@
+// One coordinator: its parts, and what one part's news means for the others.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/loop.h"
+#include "coordinator/conversations.h"
+#include "coordinator/event_log.h"
+#include "coordinator/hosted_pods.h"
+#include "coordinator/liveness.h"
+#include "coordinator/membership.h"
+#include "coordinator/prober.h"
+#include "coordinator/settings.h"
+#include "coordinator/subscriptions.h"
+#include "coordinator/verdicts.h"
+#include "store/database.h"
+#include "store/lane.h"
+
+namespace vigil {
+
+// Each kind of transaction has a lane of its own, so that none starves another.
+struct Lanes {
+  // What callers asked for: registrations, resumes, work.
+  Lane& requests;
+  // The host's own evidence.
+  Lane& verdicts;
+  Lane& probe;
+  Lane& log;
+  Lane& renewals;
+};
+
+// Everything here runs on the loop's thread; the environment outlives it.
+class Coordinator {
+ public:
+  struct Environment {
+    Database& database;
+    Lanes lanes;
+    Scheduler& scheduler;
+    const Clock& clock;
+    // An unguessable string.
+    std::function<std::string()> make_token;
+    // Differs between coordinators, so that they fall out of step.
+    uint64_t seed = 0;
+  };
+
+  // `address` is shown to people.
+  Coordinator(const Environment& environment, const CoordinatorSettings& settings,
+              const std::string& address);
+
+  void Start();
+
+  // Asks all pods to move and ends all subscriptions; then, when all have moved or after
+  // `patience`, leaves the cluster and calls `done`.
+  void Drain(Duration patience, std::function<void()> done);
+
+  // Whether a new pod would be hosted.
+  bool Ready() const;
+
+  Conversations& conversations() { return conversations_; }
+  Subscriptions& subscriptions() { return subscriptions_; }
+  EventLog& event_log() { return event_log_; }
+
+ private:
+  void WaitUntilMoved(Instant deadline, std::function<void()> done);
+
+  const Environment env_;
+  EventLog event_log_;
+  LivenessSessions liveness_;
+  Membership membership_;
+  Verdicts verdicts_;
+  HostedPods hosted_;
+  Conversations conversations_;
+  Subscriptions subscriptions_;
+  Prober prober_;
+  std::unique_ptr<Timer> drain_timer_;
+};
+
+}  // namespace vigil

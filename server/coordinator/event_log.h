@@ -1,0 +1,89 @@
+// This coordinator's reader of the event logs: one for all its subscribers.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/loop.h"
+#include "store/database.h"
+#include "store/lane.h"
+
+namespace vigil {
+
+// Events as the reader got them: whole transactions, in order, shared by all who follow.
+using EventBatch = std::shared_ptr<const std::vector<Event>>;
+
+// One who follows a namespace's log live.
+class LogFollower {
+ public:
+  virtual ~LogFollower() = default;
+  // The events right after those before. May detach any follower.
+  virtual void OnEvents(const EventBatch& events) = 0;
+};
+
+// Reads the logs that somebody follows: when woken (by the database, or by this coordinator's own
+// commits) and at a slow poll, which covers every lost wake-up. One reading at a time; a wake-up
+// during it makes it run again.
+//
+// Runs on the loop's thread, its reading in a lane of its own.
+// Invariants:
+//  1. What a follower gets begins right after the position at which it attached, contiguous and in
+//  order.   (P4, P8)
+class EventLog {
+ public:
+  EventLog(Database& database, Lane& lane, Scheduler& scheduler, const Clock& clock,
+           Duration poll_interval);
+
+  void Start();
+
+  // There may be something new.
+  void Wake();
+
+  // Follows from `after`, if the reader is there or `after` is ahead of it; false when the reader
+  // is further, so that the gap must be read first.
+  [[nodiscard]] bool Attach(const std::string& ns, Seq after, LogFollower* follower);
+  void Detach(const std::string& ns, LogFollower* follower);
+
+  // The history that all cursors carry; nothing before the database was reached for the first time.
+  std::optional<History> history() const { return history_; }
+
+  // The last known head of a followed namespace, and when it was read.
+  struct Reading {
+    Seq head;
+    Instant at{};
+  };
+  Reading LastReading(const std::string& ns) const;
+
+ private:
+  struct Feed {
+    Seq position;
+    Reading reading;
+    // Each with the position up to which it has been served.
+    std::map<LogFollower*, Seq> followers;
+  };
+
+  void ReadHistory();
+  void PollRegularly();
+  void ReadNext(std::vector<std::string> namespaces);
+  void Took(const std::string& ns, const EventPage& page, Instant asked);
+
+  Database& database_;
+  Lane& lane_;
+  Scheduler& scheduler_;
+  const Clock& clock_;
+  const Duration poll_interval_;
+  std::optional<History> history_;
+  std::map<std::string, Feed> feeds_;
+  bool reading_ = false;
+  bool again_ = false;
+  std::unique_ptr<LogListener> listener_;
+  std::unique_ptr<Timer> poll_timer_;
+};
+
+}  // namespace vigil

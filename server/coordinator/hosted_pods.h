@@ -1,0 +1,131 @@
+// The pods that this coordinator hosts: their leases, and what their silence means.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/loop.h"
+#include "coordinator/liveness.h"
+#include "coordinator/membership.h"
+#include "coordinator/pod_stream.h"
+#include "coordinator/verdicts.h"
+#include "core/timing.h"
+#include "store/lane.h"
+
+namespace vigil {
+
+// Grants leases to the pods whose rows name a session of this coordinator, and weighs what it sees
+// of them:
+//
+//   strong evidence (stream ended; silence for a lease), inside the trust window:
+//       FAST    declared DEAD at once
+//       STRICT  SUSPECT at once, DEAD when the last lease has surely ended
+//   anything else (untrusted, draining, our own closing): the lock is let go, and the probers weigh
+//   it.
+//
+// Runs on the loop's thread.
+// Invariants:
+//  1. A lease is granted only while both the lock and the row are trusted.   (P7)
+//  2. A STRICT pod is declared only when its last answered heartbeat, or the commit that began its
+//  session, is a stretched lease ago.   (P7)
+//  3. Every verdict names the session; one that the database has ended is void.   (P1)
+//  4. After a pause of its own the coordinator takes nobody's silence for evidence.   (P10)
+class HostedPods {
+ public:
+  struct Environment {
+    Lane& requests;
+    Scheduler& scheduler;
+    const Clock& clock;
+    LivenessSessions& liveness;
+    Membership& membership;
+    Verdicts& verdicts;
+    Timing timing;
+    // Called after each transaction that wrote events.
+    std::function<void()> committed;
+  };
+
+  explicit HostedPods(Environment environment) : env_(std::move(environment)) {}
+
+  void Start();
+
+  // The row that names this session was committed at `committed`. Without a stream, its answer was
+  // lost, and the pod has a lease's time to resume.
+  void Host(const Pod& pod, std::shared_ptr<PodStream> stream, Instant committed);
+
+  // Nothing when the session is not hosted (any more).
+  struct Named {
+    std::string ns;
+    HostedPod pod;
+  };
+  std::optional<Named> PodOf(SessionNumber session) const;
+
+  // --- What the pod's stream says. Each is ignored for a session that is not hosted any more.
+  void Heartbeat(SessionNumber session, uint64_t number);
+  // It ended without Leave or Detach: strong evidence.
+  void StreamEnded(SessionNumber session);
+  // It ended on purpose: the lock stays until the pod has resumed elsewhere, or its lease has
+  // surely ended.
+  void Detached(SessionNumber session);
+  // The incarnation has LEFT, and its event is committed.
+  void Left(SessionNumber session);
+
+  // Stops hosting without a verdict, and ends the stream with `told`.
+  void LetGo(SessionNumber session, std::optional<Error> told);
+  void LetAllGo(const Error& told);
+
+  // --- From the other parts of the coordinator.
+  // Others have ended these sessions.
+  void Taken(const std::vector<SessionNumber>& sessions);
+  // The locks of these were lost and taken again.
+  void Retaken(const std::vector<SessionNumber>& sessions);
+  // Asks every pod to move.
+  void Drain();
+
+  size_t size() const { return hosted_.size(); }
+
+ private:
+  struct Hosted {
+    std::string ns;
+    Incarnation incarnation;
+    SessionNumber session;
+    Profile profile = Profile::kStrict;
+    Duration lease{};
+    // Null once the stream is gone.
+    std::shared_ptr<PodStream> stream;
+    Instant last_heard{};
+    // The last answered heartbeat, or the commit that began the session.
+    Instant last_granted{};
+    Cause condemned = Cause::kNone;
+    std::unique_ptr<Timer> timer;
+    HostedPod pod() const { return {incarnation, session}; }
+  };
+
+  Hosted* Find(SessionNumber session);
+  void WatchSilence(Hosted& hosted, Instant since);
+  void JudgeSilence(SessionNumber session);
+  void Condemn(Hosted& hosted, Cause cause);
+  void Declare(SessionNumber session);
+  void Refute(const std::string& ns, const std::vector<HostedPod>& pods);
+  bool Trusted(SessionNumber session, Instant now) const;
+  void Turn();
+  bool JustPaused(Instant now) const;
+
+  const Environment env_;
+  std::unordered_map<SessionNumber, Hosted> hosted_;
+  std::unordered_map<Incarnation, SessionNumber> by_incarnation_;
+  bool draining_ = false;
+  Instant last_turn_{};
+  std::unique_ptr<Timer> turn_timer_;
+  // Sessions whose suspicions are still to be refuted, and the timer that tries again.
+  std::unordered_set<SessionNumber> unrefuted_;
+  std::unique_ptr<Timer> refute_timer_;
+  std::vector<std::unique_ptr<Timer>> drain_timers_;
+};
+
+}  // namespace vigil

@@ -1,0 +1,228 @@
+#include "coordinator/subscription.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/errors.h"
+
+namespace vigil {
+namespace {
+
+constexpr uint32_t kReplayPage = 512;
+constexpr size_t kSnapshotPart = 500;
+// How long a subscriber that does not read may take to hear why it is dropped.
+constexpr Duration kEndPatience = std::chrono::seconds(10);
+
+size_t BytesOf(const std::vector<Event>& events) {
+  size_t bytes = 0;
+  for (const Event& event : events) bytes += 64 + event.pod_name.size() + event.work_key.size();
+  return bytes;
+}
+
+}  // namespace
+
+Subscription::Subscription(Environment environment, std::string ns, SubscriptionStart start,
+                           std::shared_ptr<SubscriberStream> stream)
+    : env_(std::move(environment)),
+      ns_(std::move(ns)),
+      start_(std::move(start)),
+      stream_(std::move(stream)),
+      queue_(env_.settings.subscriber_queue) {}
+
+Subscription::~Subscription() {
+  if (phase_ == Phase::kLive) env_.log.Detach(ns_, this);
+}
+
+template <typename T>
+Then<T> Subscription::IfStillHere(std::function<void(Result<T>)> then) {
+  return [this, here = std::weak_ptr<int>(here_), then = std::move(then)](Result<T> outcome) {
+    if (here.expired() || phase_ == Phase::kOver) return;
+    then(std::move(outcome));
+  };
+}
+
+void Subscription::Start() {
+  const auto history = env_.log.history();
+  if (!history) {
+    Fail(DatabaseUnavailable("the event log was not reached yet"));
+    return;
+  }
+  history_ = *history;
+  if (const auto* cursor = std::get_if<Cursor>(&start_)) {
+    StartAt(*cursor);
+  } else if (std::holds_alternative<FromOldest>(start_)) {
+    StartAtOldest();
+  } else {
+    StartWithSnapshot();
+  }
+}
+
+void Subscription::StartAt(Cursor cursor) {
+  if (cursor.history != history_) {
+    End(EndReason::kExpired);
+    return;
+  }
+  Ask<std::vector<LogBounds>>(
+      env_.lane, env_.scheduler, [ns = ns_](Store& store) { return store.ReadBounds({ns}); },
+      IfStillHere<std::vector<LogBounds>>([this, cursor](Result<std::vector<LogBounds>> bounds) {
+        if (!bounds) {
+          Fail(std::move(bounds.error()));
+        } else if (cursor.seq.value + 1 < bounds->front().oldest.value ||
+                   cursor.seq > bounds->front().head) {
+          End(EndReason::kExpired);
+        } else {
+          Begin(cursor.seq);
+        }
+      }));
+}
+
+void Subscription::StartAtOldest() {
+  Ask<std::vector<LogBounds>>(
+      env_.lane, env_.scheduler, [ns = ns_](Store& store) { return store.ReadBounds({ns}); },
+      IfStillHere<std::vector<LogBounds>>([this](Result<std::vector<LogBounds>> bounds) {
+        if (!bounds) {
+          Fail(std::move(bounds.error()));
+        } else {
+          Begin(Seq{bounds->front().oldest.value - 1});
+        }
+      }));
+}
+
+void Subscription::StartWithSnapshot() {
+  Ask<PodSnapshot>(
+      env_.lane, env_.scheduler, [ns = ns_](Store& store) { return store.Snapshot(ns); },
+      IfStillHere<PodSnapshot>([this](Result<PodSnapshot> snapshot) {
+        if (!snapshot) {
+          Fail(std::move(snapshot.error()));
+          return;
+        }
+        auto& pods = snapshot->pods;
+        // The parts go around the queue's bounds: they are one answer, and bounded by the pods that
+        // live.
+        std::vector<SubscriberMessage> parts;
+        for (size_t i = 0; i < pods.size() || parts.empty(); i += kSnapshotPart) {
+          SnapshotPart part;
+          const size_t end = std::min(i + kSnapshotPart, pods.size());
+          part.pods.assign(
+              std::make_move_iterator(pods.begin() + static_cast<std::ptrdiff_t>(i)),
+              std::make_move_iterator(pods.begin() + static_cast<std::ptrdiff_t>(end)));
+          if (end == pods.size()) part.cursor = At(snapshot->head);
+          parts.push_back(std::move(part));
+        }
+        for (auto& part : parts) Enqueue(std::move(part), 0);
+        Begin(snapshot->head);
+      }));
+}
+
+void Subscription::Begin(Seq after) {
+  read_ = after;
+  written_ = after;
+  phase_ = Phase::kReplay;
+  last_write_ = env_.clock.Now();
+  TellPositionRegularly();
+  WriteNext();
+}
+
+void Subscription::ReplayOrJoin() {
+  if (replaying_) return;
+  if (env_.log.Attach(ns_, read_, this)) {
+    phase_ = Phase::kLive;
+    return;
+  }
+  replaying_ = true;
+  Ask<EventPage>(
+      env_.lane, env_.scheduler,
+      [ns = ns_, after = read_](Store& store) { return store.ReadEvents(ns, after, kReplayPage); },
+      IfStillHere<EventPage>([this](Result<EventPage> page) {
+        replaying_ = false;
+        if (!page) {
+          Fail(std::move(page.error()));
+        } else if (page->bounds.oldest.value > read_.value + 1) {
+          End(EndReason::kExpired);
+        } else if (page->events.empty()) {
+          WriteNext();
+        } else {
+          OnEvents(std::make_shared<const std::vector<Event>>(std::move(page->events)));
+        }
+      }));
+}
+
+void Subscription::OnEvents(const EventBatch& events) {
+  read_ = events->back().seq;
+  Enqueue(DeliveredEvents{events, At(read_)}, BytesOf(*events));
+}
+
+void Subscription::Enqueue(SubscriberMessage message, size_t bytes) {
+  if (phase_ == Phase::kOver) return;
+  if (!queue_.Push(std::move(message), bytes)) {
+    End(EndReason::kLagged);
+    return;
+  }
+  WriteNext();
+}
+
+void Subscription::WriteNext() {
+  if (writing_ || phase_ == Phase::kOver) return;
+  if (queue_.empty()) {
+    if (phase_ == Phase::kReplay) ReplayOrJoin();
+    return;
+  }
+  const SubscriberMessage message = queue_.Pop();
+  if (const auto* events = std::get_if<DeliveredEvents>(&message)) written_ = events->cursor.seq;
+  writing_ = true;
+  last_write_ = env_.clock.Now();
+  stream_->Write(message);
+}
+
+void Subscription::Written() {
+  writing_ = false;
+  if (const auto notice = std::exchange(ending_, std::nullopt)) {
+    stream_->Write(*notice);
+    stream_->End(std::nullopt);
+    return;
+  }
+  WriteNext();
+}
+
+void Subscription::TellPositionRegularly() {
+  position_timer_ = env_.scheduler.After(env_.settings.position_interval, [this] {
+    const Instant now = env_.clock.Now();
+    const bool silent = now - last_write_ >= env_.settings.position_interval;
+    if (silent && !writing_ && queue_.empty() && phase_ == Phase::kLive) {
+      const auto reading = env_.log.LastReading(ns_);
+      Enqueue(PositionNotice{At(written_), reading.head, now - reading.at}, 0);
+    }
+    TellPositionRegularly();
+  });
+}
+
+void Subscription::End(EndReason reason) {
+  if (phase_ == Phase::kLive) env_.log.Detach(ns_, this);
+  const bool began = phase_ == Phase::kReplay || phase_ == Phase::kLive;
+  phase_ = Phase::kOver;
+  position_timer_ = nullptr;
+  EndNotice notice{reason, std::nullopt};
+  if (reason != EndReason::kExpired && began) notice.cursor = At(written_);
+  if (writing_) {
+    ending_ = std::move(notice);
+    end_timer_ = env_.scheduler.After(kEndPatience, [this] { stream_->Cancel(); });
+    return;
+  }
+  stream_->Write(notice);
+  stream_->End(std::nullopt);
+}
+
+void Subscription::Fail(Error error) {
+  if (phase_ == Phase::kLive) env_.log.Detach(ns_, this);
+  phase_ = Phase::kOver;
+  position_timer_ = nullptr;
+  stream_->End(std::move(error));
+}
+
+void Subscription::Drain() {
+  if (phase_ != Phase::kOver) End(EndReason::kDraining);
+}
+
+Cursor Subscription::At(Seq seq) const { return {history_, ns_, seq}; }
+
+}  // namespace vigil
