@@ -1,4 +1,4 @@
-// A throw-away Postgres on this machine, for `vigild dev`, tests, the demo and the bench.
+// A throw-away Postgres on this machine: for development, tests, demonstrations and measurements.
 #pragma once
 
 #include <sys/types.h>

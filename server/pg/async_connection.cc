@@ -1,0 +1,322 @@
+#include "pg/async_connection.h"
+
+#include <libpq-fe.h>
+
+#include <asio/posix/stream_descriptor.hpp>
+#include <deque>
+#include <optional>
+#include <utility>
+
+#include "base/check.h"
+#include "pg/sqlstate.h"
+
+namespace vigil::pg {
+
+// What the callbacks of the loop hold on to (weakly), so that the connection may go at any time.
+class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
+ public:
+  Session(EventLoop& loop, ConnectOptions options, Duration deadline)
+      : loop_(loop),
+        options_(std::move(options)),
+        deadline_(deadline),
+        descriptor_(loop.context()) {}
+
+  ~Session() { Disconnect(); }
+
+  void Open(std::function<void(Result<void>)> then) {
+    VIGIL_CHECK(state_ == State::kNew);
+    state_ = State::kConnecting;
+    opened_ = std::move(then);
+    timer_ = loop_.After(deadline_, [this] { Fail("connecting to Postgres took too long"); });
+    auto started = StartConnecting(options_);
+    if (!started) {
+      Fail(std::move(started.error()));
+      return;
+    }
+    handle_ = std::move(*started);
+    poll_status_ = PGRES_POLLING_WRITING;
+    Wait();
+  }
+
+  void Execute(const Statement& statement, Params params, std::function<void(Result<Rows>)> then) {
+    if (state_ == State::kLost) {
+      Post([then = std::move(then), error = *lost_error_] { then(vigil::Fail(error)); });
+      return;
+    }
+    queue_.push_back({&statement, std::move(params), std::move(then), clock_.Now() + deadline_});
+    if (state_ == State::kOpen && queue_.size() == 1) {
+      SendFront();
+      Wait();
+    }
+  }
+
+  void OnNotification(std::function<void()> callback) { notified_ = std::move(callback); }
+
+  void OnLost(std::function<void(Error)> callback) {
+    lost_ = std::move(callback);
+    if (state_ == State::kLost && was_open_) TellLost();
+  }
+
+  int backend() const { return backend_; }
+
+ private:
+  enum class State { kNew, kConnecting, kSettingUp, kOpen, kLost };
+
+  struct Query {
+    const Statement* statement;
+    Params params;
+    std::function<void(Result<Rows>)> then;
+    Instant deadline;
+  };
+
+  // Runs the callback on the loop, unless the session is gone by then.
+  void Post(std::function<void()> callback) {
+    loop_.Post([session = weak_from_this(), callback = std::move(callback)] {
+      if (session.lock() != nullptr) callback();
+    });
+  }
+
+  // Waits for the socket, in whatever direction there is something to wait for. libpq may close or
+  // change its socket in every call, so the loop knows it only between calls.
+  void Wait() {
+    if (state_ == State::kLost || descriptor_.is_open()) return;
+    std::error_code error;
+    descriptor_.assign(PQsocket(handle_.get()), error);
+    if (error) {
+      Fail("the socket cannot be watched: " + error.message());
+      return;
+    }
+    const bool connecting = state_ == State::kConnecting;
+    const bool writes = connecting ? poll_status_ == PGRES_POLLING_WRITING : unsent_;
+    const bool reads = !connecting || poll_status_ == PGRES_POLLING_READING;
+    const uint64_t turn = ++turn_;
+    const auto ready = [session = weak_from_this(), turn](const std::error_code& failed) {
+      const auto self = session.lock();
+      if (self == nullptr || failed || self->turn_ != turn) return;
+      self->Ready();
+    };
+    if (writes) descriptor_.async_wait(descriptor_.wait_write, ready);
+    if (reads) descriptor_.async_wait(descriptor_.wait_read, ready);
+  }
+
+  void Release() {
+    ++turn_;
+    if (descriptor_.is_open()) descriptor_.release();
+  }
+
+  void Ready() {
+    Release();
+    if (state_ == State::kConnecting) {
+      Connect();
+    } else {
+      Exchange();
+    }
+    Wait();
+  }
+
+  void Connect() {
+    poll_status_ = PQconnectPoll(handle_.get());
+    if (poll_status_ == PGRES_POLLING_FAILED) {
+      Fail(ConnectionMessage(handle_.get()));
+      return;
+    }
+    if (poll_status_ != PGRES_POLLING_OK) return;
+    VIGIL_CHECK(PQsetnonblocking(handle_.get(), 1) == 0);
+    state_ = State::kSettingUp;
+    queue_.push_front({&kSetUpSession, SetUpParams(options_),
+                       [this](Result<Rows> answer) { SetUp(std::move(answer)); },
+                       clock_.Now() + deadline_});
+    SendFront();
+  }
+
+  void SetUp(Result<Rows> answer) {
+    if (state_ == State::kLost) return;
+    if (!answer) {
+      Fail(std::move(answer.error()));
+      return;
+    }
+    if (auto sound = CheckSession(handle_.get(), *answer); !sound) {
+      Fail(std::move(sound.error()));
+      return;
+    }
+    state_ = State::kOpen;
+    was_open_ = true;
+    backend_ = PQbackendPID(handle_.get());
+    Post([then = std::exchange(opened_, nullptr)] { then({}); });
+  }
+
+  void SendFront() {
+    const Query& query = queue_.front();
+    std::vector<Oid> types;
+    std::vector<const char*> values;
+    std::vector<int> lengths;
+    for (const Param& param : query.params) {
+      types.push_back(param.type());
+      values.push_back(param.value().data());
+      lengths.push_back(static_cast<int>(param.value().size()));
+    }
+    const std::vector<int> binary(query.params.size(), 1);
+    Release();
+    if (!PQsendQueryParams(handle_.get(), query.statement->sql,
+                           static_cast<int>(query.params.size()), types.data(), values.data(),
+                           lengths.data(), binary.data(), /*resultFormat=*/1)) {
+      Fail(ConnectionMessage(handle_.get()));
+      return;
+    }
+    if (state_ == State::kOpen) {
+      timer_ = loop_.After(query.deadline - clock_.Now(),
+                           [this] { Fail("Postgres did not answer in time"); });
+    }
+    Flush();
+  }
+
+  void Flush() {
+    const int left = PQflush(handle_.get());
+    if (left < 0) {
+      Fail(ConnectionMessage(handle_.get()));
+      return;
+    }
+    unsent_ = left > 0;
+  }
+
+  void Exchange() {
+    PGconn* conn = handle_.get();
+    const bool consumed = PQconsumeInput(conn) == 1;
+    TakeNotifications();
+    // What Postgres said before it closed is still to be had.
+    while (state_ != State::kLost && !queue_.empty() && !PQisBusy(conn)) TakeResult();
+    if (state_ == State::kLost) return;
+    if (!consumed || PQstatus(conn) == CONNECTION_BAD) {
+      Fail(ConnectionMessage(conn));
+      return;
+    }
+    if (unsent_) Flush();
+  }
+
+  void TakeNotifications() {
+    bool any = false;
+    while (PGnotify* notification = PQnotifies(handle_.get())) {
+      PQfreemem(notification);
+      any = true;
+    }
+    if (!any) return;
+    if (notified_) Post(notified_);
+  }
+
+  // One result of the statement that is being answered, or the end of its results.
+  void TakeResult() {
+    PGresult* result = PQgetResult(handle_.get());
+    if (result != nullptr) {
+      Rows rows(result);
+      if (PQresultStatus(result) == PGRES_TUPLES_OK || PQresultStatus(result) == PGRES_COMMAND_OK) {
+        answer_ = std::move(rows);
+        return;
+      }
+      if (!CameFromPostgres(result)) {
+        Fail(ConnectionMessage(handle_.get()));
+        return;
+      }
+      Fault fault = FaultOf(result);
+      if (fault.lost) {
+        Fail(DatabaseUnavailable(std::move(fault.error.message)));
+      } else {
+        answer_ = vigil::Fail(std::move(fault.error));
+      }
+      return;
+    }
+    Query query = std::move(queue_.front());
+    queue_.pop_front();
+    if (state_ == State::kOpen) timer_.reset();
+    VIGIL_CHECK(answer_.has_value());
+    Result<Rows> answer = std::move(*answer_);
+    answer_.reset();
+    if (state_ == State::kSettingUp) {
+      query.then(std::move(answer));
+      if (state_ == State::kOpen) timer_.reset();
+    } else {
+      Post([then = std::move(query.then), shared = std::make_shared<Result<Rows>>(
+                                              std::move(answer))] { then(std::move(*shared)); });
+    }
+    if (state_ == State::kOpen && !queue_.empty()) SendFront();
+  }
+
+  void Fail(std::string why) { Fail(DatabaseUnavailable(std::move(why))); }
+
+  // Ends the session, and tells everybody, later.
+  void Fail(Error error) {
+    if (state_ == State::kLost) return;
+    state_ = State::kLost;
+    lost_error_ = std::move(error);
+    Disconnect();
+    timer_.reset();
+    if (opened_) {
+      Post([then = std::exchange(opened_, nullptr), failed = *lost_error_] {
+        then(vigil::Fail(failed));
+      });
+    }
+    for (Query& query : std::exchange(queue_, {})) {
+      if (query.statement == &kSetUpSession) continue;
+      Post([then = std::move(query.then), failed = *lost_error_] { then(vigil::Fail(failed)); });
+    }
+    if (was_open_ && lost_) TellLost();
+  }
+
+  void TellLost() {
+    if (std::exchange(lost_told_, true)) return;
+    Post([then = lost_, error = *lost_error_] { then(error); });
+  }
+
+  // The loop forgets the socket before libpq closes it.
+  void Disconnect() {
+    Release();
+    handle_.reset();
+  }
+
+  EventLoop& loop_;
+  const ConnectOptions options_;
+  const Duration deadline_;
+  const SystemClock clock_;
+  asio::posix::stream_descriptor descriptor_;
+  ConnectionHandle handle_;
+  State state_ = State::kNew;
+  PostgresPollingStatusType poll_status_ = PGRES_POLLING_WRITING;
+  // Waits of an earlier turn are void.
+  uint64_t turn_ = 0;
+  bool unsent_ = false;
+  int backend_ = 0;
+  std::unique_ptr<Timer> timer_;
+  std::deque<Query> queue_;
+  std::optional<Result<Rows>> answer_;
+  std::function<void(Result<void>)> opened_;
+  std::function<void()> notified_;
+  std::function<void(Error)> lost_;
+  std::optional<Error> lost_error_;
+  bool was_open_ = false;
+  bool lost_told_ = false;
+};
+
+AsyncConnection::AsyncConnection(EventLoop& loop, ConnectOptions options, Duration deadline)
+    : session_(std::make_shared<Session>(loop, std::move(options), deadline)) {}
+
+AsyncConnection::~AsyncConnection() = default;
+
+void AsyncConnection::Open(std::function<void(Result<void>)> then) {
+  session_->Open(std::move(then));
+}
+
+void AsyncConnection::Execute(const Statement& statement, Params params,
+                              std::function<void(Result<Rows>)> then) {
+  session_->Execute(statement, std::move(params), std::move(then));
+}
+
+void AsyncConnection::OnNotification(std::function<void()> callback) {
+  session_->OnNotification(std::move(callback));
+}
+
+void AsyncConnection::OnLost(std::function<void(Error)> callback) {
+  session_->OnLost(std::move(callback));
+}
+
+int AsyncConnection::backend() const { return session_->backend(); }
+
+}  // namespace vigil::pg

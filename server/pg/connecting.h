@@ -1,0 +1,55 @@
+// How every connection of ours is opened: the keywords of its conninfo and the settings of its
+// session. Shared by the blocking and the asynchronous connection.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "pg/params.h"
+#include "pg/rows.h"
+
+struct pg_conn;
+
+namespace vigil::pg {
+
+struct ConnectOptions {
+  // Keywords or a URI; may name several hosts. Its own keywords win over our keepalive settings.
+  std::string conninfo;
+  std::string application_name;
+  // Set in the session before anything else is done in it (name, value).
+  std::vector<std::pair<std::string, std::string>> settings;
+};
+
+// The settings of a session that holds no state and serves operations which end within `deadline`:
+// Postgres gives up no later than the caller does.
+std::vector<std::pair<std::string, std::string>> SettingsForRequests(Duration deadline);
+
+// The settings by which Postgres notices that the other end of a session is gone. Part of every
+// session.
+std::vector<std::pair<std::string, std::string>> SettingsForDetection();
+
+// "1500ms"
+std::string Milliseconds(Duration duration);
+
+struct Finish {
+  void operator()(pg_conn* connection) const;
+};
+using ConnectionHandle = std::unique_ptr<pg_conn, Finish>;
+
+// Starts a non-blocking connection attempt to a server that takes writes. The look-up of a host's
+// name is the one thing in it that blocks: libpq knows no other way. A host that drops packets is
+// given up for the next one after 2.5 s, by tcp_user_timeout.
+Result<ConnectionHandle> StartConnecting(const ConnectOptions& options);
+
+// Puts the settings into force and returns what CheckSession wants to see.
+extern const Statement kSetUpSession;
+Params SetUpParams(const ConnectOptions& options);
+
+// Refuses a server in recovery, one that is too old, and a pooler between us and it.
+Result<void> CheckSession(const pg_conn* connection, const Rows& answer);
+
+}  // namespace vigil::pg

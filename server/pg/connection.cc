@@ -1,0 +1,313 @@
+#include "pg/connection.h"
+
+#include <fmt/format.h>
+#include <libpq-fe.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <deque>
+#include <optional>
+
+#include "base/check.h"
+
+namespace vigil::pg {
+namespace {
+
+// The commit of a notification matters to nobody: no wait for its flush. One statement, so that the
+// setting and the notification are one transaction.
+constexpr Statement kWake{
+    "wake", "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, '')"};
+
+// Waits until the socket is ready for one of the events. False at the deadline.
+bool WaitForSocket(int socket, short events, Instant deadline) {
+  const SystemClock clock;
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock.Now()).count();
+    if (left <= 0) return false;
+    pollfd entry{socket, events, 0};
+    const int ready = poll(&entry, 1, static_cast<int>(std::min<int64_t>(left, 60'000)));
+    if (ready > 0) return true;
+    if (ready < 0 && errno != EINTR) return true;  // the next libpq call says what is wrong
+  }
+}
+
+Fault Lost(Error error, bool retry) { return {std::move(error), retry, /*lost=*/true}; }
+
+// Notices are for people, but a warning tells of a commit that is not what it seems.
+void KeepWarning(void* warning, const PGresult* result) {
+  const char* severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+  if (severity == nullptr || std::string_view(severity) != "WARNING") return;
+  const char* text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+  *static_cast<std::string*>(warning) = text == nullptr ? "warning" : text;
+}
+
+}  // namespace
+
+// One answer that the server still owes.
+struct Connection::Expected {
+  enum Kind { kPrepare, kRows, kCommit, kWakeRows, kWakeEnd } kind;
+  const Statement* statement = nullptr;
+};
+
+// One batch on its way: sends it, and reads what comes back until all was answered.
+class Connection::Exchange {
+ public:
+  Exchange(Connection& connection, const Batch& batch, Instant deadline)
+      : connection_(connection),
+        conn_(connection.handle_.get()),
+        batch_(batch),
+        deadline_(deadline) {}
+
+  Attempt<std::vector<Rows>> Run() {
+    connection_.warning_.clear();
+    bool queued = true;
+    for (const Step& step : batch_.steps) queued = queued && Send(step, Expected::kRows);
+    queued = queued && Sync(Expected::kCommit);
+    if (batch_.wake_channel != nullptr) {
+      queued = queued && Send({&kWake, {batch_.wake_channel}}, Expected::kWakeRows) &&
+               Sync(Expected::kWakeEnd);
+    }
+    if (!queued) return tl::unexpected(Lost(Unavailable(), /*retry=*/true));
+
+    while (!expected_.empty()) {
+      if (!TakeOne()) {
+        auto outcome = Broken();
+        connection_.handle_.reset();  // whatever it still has to say is not for the next batch
+        return outcome;
+      }
+    }
+    return Outcome();
+  }
+
+ private:
+  bool Send(const Step& step, Expected::Kind kind) {
+    std::vector<Oid> types;
+    std::vector<const char*> values;
+    std::vector<int> lengths;
+    for (const Param& param : step.params) {
+      types.push_back(param.type());
+      values.push_back(param.value().data());
+      lengths.push_back(static_cast<int>(param.value().size()));
+    }
+    const std::vector<int> binary(step.params.size(), 1);
+    const int count = static_cast<int>(step.params.size());
+    const char* name = step.statement->name;
+
+    if (!connection_.prepared_.contains(name) && !preparing_.contains(name)) {
+      if (!PQsendPrepare(conn_, name, step.statement->sql, count, types.data())) return false;
+      preparing_.insert(name);
+      expected_.push_back({Expected::kPrepare, step.statement});
+    }
+    expected_.push_back({kind, step.statement});
+    return PQsendQueryPrepared(conn_, name, count, values.data(), lengths.data(), binary.data(),
+                               /*resultFormat=*/1) == 1;
+  }
+
+  bool Sync(Expected::Kind kind) {
+    expected_.push_back({kind});
+    return PQpipelineSync(conn_) == 1;
+  }
+
+  // Takes the next result off the connection; waits for it. False when the connection is lost or
+  // the deadline has passed.
+  bool TakeOne() {
+    while (!flushed_ || PQisBusy(conn_)) {
+      if (!flushed_) {
+        const int left = PQflush(conn_);
+        if (left < 0) return false;
+        flushed_ = left == 0;
+        if (flushed_ && !PQisBusy(conn_)) break;
+      }
+      const short events = static_cast<short>(POLLIN | (flushed_ ? 0 : POLLOUT));
+      if (!WaitForSocket(PQsocket(conn_), events, deadline_)) {
+        timed_out_ = true;
+        return false;
+      }
+      if (!PQconsumeInput(conn_)) return false;
+    }
+    PGresult* result = PQgetResult(conn_);
+    if (result == nullptr) {
+      // The end of a statement's results. After a commit's error there is one more.
+      if (expected_.front().kind != Expected::kCommit &&
+          expected_.front().kind != Expected::kWakeEnd) {
+        expected_.pop_front();
+        ends_in_a_row_ = 0;
+      }
+      return ++ends_in_a_row_ < 3;
+    }
+    ends_in_a_row_ = 0;
+    return Take(result);
+  }
+
+  bool Take(PGresult* result) {
+    Rows rows(result);
+    const Expected& front = expected_.front();
+    switch (PQresultStatus(result)) {
+      case PGRES_PIPELINE_SYNC:
+        if (front.kind == Expected::kCommit) committed_ = true;
+        expected_.pop_front();
+        return true;
+      case PGRES_PIPELINE_ABORTED:
+        return true;
+      case PGRES_COMMAND_OK:
+      case PGRES_TUPLES_OK:
+        if (front.kind == Expected::kPrepare) connection_.prepared_.insert(front.statement->name);
+        if (front.kind == Expected::kRows) rows_.push_back(std::move(rows));
+        return true;
+      default:
+        if (!CameFromPostgres(result)) return false;
+        if (front.kind == Expected::kWakeRows || front.kind == Expected::kWakeEnd) return true;
+        if (!fault_) {
+          fault_ = FaultOf(result);
+          // A connection that the server ends while it commits may have committed.
+          fault_in_doubt_ = front.kind == Expected::kCommit && fault_->lost;
+        }
+        return true;
+    }
+  }
+
+  Attempt<std::vector<Rows>> Outcome() {
+    if (fault_) return tl::unexpected(*fault_);
+    if (batch_.changes && !connection_.warning_.empty()) {
+      return tl::unexpected(Lost(
+          OutcomeUnknown(fmt::format("the commit came with a warning: {}", connection_.warning_)),
+          /*retry=*/false));
+    }
+    VIGIL_CHECK(rows_.size() == batch_.steps.size());
+    return std::move(rows_);
+  }
+
+  // The connection ended, or ends here, before all was answered.
+  Attempt<std::vector<Rows>> Broken() {
+    if (committed_ && !fault_ && (connection_.warning_.empty() || !batch_.changes)) {
+      // Only the wake-up is lost.
+      return std::move(rows_);
+    }
+    if (fault_ && !fault_in_doubt_) {
+      fault_->lost = true;
+      return tl::unexpected(*fault_);
+    }
+    if (batch_.changes && flushed_) {
+      return tl::unexpected(
+          Lost(OutcomeUnknown(fmt::format("no answer to a commit: {}", Why())), /*retry=*/false));
+    }
+    return tl::unexpected(Lost(Unavailable(), /*retry=*/!timed_out_));
+  }
+
+  std::string Why() const {
+    return timed_out_ ? "Postgres did not answer in time" : ConnectionMessage(conn_);
+  }
+  Error Unavailable() const { return DatabaseUnavailable(Why()); }
+
+  Connection& connection_;
+  PGconn* conn_;
+  const Batch& batch_;
+  const Instant deadline_;
+
+  std::deque<Expected> expected_;
+  std::set<std::string> preparing_;
+  std::vector<Rows> rows_;
+  std::optional<Fault> fault_;
+  bool fault_in_doubt_ = false;
+  bool committed_ = false;
+  // All of the batch was handed to the system.
+  bool flushed_ = false;
+  bool timed_out_ = false;
+  int ends_in_a_row_ = 0;
+};
+
+Connection::Connection(ConnectionHandle handle) : handle_(std::move(handle)) {
+  PQsetNoticeReceiver(handle_.get(), KeepWarning, &warning_);
+}
+
+Attempt<std::unique_ptr<Connection>> Connection::Open(const ConnectOptions& options,
+                                                      Instant deadline) {
+  auto started = StartConnecting(options);
+  if (!started) return tl::unexpected(Lost(started.error(), /*retry=*/false));
+  PGconn* conn = started->get();
+
+  PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+  while (status != PGRES_POLLING_OK) {
+    const short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+    if (!WaitForSocket(PQsocket(conn), events, deadline)) {
+      return tl::unexpected(
+          Lost(DatabaseUnavailable("connecting to Postgres took too long"), /*retry=*/false));
+    }
+    status = PQconnectPoll(conn);
+    if (status == PGRES_POLLING_FAILED) {
+      return tl::unexpected(Lost(DatabaseUnavailable(ConnectionMessage(conn)), /*retry=*/false));
+    }
+  }
+  VIGIL_CHECK(PQsetnonblocking(conn, 1) == 0);
+  VIGIL_CHECK(PQenterPipelineMode(conn) == 1);
+
+  std::unique_ptr<Connection> connection(new Connection(std::move(*started)));
+  auto answer = connection->Execute(
+      {.steps = {{&kSetUpSession, SetUpParams(options)}}, .changes = false}, deadline);
+  if (!answer) return tl::unexpected(answer.error());
+  if (auto sound = CheckSession(conn, answer->front()); !sound) {
+    return tl::unexpected(Lost(sound.error(), /*retry=*/false));
+  }
+  return connection;
+}
+
+Attempt<std::vector<Rows>> Connection::Execute(const Batch& batch, Instant deadline) {
+  auto outcome = Exchange(*this, batch, deadline).Run();
+  if (!outcome && outcome.error().lost) handle_.reset();
+  return outcome;
+}
+
+Attempt<void> Connection::ExecuteScript(const std::string& sql, Instant deadline) {
+  PGconn* conn = handle_.get();
+  const auto lost = [&](const std::string& why) -> Attempt<void> {
+    Fault fault = Lost(OutcomeUnknown(why), /*retry=*/false);
+    handle_.reset();
+    return tl::unexpected(std::move(fault));
+  };
+  warning_.clear();
+  VIGIL_CHECK(PQexitPipelineMode(conn) == 1);
+  if (!PQsendQuery(conn, sql.c_str())) return lost(ConnectionMessage(conn));
+  std::optional<Fault> fault;
+  for (;;) {
+    const int left = PQflush(conn);
+    if (left < 0) return lost(ConnectionMessage(conn));
+    if (left == 0 && !PQisBusy(conn)) {
+      PGresult* result = PQgetResult(conn);
+      if (result == nullptr) break;
+      const Rows rows(result);
+      if (PQresultStatus(result) == PGRES_FATAL_ERROR && !fault) {
+        if (!CameFromPostgres(result)) return lost(ConnectionMessage(conn));
+        fault = FaultOf(result);
+      }
+      continue;
+    }
+    const short events = static_cast<short>(POLLIN | (left == 0 ? 0 : POLLOUT));
+    if (!WaitForSocket(PQsocket(conn), events, deadline)) {
+      return lost("Postgres did not answer in time");
+    }
+    if (!PQconsumeInput(conn)) return lost(ConnectionMessage(conn));
+  }
+  if (fault && fault->lost) {
+    handle_.reset();
+  } else {
+    VIGIL_CHECK(PQenterPipelineMode(conn) == 1);
+  }
+  if (!fault && !warning_.empty()) return lost("it came with a warning: " + warning_);
+  if (fault) return tl::unexpected(std::move(*fault));
+  return {};
+}
+
+bool Connection::LooksAlive() {
+  PGconn* conn = handle_.get();
+  if (conn == nullptr || PQstatus(conn) != CONNECTION_OK) return false;
+  pollfd entry{PQsocket(conn), POLLIN, 0};
+  if (poll(&entry, 1, 0) == 0) return true;
+  if (!PQconsumeInput(conn)) return false;
+  PQisBusy(conn);  // parses what came; a farewell of the server is followed by the end
+  entry.revents = 0;
+  return PQstatus(conn) == CONNECTION_OK && poll(&entry, 1, 0) == 0;
+}
+
+int Connection::backend() const { return PQbackendPID(handle_.get()); }
+
+}  // namespace vigil::pg

@@ -1,0 +1,230 @@
+#include "pg/migrator.h"
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include <map>
+#include <optional>
+
+#include "base/check.h"
+#include "pg/connection.h"
+
+namespace vigil::pg {
+namespace {
+
+constexpr Statement kHasTable{"has_migrations_table",
+                              "SELECT to_regclass(format('%I.schema_migrations', $1)) IS NOT NULL"};
+
+// "VM" and a random number; taken for the session, so that it covers all the transactions of a
+// migration.
+constexpr Statement kLock{"lock_migrations", "SELECT pg_advisory_lock(6218512763478912000)"};
+
+constexpr std::string_view kCreateTable = R"(
+CREATE SCHEMA IF NOT EXISTS {0};
+CREATE TABLE IF NOT EXISTS {0}.schema_migrations (
+  version    integer     NOT NULL,
+  name       text        NOT NULL,
+  checksum   text        NOT NULL,
+  applied_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT schema_migrations_pkey PRIMARY KEY (version)
+))";
+
+struct Applied {
+  std::string name;
+  std::string checksum;
+  std::string applied_at;
+};
+using AppliedByVersion = std::map<uint32_t, Applied>;
+
+std::string Checksum(std::string_view text) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int length = 0;
+  VIGIL_CHECK(EVP_Digest(text.data(), text.size(), digest, &length, EVP_sha256(), nullptr) == 1);
+  std::string hex;
+  for (unsigned int i = 0; i < length; ++i) hex += fmt::format("{:02x}", digest[i]);
+  return hex;
+}
+
+Error SchemaError(std::string message, std::string hint) {
+  return {Code::kFailedPrecondition, kInternal, std::move(message), std::move(hint), {}};
+}
+
+// One connection for one errand with the migrations.
+class Errand {
+ public:
+  static Result<Errand> Open(const std::string& conninfo, const Schema& schema, Duration deadline) {
+    const Instant until = SystemClock().Now() + deadline;
+    ConnectOptions options{conninfo, "", SettingsForRequests(deadline)};
+    auto opened = Connection::Open(options, until);
+    if (!opened) return Fail(std::move(opened.error().error));
+    return Errand(std::move(*opened), schema, until);
+  }
+
+  Result<Rows> Execute(const Statement& statement, Params params) {
+    auto rows =
+        connection_->Execute({.steps = {{&statement, std::move(params)}}, .changes = true}, until_);
+    if (!rows) return Fail(std::move(rows.error().error));
+    return std::move(rows->front());
+  }
+
+  Result<void> Script(const std::string& sql) {
+    auto done = connection_->ExecuteScript(sql, until_);
+    if (!done) return Fail(std::move(done.error().error));
+    return {};
+  }
+
+  // Empty when nothing was ever applied.
+  Result<AppliedByVersion> ReadApplied() {
+    AppliedByVersion applied;
+    auto has_table = Execute(kHasTable, {schema_.name});
+    if (!has_table) return Fail(std::move(has_table.error()));
+    if (!(*has_table)[0].Bool()) return applied;
+    const std::string sql = fmt::format(
+        "SELECT version, name, checksum,"
+        "       to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')"
+        "  FROM {}.schema_migrations ORDER BY version",
+        schema_.name);
+    auto rows = Execute({"read_migrations", sql.c_str()}, {});
+    if (!rows) return Fail(std::move(rows.error()));
+    for (Row row : *rows) {
+      const auto version = static_cast<uint32_t>(row.Bigint());
+      Applied& entry = applied[version];
+      entry.name = row.Text();
+      entry.checksum = row.Text();
+      entry.applied_at = row.Text();
+    }
+    return applied;
+  }
+
+  // An error on the way leaves the transaction to the end of the connection, which undoes it.
+  Result<void> Apply(const Migration& migration) {
+    const std::string insert = fmt::format(
+        "INSERT INTO {}.schema_migrations (version, name, checksum) VALUES ($1::bigint, $2, $3)",
+        schema_.name);
+    const auto in_context = [&](Error error) {
+      error.message = fmt::format("migration {} ({}) failed: {}", migration.version, migration.name,
+                                  error.message);
+      return Fail(std::move(error));
+    };
+    if (auto begun = Script("BEGIN"); !begun) return in_context(std::move(begun.error()));
+    if (auto done = Script(std::string(migration.sql)); !done) {
+      return in_context(std::move(done.error()));
+    }
+    auto noted = Execute({"note_migration", insert.c_str()},
+                         {migration.version, migration.name, Checksum(migration.sql)});
+    if (!noted) return in_context(std::move(noted.error()));
+    return Script("COMMIT");
+  }
+
+ private:
+  Errand(std::unique_ptr<Connection> connection, const Schema& schema, Instant until)
+      : connection_(std::move(connection)), schema_(schema), until_(until) {}
+
+  std::unique_ptr<Connection> connection_;
+  const Schema& schema_;
+  Instant until_;
+};
+
+std::vector<MigrationStatus> Compare(const Schema& schema, const AppliedByVersion& applied) {
+  std::map<uint32_t, MigrationStatus> statuses;
+  for (const Migration& migration : schema.migrations) {
+    statuses[migration.version] = {migration.version, std::string(migration.name),
+                                   MigrationState::kPending, ""};
+  }
+  for (const auto& [version, entry] : applied) {
+    const auto known = statuses.find(version);
+    if (known == statuses.end()) {
+      statuses[version] = {version, entry.name, MigrationState::kUnknown, entry.applied_at};
+      continue;
+    }
+    known->second.applied_at = entry.applied_at;
+    known->second.state = MigrationState::kApplied;
+  }
+  for (const Migration& migration : schema.migrations) {
+    const auto entry = applied.find(migration.version);
+    if (entry != applied.end() && entry->second.checksum != Checksum(migration.sql)) {
+      statuses[migration.version].state = MigrationState::kChanged;
+    }
+  }
+  std::vector<MigrationStatus> ordered;
+  for (auto& [version, status] : statuses) ordered.push_back(std::move(status));
+  return ordered;
+}
+
+// What no migration can mend: the database is not ours, or is ahead of us.
+std::optional<Error> FindConflict(const std::vector<MigrationStatus>& statuses) {
+  bool pending = false;
+  for (const MigrationStatus& status : statuses) {
+    switch (status.state) {
+      case MigrationState::kChanged:
+        return SchemaError(fmt::format("migration {} ({}) was applied with another text",
+                                       status.version, status.name),
+                           "Use the version of this program that migrated the database; a "
+                           "migration is never edited.");
+      case MigrationState::kUnknown:
+        return SchemaError(
+            fmt::format("the database has migration {} ({}), which this program does not know",
+                        status.version, status.name),
+            "Upgrade this program: the database belongs to a newer version.");
+      case MigrationState::kPending:
+        pending = true;
+        break;
+      case MigrationState::kApplied:
+        if (pending) {
+          return SchemaError(
+              fmt::format("migration {} ({}) was applied, but one before it was not",
+                          status.version, status.name),
+              "Restore schema_migrations: its rows are written by this program alone.");
+        }
+        break;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<std::vector<uint32_t>> Migrate(const std::string& conninfo, const Schema& schema,
+                                      Duration deadline) {
+  auto errand = Errand::Open(conninfo, schema, deadline);
+  if (!errand) return Fail(std::move(errand.error()));
+  if (auto locked = errand->Execute(kLock, {}); !locked) return Fail(std::move(locked.error()));
+  if (auto created = errand->Script(fmt::format(kCreateTable, schema.name)); !created) {
+    return Fail(std::move(created.error()));
+  }
+  auto applied = errand->ReadApplied();
+  if (!applied) return Fail(std::move(applied.error()));
+  if (auto conflict = FindConflict(Compare(schema, *applied))) return Fail(std::move(*conflict));
+
+  std::vector<uint32_t> versions;
+  for (const Migration& migration : schema.migrations) {
+    if (applied->contains(migration.version)) continue;
+    if (auto done = errand->Apply(migration); !done) return Fail(std::move(done.error()));
+    versions.push_back(migration.version);
+  }
+  return versions;
+}
+
+Result<std::vector<MigrationStatus>> ReadMigrationStatus(const std::string& conninfo,
+                                                         const Schema& schema, Duration deadline) {
+  auto errand = Errand::Open(conninfo, schema, deadline);
+  if (!errand) return Fail(std::move(errand.error()));
+  auto applied = errand->ReadApplied();
+  if (!applied) return Fail(std::move(applied.error()));
+  return Compare(schema, *applied);
+}
+
+Result<void> CheckSchema(const std::string& conninfo, const Schema& schema, Duration deadline) {
+  auto statuses = ReadMigrationStatus(conninfo, schema, deadline);
+  if (!statuses) return Fail(std::move(statuses.error()));
+  if (auto conflict = FindConflict(*statuses)) return Fail(std::move(*conflict));
+  for (const MigrationStatus& status : *statuses) {
+    if (status.state != MigrationState::kPending) continue;
+    return Fail(SchemaError(
+        fmt::format("the database lacks migration {} ({})", status.version, status.name),
+        fmt::format("Run `{}`.", schema.migrate_command)));
+  }
+  return {};
+}
+
+}  // namespace vigil::pg

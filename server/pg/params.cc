@@ -1,0 +1,58 @@
+#include "pg/params.h"
+
+#include "pg/wire.h"
+
+namespace vigil::pg {
+namespace {
+
+// The head of a one-dimensional array without nulls: dimensions, has-null flag, element type,
+// length, lower bound.
+void PutArrayHead(std::string& out, uint32_t element_type, size_t length) {
+  wire::Put32(out, length == 0 ? 0 : 1);
+  wire::Put32(out, 0);
+  wire::Put32(out, element_type);
+  if (length == 0) return;
+  wire::Put32(out, static_cast<uint32_t>(length));
+  wire::Put32(out, 1);
+}
+
+}  // namespace
+
+Param::Param(std::string_view text) : type_(wire::kText), value_(text) {}
+
+Param::Param(Duration duration) : type_(wire::kInterval) {
+  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
+  wire::Put64(value_, static_cast<uint64_t>(micros));
+  wire::Put32(value_, 0);  // days
+  wire::Put32(value_, 0);  // months
+}
+
+Param::Param(const std::vector<int64_t>& numbers) : type_(wire::kBigintArray) {
+  PutArrayHead(value_, wire::kBigint, numbers.size());
+  for (const int64_t number : numbers) {
+    wire::Put32(value_, 8);
+    wire::Put64(value_, static_cast<uint64_t>(number));
+  }
+}
+
+Param::Param(const std::vector<std::string>& texts) : type_(wire::kTextArray) {
+  PutArrayHead(value_, wire::kText, texts.size());
+  for (const std::string& text : texts) {
+    wire::Put32(value_, static_cast<uint32_t>(text.size()));
+    value_ += text;
+  }
+}
+
+Param Param::Bytes(std::string_view bytes) {
+  Param param(wire::kBytea);
+  param.value_ = bytes;
+  return param;
+}
+
+Param Param::Bigint(int64_t number) {
+  Param param(wire::kBigint);
+  wire::Put64(param.value_, static_cast<uint64_t>(number));
+  return param;
+}
+
+}  // namespace vigil::pg
