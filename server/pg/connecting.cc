@@ -72,6 +72,8 @@ Result<ConnectionHandle> StartConnecting(const ConnectOptions& options) {
   ConnectionHandle connection(
       PQconnectStartParams(keywords.data(), values.data(), /*expand_dbname=*/1));
   VIGIL_CHECK(connection != nullptr);  // out of memory
+  PQsetNoticeReceiver(
+      connection.get(), [](void*, const PGresult*) {}, nullptr);  // no stderr
   if (PQstatus(connection.get()) == CONNECTION_BAD) {
     return Fail(DatabaseUnavailable(ConnectionMessage(connection.get())));
   }

@@ -1,0 +1,161 @@
+// A connection on the loop answers everybody once, and never blocks the loop.
+#include "pg/async_connection.h"
+
+#include <gmock/gmock.h>
+
+#include <optional>
+
+#include "cluster_test.h"
+#include "pg/sqlstate.h"
+
+namespace vigil::pg {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr Statement kOne{"one", "SELECT 1::bigint"};
+constexpr Statement kNumber{"number", "SELECT $1::bigint"};
+constexpr Statement kImpatient{"impatient",
+                               "SELECT set_config('statement_timeout', '20ms', false)"};
+constexpr Statement kPause{"pause", "SELECT pg_sleep(30)::text"};
+constexpr Statement kListen{"listen", "LISTEN bell"};
+constexpr Statement kNotify{"notify", "NOTIFY bell"};
+constexpr Statement kEndMyself{"end_myself", "SELECT pg_terminate_backend(pg_backend_pid())"};
+
+class AsyncConnectionTest : public ClusterTest {
+ protected:
+  // Turns the loop until it is told to stop, for at most 20 seconds.
+  void Turn() {
+    auto limit = loop_.After(seconds(20), [this] {
+      ADD_FAILURE() << "nothing happened";
+      loop_.Stop();
+    });
+    loop_.Run();
+    loop_.context().restart();
+  }
+
+  std::unique_ptr<AsyncConnection> Opened(Duration deadline = seconds(10)) {
+    auto connection =
+        std::make_unique<AsyncConnection>(loop_, ConnectOptions{conninfo(), "test", {}}, deadline);
+    connection->Open([this](Result<void> opened) {
+      EXPECT_TRUE(opened) << opened.error().message;
+      loop_.Stop();
+    });
+    Turn();
+    return connection;
+  }
+
+  EventLoop loop_;
+};
+
+TEST_F(AsyncConnectionTest, Statements_AreAnsweredInOrder) {
+  auto connection = Opened();
+  std::vector<int64_t> answers;
+  for (int64_t i = 1; i <= 5; ++i) {
+    connection->Execute(kNumber, {i}, [&](Result<Rows> rows) {
+      ASSERT_TRUE(rows) << rows.error().message;
+      answers.push_back((*rows)[0].Bigint());
+      if (answers.size() == 5) loop_.Stop();
+    });
+  }
+  EXPECT_TRUE(answers.empty());
+  Turn();
+  EXPECT_THAT(answers, testing::ElementsAre(1, 2, 3, 4, 5));
+}
+
+TEST_F(AsyncConnectionTest, Error_OfAStatementIsItsOwn) {
+  auto connection = Opened();
+  std::vector<std::string> answers;
+  connection->Execute(kImpatient, {}, [](Result<Rows>) {});
+  connection->Execute(kPause, {}, [&](Result<Rows> rows) {
+    answers.emplace_back(rows ? "answered" : rows.error().reason);
+  });
+  connection->Execute(kOne, {}, [&](Result<Rows> rows) {
+    answers.emplace_back(rows ? "answered" : rows.error().reason);
+    loop_.Stop();
+  });
+  Turn();
+  EXPECT_THAT(answers, testing::ElementsAre(kDatabaseUnavailable, "answered"));
+}
+
+TEST_F(AsyncConnectionTest, Loss_IsToldAfterAllThatWaited) {
+  auto connection = Opened();
+  std::vector<std::string> told;
+  connection->OnLost([&](const Error&) {
+    told.emplace_back("lost");
+    connection->Execute(kOne, {}, [&](Result<Rows> rows) {
+      told.emplace_back(rows ? "?" : rows.error().reason);
+      loop_.Stop();
+    });
+  });
+  connection->Execute(kEndMyself, {}, [&](Result<Rows> rows) {
+    told.emplace_back(rows ? "?" : rows.error().reason);
+  });
+  connection->Execute(
+      kOne, {}, [&](Result<Rows> rows) { told.emplace_back(rows ? "?" : rows.error().reason); });
+  Turn();
+  EXPECT_THAT(told, testing::ElementsAre(kDatabaseUnavailable, kDatabaseUnavailable, "lost",
+                                         kDatabaseUnavailable));
+}
+
+TEST_F(AsyncConnectionTest, Loss_OfAnIdleSessionIsNoticed) {
+  auto connection = Opened();
+  connection->OnLost([&](const Error&) { loop_.Stop(); });
+  constexpr Statement kEnd{"end", "SELECT pg_terminate_backend($1::integer)"};
+  const int64_t backend = connection->backend();
+  ASSERT_TRUE(
+      Connect()->Execute({.steps = {{&kEnd, {backend}}}, .changes = false}, In(seconds(10))));
+  Turn();
+}
+
+TEST_F(AsyncConnectionTest, Deadline_LosesTheConnection) {
+  auto connection = Opened(milliseconds(300));
+  std::vector<std::string> told;
+  connection->OnLost([&](const Error&) { loop_.Stop(); });
+  connection->Execute(
+      kPause, {}, [&](Result<Rows> rows) { told.emplace_back(rows ? "?" : rows.error().reason); });
+  Turn();
+  EXPECT_THAT(told, testing::ElementsAre(kDatabaseUnavailable));
+}
+
+TEST_F(AsyncConnectionTest, Notifications_AreHeard) {
+  auto connection = Opened();
+  connection->OnNotification([&] { loop_.Stop(); });
+  connection->Execute(kListen, {}, [&](Result<Rows> rows) {
+    ASSERT_TRUE(rows) << rows.error().message;
+    EXPECT_TRUE(Connect()->Execute({.steps = {{&kNotify, {}}}, .changes = false}, In(seconds(10))));
+  });
+  Turn();
+}
+
+TEST_F(AsyncConnectionTest, Batch_WakesAfterItsCommit) {
+  auto connection = Opened();
+  connection->OnNotification([&] { loop_.Stop(); });
+  connection->Execute(kListen, {}, [&](Result<Rows>) {
+    EXPECT_TRUE(
+        Connect()->Execute({.steps = {{&kOne, {}}}, .wake_channel = "bell"}, In(seconds(10))));
+  });
+  Turn();
+}
+
+TEST_F(AsyncConnectionTest, Destruction_EndsTheCalls) {
+  auto connection = Opened();
+  connection->OnLost([](const Error&) { ADD_FAILURE(); });
+  connection->Execute(kOne, {}, [](Result<Rows>) { ADD_FAILURE(); });
+  connection.reset();
+  auto later = loop_.After(milliseconds(100), [&] { loop_.Stop(); });
+  Turn();
+}
+
+TEST_F(AsyncConnectionTest, Open_SaysWhyItFailed) {
+  AsyncConnection connection(loop_, {"host=127.0.0.1 port=1 user=u dbname=d", "", {}}, seconds(5));
+  connection.Open([&](Result<void> opened) {
+    EXPECT_TRUE(!opened && opened.error().Is(kDatabaseUnavailable));
+    loop_.Stop();
+  });
+  Turn();
+}
+
+}  // namespace
+}  // namespace vigil::pg

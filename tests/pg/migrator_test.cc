@@ -1,0 +1,82 @@
+// Migrations are applied once, in order, and never over something else.
+#include "pg/migrator.h"
+
+#include <gmock/gmock.h>
+
+#include <thread>
+
+#include "cluster_test.h"
+
+namespace vigil::pg {
+namespace {
+
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class MigratorTest : public ClusterTest {
+ protected:
+  Result<std::vector<uint32_t>> Up(const Schema& schema) {
+    return Migrate(conninfo(), schema, seconds(20));
+  }
+  Result<void> Check(const Schema& schema) { return CheckSchema(conninfo(), schema, seconds(20)); }
+
+  const Schema one_{"house", "house migrate", {{1, "rooms", "CREATE TABLE house.rooms (n int)"}}};
+  const Schema two_{"house",
+                    "house migrate",
+                    {{1, "rooms", "CREATE TABLE house.rooms (n int)"},
+                     {2, "doors", "CREATE TABLE house.doors (n int); SELECT 1"}}};
+};
+
+TEST_F(MigratorTest, Migrate_AppliesWhatIsPendingOnce) {
+  EXPECT_THAT(Check(one_).error().hint, HasSubstr("house migrate"));
+  EXPECT_THAT(Up(one_).value(), ElementsAre(1));
+  EXPECT_TRUE(Check(one_));
+  EXPECT_THAT(Check(two_).error().message, HasSubstr("lacks migration 2 (doors)"));
+  EXPECT_THAT(Up(two_).value(), ElementsAre(2));
+  EXPECT_THAT(Up(two_).value(), IsEmpty());
+  EXPECT_TRUE(Check(two_));
+}
+
+TEST_F(MigratorTest, Check_RefusesANewerDatabase) {
+  ASSERT_TRUE(Up(two_));
+  EXPECT_THAT(Check(one_).error().message, HasSubstr("does not know"));
+  EXPECT_FALSE(Up(one_));
+}
+
+TEST_F(MigratorTest, Check_RefusesAChangedMigration) {
+  ASSERT_TRUE(Up(one_));
+  Schema edited = two_;
+  edited.migrations[0].sql = "CREATE TABLE house.rooms (n bigint)";
+  EXPECT_THAT(Check(edited).error().message, HasSubstr("another text"));
+  EXPECT_THAT(Up(edited).error().message, HasSubstr("another text"));
+  const auto statuses = ReadMigrationStatus(conninfo(), edited, seconds(20));
+  ASSERT_EQ(statuses->size(), 2u);
+  EXPECT_EQ((*statuses)[0].state, MigrationState::kChanged);
+  EXPECT_EQ((*statuses)[1].state, MigrationState::kPending);
+}
+
+TEST_F(MigratorTest, Migrate_LeavesNothingOfAMigrationThatFails) {
+  Schema broken = two_;
+  broken.migrations[1].sql = "CREATE TABLE house.doors (n int); SELECT nonsense";
+  EXPECT_THAT(Up(broken).error().message, HasSubstr("migration 2 (doors) failed"));
+  EXPECT_THAT(Up(two_).value(), ElementsAre(2));
+}
+
+TEST_F(MigratorTest, Migrate_ManyAtOnceApplyEachOnce) {
+  std::vector<std::thread> threads;
+  std::atomic<size_t> applied = 0;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      const auto versions = Up(two_);
+      EXPECT_TRUE(versions) << versions.error().message;
+      if (versions) applied += versions->size();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(applied, 2u);
+}
+
+}  // namespace
+}  // namespace vigil::pg
