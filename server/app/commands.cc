@@ -1,0 +1,159 @@
+#include "app/commands.h"
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+
+#include "app/server.h"
+#include "base/log.h"
+#include "core/errors.h"
+#include "pg/migrator.h"
+#include "pg/private_cluster.h"
+#include "store/postgres/postgres_database.h"
+#include "store/postgres/schema.h"
+
+namespace vigil {
+namespace {
+
+constexpr Duration kMigrationDeadline = std::chrono::minutes(5);
+
+int Refuse(std::string_view what, const Error& error) {
+  fmt::print(stderr, "vigild: {}: {}\n  {}\n", what, error.message, error.hint);
+  return 1;
+}
+
+// SIGTERM and SIGINT, blocked for every thread that is started from here on and waited for by this
+// one.
+class StopSignals {
+ public:
+  StopSignals() {
+    sigemptyset(&signals_);
+    sigaddset(&signals_, SIGTERM);
+    sigaddset(&signals_, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+  }
+
+  void Wait() const {
+    int signal = 0;
+    sigwait(&signals_, &signal);
+  }
+
+  // False when none came within a second.
+  bool WaitASecond() const {
+    const timespec second{1, 0};
+    return sigtimedwait(&signals_, nullptr, &second) > 0;
+  }
+
+ private:
+  sigset_t signals_{};
+};
+
+// Waits until the database has the schema that this binary knows. False when it never will, or when
+// a signal came first.
+bool WaitForSchema(const Config& config, const StopSignals& signals, bool& refused) {
+  while (true) {
+    const auto checked =
+        pg::CheckSchema(config.database, PostgresSchema(), config.database_deadline);
+    if (checked) return true;
+    log::Failed("The database is not ready.", checked.error());
+    refused = !checked.error().Is(reason::kDatabaseUnavailable);
+    if (refused || signals.WaitASecond()) return false;
+  }
+}
+
+int ServeUntilStopped(const Config& config, const StopSignals& signals,
+                      const std::function<void(int port)>& greet) {
+  EventLoop loop;
+  PostgresDatabase database(loop, {.conninfo = config.database,
+                                   .application_name = "vigild",
+                                   .idle_session_timeout = config.idle_session_timeout,
+                                   .operation_deadline = config.database_deadline});
+  Server server(loop, database, config);
+  if (const auto started = server.Start(); !started) return Refuse("cannot start", started.error());
+  bool refused = false;
+  if (WaitForSchema(config, signals, refused)) {
+    server.Join();
+    if (greet) greet(server.port());
+    signals.Wait();
+  }
+  server.Stop();
+  return refused ? 1 : 0;
+}
+
+void Greet(int port, const std::string& psql) {
+  fmt::print(
+      "vigild is listening on 127.0.0.1:{0} over a private Postgres that goes when it stops.\n"
+      "\n"
+      "  Try it in another terminal:\n"
+      "    vigil --address 127.0.0.1:{0} run --pod first --work hello -- sleep 60\n"
+      "    vigil --address 127.0.0.1:{0} pods list\n"
+      "    vigil --address 127.0.0.1:{0} events tail --oldest --follow\n"
+      "\n"
+      "  Look at its database (as root or as the user that started this):\n"
+      "    psql -h {1} postgres\n"
+      "\n"
+      "  Stop it with Ctrl-C.\n",
+      port, psql);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int Serve(const Config& config) {
+  if (const auto checked = CheckConfig(config); !checked) {
+    return Refuse("the settings do not fit together", checked.error());
+  }
+  if (config.database.empty()) {
+    return Refuse(
+        "no database is set",
+        Error{Code::kInvalidArgument,
+              "",
+              "serve needs a PostgreSQL 14 or later",
+              "Set VIGIL_DATABASE, for example to 'host=127.0.0.1 dbname=vigil user=vigil', or try "
+              "`vigild dev`, which brings its own.",
+              {}});
+  }
+  const StopSignals signals;
+  log::SetUp(config.log_format, config.log_level);
+  return ServeUntilStopped(config, signals, nullptr);
+}
+
+int ServeDevelopment(Config config) {
+  if (const auto checked = CheckConfig(config); !checked) {
+    return Refuse("the settings do not fit together", checked.error());
+  }
+  // The cluster forks its guardian: before any thread.
+  const auto cluster = pg::PrivateCluster::Start();
+  if (!cluster) return Refuse("cannot start a private Postgres", cluster.error());
+  const StopSignals signals;
+  log::SetUp(config.log_format, config.log_level);
+  config.database = (*cluster)->Conninfo();
+  const auto migrated = pg::Migrate(config.database, PostgresSchema(), kMigrationDeadline);
+  if (!migrated) return Refuse("cannot migrate the private Postgres", migrated.error());
+  return ServeUntilStopped(config, signals,
+                           [&](int port) { Greet(port, (*cluster)->directory()); });
+}
+
+int MigrateUp(const Config& config) {
+  const auto applied = pg::Migrate(config.database, PostgresSchema(), kMigrationDeadline);
+  if (!applied) return Refuse("cannot migrate", applied.error());
+  for (const uint32_t version : *applied) fmt::print("applied {:04}\n", version);
+  if (applied->empty()) fmt::print("nothing to apply\n");
+  return 0;
+}
+
+int ShowMigrations(const Config& config) {
+  const auto status =
+      pg::ReadMigrationStatus(config.database, PostgresSchema(), config.database_deadline);
+  if (!status) return Refuse("cannot read the migrations", status.error());
+  static constexpr const char* kStates[] = {"applied", "pending", "CHANGED", "UNKNOWN"};
+  for (const auto& row : *status) {
+    fmt::print("{:04}  {:<20}  {:<8}  {}\n", row.version, row.name,
+               kStates[static_cast<int>(row.state)], row.applied_at);
+  }
+  return 0;
+}
+
+}  // namespace vigil

@@ -1,0 +1,180 @@
+#include "app/config.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string_view>
+
+#include "core/timing.h"
+
+namespace vigil {
+namespace {
+
+std::optional<Duration> ParseDuration(const std::string& text) {
+  static const std::map<std::string, double> kNanosPerUnit{
+      {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}};
+  double value = 0;
+  const char* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, value);
+  const auto unit = kNanosPerUnit.find(std::string(parsed.ptr, end));
+  if (parsed.ec != std::errc() || unit == kNanosPerUnit.end()) return std::nullopt;
+  const double nanos = value * unit->second;
+  if (!std::isfinite(nanos) || nanos <= 0 || nanos > 24 * 3600e9) return std::nullopt;
+  return Duration(static_cast<Duration::rep>(nanos));
+}
+
+std::string ReadDuration(Duration& target, const std::string& text) {
+  const auto duration = ParseDuration(text);
+  if (!duration) return "a duration of at most 24h, such as 500ms, 3s or 1m";
+  target = *duration;
+  return "";
+}
+
+template <typename T>
+std::string ReadNumber(T& target, const std::string& text, int64_t least, int64_t most) {
+  int64_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, value);
+  if (parsed.ec != std::errc() || parsed.ptr != end || value < least || value > most) {
+    return "a number from " + std::to_string(least) + " to " + std::to_string(most);
+  }
+  target = static_cast<T>(value);
+  return "";
+}
+
+std::string ReadAddress(std::string& target, const std::string& text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string::npos || colon == 0) return "an address such as 0.0.0.0:7420";
+  int port = 0;
+  if (!ReadNumber(port, text.substr(colon + 1), 0, 65535).empty()) {
+    return "an address with a port from 0 to 65535";
+  }
+  target = text;
+  return "";
+}
+
+std::string ReadLogFormat(log::Format& target, const std::string& text) {
+  if (text != "text" && text != "json") return "text or json";
+  target = text == "json" ? log::Format::kJson : log::Format::kText;
+  return "";
+}
+
+std::string ReadLogLevel(log::Level& target, const std::string& text) {
+  static const std::map<std::string, log::Level> kLevels{{"debug", log::Level::kDebug},
+                                                         {"info", log::Level::kInfo},
+                                                         {"warning", log::Level::kWarning},
+                                                         {"error", log::Level::kError}};
+  const auto found = kLevels.find(text);
+  if (found == kLevels.end()) return "debug, info, warning or error";
+  target = found->second;
+  return "";
+}
+
+constexpr int64_t kMany = 1'000'000;
+constexpr int64_t kLargestQueueBytes = int64_t{1} << 30;
+
+}  // namespace
+
+std::string Setting::flag() const { return "--" + name; }
+
+std::string Setting::environment() const {
+  std::string variable = "VIGIL_" + name;
+  for (char& c : variable) {
+    c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  }
+  return variable;
+}
+
+const std::vector<Setting>& Settings() {
+  using C = Config;
+  using S = const std::string&;
+  static const std::vector<Setting> kSettings{
+      {"database", "",
+       "connection string of PostgreSQL 14 or later, direct (no pooler); keep a password out of "
+       "the "
+       "flag: use the variable, the file or a passfile",
+       [](C& c, S text) {
+         c.database = text;
+         return std::string();
+       }},
+      {"listen", "127.0.0.1:7420", "address to serve gRPC on",
+       [](C& c, S text) { return ReadAddress(c.listen, text); }},
+      {"advertise", "",
+       "address that others are shown for this coordinator; that of listen when empty",
+       [](C& c, S text) { return ReadAddress(c.advertise, text); }},
+      {"log-format", "text", "text for people or json for programs",
+       [](C& c, S text) { return ReadLogFormat(c.log_format, text); }},
+      {"log-level", "info", "debug, info, warning or error",
+       [](C& c, S text) { return ReadLogLevel(c.log_level, text); }},
+      {"trust-window", "15s",
+       "outage tolerance: how long leases are granted after the database last answered; the grace "
+       "of "
+       "STRICT grows with it",
+       [](C& c, S text) { return ReadDuration(c.coordinator.timing.trust_window, text); }},
+      {"default-lease", "3s", "lease of a pod that asks for none, 500ms to 60s",
+       [](C& c, S text) { return ReadDuration(c.coordinator.timing.default_lease, text); }},
+      {"fast-grace", "3s", "how long weak evidence against a FAST pod must stand",
+       [](C& c, S text) { return ReadDuration(c.coordinator.timing.fast_grace, text); }},
+      {"ping-interval", "500ms",
+       "how often liveness sessions are pinged and the own row is renewed",
+       [](C& c, S text) { return ReadDuration(c.coordinator.timing.ping_interval, text); }},
+      {"probe-interval", "500ms", "how often the locks of all pods are probed",
+       [](C& c, S text) { return ReadDuration(c.coordinator.timing.probe_interval, text); }},
+      {"clock-rate-permille", "10", "bound on how much the rates of two machines' clocks differ",
+       [](C& c, S text) {
+         return ReadNumber(c.coordinator.timing.clock_rate_permille, text, 0, 500);
+       }},
+      {"idle-session-timeout", "3s",
+       "after which PostgreSQL itself ends a liveness session that is not pinged",
+       [](C& c, S text) { return ReadDuration(c.idle_session_timeout, text); }},
+      {"liveness-sessions", "8",
+       "sessions that hold the locks of pods; each new pod gets the emptiest",
+       [](C& c, S text) { return ReadNumber(c.coordinator.liveness_sessions, text, 1, 1000); }},
+      {"max-pods", "5000", "pods that this coordinator hosts at most",
+       [](C& c, S text) { return ReadNumber(c.coordinator.max_pods, text, 1, kMany); }},
+      {"max-subscribers", "10000", "subscriptions that this coordinator serves at most",
+       [](C& c, S text) { return ReadNumber(c.coordinator.max_subscribers, text, 1, kMany); }},
+      {"subscriber-queue-events", "4096",
+       "deliveries that may wait for one live subscriber before it has LAGGED",
+       [](C& c, S text) {
+         return ReadNumber(c.coordinator.subscriber_queue.count, text, 1, kMany);
+       }},
+      {"subscriber-queue-bytes", "4194304", "the same in bytes",
+       [](C& c, S text) {
+         return ReadNumber(c.coordinator.subscriber_queue.bytes, text, 1024, kLargestQueueBytes);
+       }},
+      {"position-interval", "5s", "how often a silent subscription is told its position",
+       [](C& c, S text) { return ReadDuration(c.coordinator.position_interval, text); }},
+      {"log-poll-interval", "1s", "how often the event log is read when no wake-up comes",
+       [](C& c, S text) { return ReadDuration(c.coordinator.log_poll_interval, text); }},
+      {"first-message-deadline", "10s", "how long the first message of a session's stream may take",
+       [](C& c, S text) { return ReadDuration(c.coordinator.first_message_deadline, text); }},
+      {"request-threads", "4", "transactions that run at once for callers, each on a connection",
+       [](C& c, S text) { return ReadNumber(c.request_threads, text, 1, 256); }},
+      {"request-queue", "4096", "requests that may wait for them",
+       [](C& c, S text) { return ReadNumber(c.request_queue, text, 1, kMany); }},
+      {"database-deadline", "5s", "how long one transaction may take",
+       [](C& c, S text) { return ReadDuration(c.database_deadline, text); }},
+      {"drain-timeout", "20s",
+       "how long pods may take to move when the coordinator is told to stop",
+       [](C& c, S text) { return ReadDuration(c.drain_timeout, text); }},
+  };
+  return kSettings;
+}
+
+Result<void> CheckConfig(const Config& config) {
+  if (config.idle_session_timeout < 3 * config.coordinator.timing.ping_interval) {
+    return Fail(Error{Code::kInvalidArgument,
+                      "INVALID_FIELD",
+                      "idle-session-timeout < 3 x ping-interval: a late ping would cost every lock",
+                      "Raise idle-session-timeout or lower ping-interval.",
+                      {}});
+  }
+  return CheckTiming(config.coordinator.timing);
+}
+
+}  // namespace vigil

@@ -1,0 +1,48 @@
+// The settings of `vigild serve` and `vigild dev`: one table of them, and what they are read into.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "coordinator/settings.h"
+
+namespace vigil {
+
+struct Config {
+  // A connection string of libpq. May carry a password: never logged, never shown.
+  std::string database;
+  std::string listen = "127.0.0.1:7420";
+  // What other people's tools show for this coordinator; `listen` when empty.
+  std::string advertise;
+  log::Format log_format = log::Format::kText;
+  log::Level log_level = log::Level::kInfo;
+  Duration drain_timeout = std::chrono::seconds(20);
+  Duration database_deadline = std::chrono::seconds(5);
+  Duration idle_session_timeout = std::chrono::seconds(3);
+  int request_threads = 4;
+  int request_queue = 4096;
+  CoordinatorSettings coordinator;
+};
+
+// One row of the table: a flag `--NAME`, a variable `VIGIL_NAME`, and a line `NAME = ...` of the
+// file that --config names. The flag wins over the variable, and the variable over the file.
+struct Setting {
+  std::string name;
+  std::string fallback;
+  std::string meaning;
+  // Empty when the text was read into the config, otherwise what was expected.
+  std::string (*read)(Config& config, const std::string& text);
+
+  std::string flag() const;
+  std::string environment() const;
+};
+
+const std::vector<Setting>& Settings();
+
+// The settings that go together: the timing rule.
+Result<void> CheckConfig(const Config& config);
+
+}  // namespace vigil

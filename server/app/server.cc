@@ -1,0 +1,184 @@
+#include "app/server.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include <future>
+#include <random>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "coordinator/coordinator.h"
+#include "grpc/health/v1/health.pb.h"
+#include "rpc/services.h"
+#include "store/lane.h"
+
+namespace vigil {
+namespace {
+
+constexpr int kLargestMessage = 256 * 1024;
+constexpr Duration kHealthInterval = std::chrono::milliseconds(100);
+// How long calls that are under way at the end may take to finish.
+constexpr int64_t kLastCallsMillis = 500;
+
+const char* const kServices[] = {"", "vigil.v1.PodRegistryService", "vigil.v1.PodEventService",
+                                 "vigil.v1.WorkService"};
+
+std::string MakeToken() {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::random_device random;
+  std::string token;
+  while (token.size() < 32) {
+    for (auto [bits, left] = std::pair(random(), 8); left > 0; bits >>= 4, --left) {
+      token += kDigits[bits & 15];
+    }
+  }
+  return token;
+}
+
+uint64_t RandomSeed() {
+  std::random_device random;
+  return uint64_t{random()} << 32 | random();
+}
+
+}  // namespace
+
+class Server::Parts {
+ public:
+  Parts(EventLoop& loop, Database& database, Config config)
+      : config_(std::move(config)),
+        loop_(loop),
+        requests_(database,
+                  {"request", config_.request_threads, Queue(), config_.database_deadline}),
+        verdicts_(database, {"verdict", 2, Queue(), config_.database_deadline}),
+        probe_(database, {"probe", 1, Queue(), config_.database_deadline}),
+        log_(database, {"log", 2, Queue(), config_.database_deadline}),
+        renewals_(database, {"renewal", 1, Queue(), config_.database_deadline}),
+        coordinator_({.database = database,
+                      .lanes = {requests_, verdicts_, probe_, log_, renewals_},
+                      .scheduler = loop_,
+                      .clock = clock_,
+                      .make_token = MakeToken,
+                      .seed = RandomSeed()},
+                     config_.coordinator,
+                     config_.advertise.empty() ? config_.listen : config_.advertise) {}
+
+  Result<void> Start() {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    // Reflection finds the descriptor of the health service only once it is linked in and used.
+    grpc::health::v1::HealthCheckRequest::descriptor();
+
+    const RpcEnvironment environment{
+        loop_, coordinator_.conversations(), coordinator_.subscriptions(), requests_,
+        [this] { loop_.Post([this] { coordinator_.event_log().Wake(); }); }};
+    services_.push_back(MakePodRegistryService(environment));
+    services_.push_back(MakePodEventService(environment));
+    services_.push_back(MakeWorkService(environment));
+
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort(config_.listen, grpc::InsecureServerCredentials(), &port_);
+    // Two servers on one port would share its callers in silence.
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    builder.SetMaxReceiveMessageSize(kLargestMessage);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1'000);
+    for (auto& service : services_) builder.RegisterService(service.get());
+    server_ = builder.BuildAndStart();
+    if (!server_ || port_ == 0) {
+      return Fail(Error{Code::kUnavailable,
+                        "INTERNAL",
+                        "cannot listen on " + config_.listen,
+                        "Choose another address with --listen, or stop what listens there.",
+                        {}});
+    }
+    ShowHealth(false);
+    thread_ = std::thread([this] { loop_.Run(); });
+    log::Info("Listening.", {{"address", config_.listen}, {"port", port_}});
+    return {};
+  }
+
+  void Join() {
+    loop_.Post([this] {
+      coordinator_.Start();
+      WatchHealth();
+    });
+  }
+
+  void Stop() {
+    if (!thread_.joinable()) return;
+    std::promise<void> drained;
+    loop_.Post([this, &drained] {
+      draining_ = true;
+      ShowHealth(false);
+      coordinator_.Drain(config_.drain_timeout, [&drained] { drained.set_value(); });
+    });
+    drained.get_future().wait();
+    End();
+    log::Info("Stopped.");
+  }
+
+  void End() {
+    if (!thread_.joinable()) return;
+    // The loop still turns, so that the streams' last callbacks find their way.
+    server_->Shutdown(gpr_time_from_millis(kLastCallsMillis, GPR_TIMESPAN));
+    loop_.Stop();
+    thread_.join();
+  }
+
+  int port() const { return port_; }
+
+ private:
+  size_t Queue() const { return static_cast<size_t>(config_.request_queue); }
+
+  void WatchHealth() {
+    if (draining_) return;
+    const bool ready = coordinator_.Ready();
+    if (ready != ready_) ShowHealth(ready);
+    health_timer_ = loop_.After(kHealthInterval, [this] { WatchHealth(); });
+  }
+
+  void ShowHealth(bool ready) {
+    ready_ = ready;
+    for (const char* service : kServices) {
+      server_->GetHealthCheckService()->SetServingStatus(service, ready);
+    }
+  }
+
+  const Config config_;
+  EventLoop& loop_;
+  SystemClock clock_;
+  std::vector<std::unique_ptr<grpc::Service>> services_;
+  std::unique_ptr<grpc::Server> server_;
+  ThreadLane requests_;
+  ThreadLane verdicts_;
+  ThreadLane probe_;
+  ThreadLane log_;
+  ThreadLane renewals_;
+  Coordinator coordinator_;
+  std::unique_ptr<Timer> health_timer_;
+  std::thread thread_;
+  int port_ = 0;
+  bool ready_ = false;     // the loop's thread
+  bool draining_ = false;  // the loop's thread
+};
+
+Server::Server(EventLoop& loop, Database& database, Config config)
+    : parts_(std::make_unique<Parts>(loop, database, std::move(config))) {}
+
+Server::~Server() { parts_->End(); }
+
+Result<void> Server::Start() { return parts_->Start(); }
+int Server::port() const { return parts_->port(); }
+void Server::Join() { parts_->Join(); }
+void Server::Stop() { parts_->Stop(); }
+void Server::Abandon() { parts_->End(); }
+
+}  // namespace vigil

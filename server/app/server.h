@@ -1,0 +1,51 @@
+// The whole server: the only place where its objects are built. Reads as the architecture.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "app/config.h"
+#include "base/error.h"
+#include "base/loop.h"
+#include "store/database.h"
+
+namespace vigil {
+
+// A coordinator on a database, served over gRPC. Turns its loop on a thread of its own from Start
+// until the end of Stop.
+//
+// One thread calls Start, Join, and Stop or Abandon, in this order, once each.
+class Server {
+ public:
+  // `loop` is the one that `database` waits on; both outlive the server. The loop is not turned by
+  // anybody else.
+  Server(EventLoop& loop, Database& database, Config config);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Begins to listen and to answer health checks, with NOT_SERVING. Error when the address cannot
+  // be listened on.
+  Result<void> Start();
+
+  // Joins the cluster, as soon as the database can be reached. REQUIRES: the database has the
+  // schema that this server knows.
+  void Join();
+
+  // The port that is listened on: of use when the configured one is 0.
+  int port() const;
+
+  // Drains: pods are asked to move and subscriptions end; after the configured time at most,
+  // everything stops.
+  void Stop();
+
+  // Stops at once, as a crash would: nobody is told anything.
+  void Abandon();
+
+ private:
+  class Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace vigil

@@ -1,0 +1,331 @@
+#include "rpc/convert.h"
+
+#include <chrono>
+#include <type_traits>
+#include <utility>
+
+#include "core/cursor.h"
+#include "core/errors.h"
+#include "core/validate.h"
+
+namespace vigil {
+namespace {
+
+using std::chrono::seconds;
+
+template <typename... Handlers>
+struct Overloaded : Handlers... {
+  using Handlers::operator()...;
+};
+template <typename... Handlers>
+Overloaded(Handlers...) -> Overloaded<Handlers...>;
+
+void Set(google::protobuf::Duration* to, Duration duration) {
+  const auto whole = std::chrono::duration_cast<seconds>(duration);
+  to->set_seconds(whole.count());
+  to->set_nanos(static_cast<int32_t>((duration - whole).count()));
+}
+
+void Set(google::protobuf::Timestamp* to, WallMicros micros) {
+  to->set_seconds(static_cast<int64_t>(micros.value / 1'000'000));
+  to->set_nanos(static_cast<int32_t>(micros.value % 1'000'000 * 1'000));
+}
+
+// Refuses what protobuf's own range allows but nothing here means, so that the sum cannot overflow.
+Result<Duration> Read(const google::protobuf::Duration& from, std::string_view field,
+                      Duration longest) {
+  const bool formed = from.seconds() >= 0 && from.seconds() <= 86'400 && from.nanos() >= 0 &&
+                      from.nanos() < 1'000'000'000;
+  const Duration duration =
+      formed ? Duration(seconds(from.seconds())) + Duration(from.nanos()) : longest;
+  if (formed && duration <= longest) return duration;
+  return Fail(InvalidField(field, "must be a duration that is not negative and not too long"));
+}
+
+v1::PodState ToProto(PodState state) {
+  switch (state) {
+    case PodState::kAlive:
+      return v1::POD_STATE_ALIVE;
+    case PodState::kSuspect:
+      return v1::POD_STATE_SUSPECT;
+    case PodState::kDead:
+      return v1::POD_STATE_DEAD;
+    case PodState::kLeft:
+      return v1::POD_STATE_LEFT;
+  }
+  return v1::POD_STATE_UNSPECIFIED;
+}
+
+v1::Cause ToProto(Cause cause) {
+  switch (cause) {
+    case Cause::kNone:
+      return v1::CAUSE_UNSPECIFIED;
+    case Cause::kLeft:
+      return v1::CAUSE_LEFT;
+    case Cause::kStreamEnded:
+      return v1::CAUSE_STREAM_ENDED;
+    case Cause::kHeartbeatsStopped:
+      return v1::CAUSE_HEARTBEATS_STOPPED;
+    case Cause::kLockFree:
+      return v1::CAUSE_LOCK_FREE;
+    case Cause::kProcessExited:
+      return v1::CAUSE_PROCESS_EXITED;
+  }
+  return v1::CAUSE_UNSPECIFIED;
+}
+
+v1::WorkState ToProto(WorkState state) {
+  switch (state) {
+    case WorkState::kOwned:
+      return v1::WORK_STATE_OWNED;
+    case WorkState::kReleased:
+      return v1::WORK_STATE_RELEASED;
+    case WorkState::kCompleted:
+      return v1::WORK_STATE_COMPLETED;
+  }
+  return v1::WORK_STATE_UNSPECIFIED;
+}
+
+v1::EventKind ToProto(EventKind kind) {
+  switch (kind) {
+    case EventKind::kPodRegistered:
+      return v1::EVENT_KIND_POD_REGISTERED;
+    case EventKind::kPodSuspected:
+      return v1::EVENT_KIND_POD_SUSPECTED;
+    case EventKind::kPodRefuted:
+      return v1::EVENT_KIND_POD_REFUTED;
+    case EventKind::kPodMoved:
+      return v1::EVENT_KIND_POD_MOVED;
+    case EventKind::kPodDied:
+      return v1::EVENT_KIND_POD_DIED;
+    case EventKind::kPodLeft:
+      return v1::EVENT_KIND_POD_LEFT;
+    case EventKind::kWorkClaimed:
+      return v1::EVENT_KIND_WORK_CLAIMED;
+    case EventKind::kWorkReleased:
+      return v1::EVENT_KIND_WORK_RELEASED;
+    case EventKind::kWorkCompleted:
+      return v1::EVENT_KIND_WORK_COMPLETED;
+  }
+  return v1::EVENT_KIND_UNSPECIFIED;
+}
+
+v1::EndReason ToProto(EndReason reason) {
+  switch (reason) {
+    case EndReason::kExpired:
+      return v1::END_REASON_EXPIRED;
+    case EndReason::kLagged:
+      return v1::END_REASON_LAGGED;
+    case EndReason::kDraining:
+      return v1::END_REASON_DRAINING;
+  }
+  return v1::END_REASON_UNSPECIFIED;
+}
+
+void Set(v1::LeaseTerms* to, const LeaseTerms& terms) {
+  Set(to->mutable_lease(), terms.lease);
+  Set(to->mutable_heartbeat_interval(), terms.heartbeat_interval);
+  Set(to->mutable_stop_margin(), terms.stop_margin);
+}
+
+void Set(v1::Event* to, const Event& event) {
+  to->set_seq(event.seq.value);
+  to->set_kind(ToProto(event.kind));
+  to->set_pod_name(event.pod_name);
+  to->set_incarnation(event.incarnation.value);
+  to->set_cause(ToProto(event.cause));
+  to->set_orphans(event.orphans);
+  to->set_work_key(event.work_key);
+  to->set_fence(event.fence.value);
+  to->set_previous_owner(event.previous_owner.value);
+  Set(to->mutable_occurred_at(), event.occurred_at);
+}
+
+// --- From the contract
+
+Result<Profile> ReadProfile(v1::Profile profile) {
+  switch (profile) {
+    case v1::PROFILE_UNSPECIFIED:
+    case v1::PROFILE_STRICT:
+      return Profile::kStrict;
+    case v1::PROFILE_FAST:
+      return Profile::kFast;
+    default:
+      return Fail(InvalidField("profile", "must be STRICT or FAST"));
+  }
+}
+
+Result<PodMessage> ReadRegister(const v1::Register& request) {
+  RegisterMessage message{.ns = request.namespace_(),
+                          .name = request.name(),
+                          .registration_id = request.registration_id(),
+                          .labels = {request.labels().begin(), request.labels().end()}};
+  const auto profile = ReadProfile(request.profile());
+  if (!profile) return Fail(profile.error());
+  message.profile = *profile;
+  if (request.has_lease()) {
+    const auto lease = Read(request.lease(), "lease", seconds(60));
+    if (!lease) return Fail(lease.error());
+    message.lease = *lease;
+  }
+  const auto wait = Read(request.wait_for_name(), "wait_for_name", seconds(300));
+  if (!wait) return Fail(wait.error());
+  message.wait_for_name = *wait;
+  Result<void> checked = CheckNamespace(message.ns)
+                             .and_then([&] { return CheckPodName(message.name); })
+                             .and_then([&] { return CheckRegistrationId(message.registration_id); })
+                             .and_then([&] { return CheckLabels(message.labels); });
+  if (checked && message.lease) checked = CheckLease(*message.lease);
+  if (!checked) return Fail(checked.error());
+  return message;
+}
+
+Result<PodMessage> ReadResume(const v1::Resume& request) {
+  const auto checked = CheckNamespace(request.namespace_()).and_then([&] {
+    return CheckIncarnation("incarnation", request.incarnation());
+  });
+  if (!checked) return Fail(checked.error());
+  if (request.session_token().empty() || request.session_token().size() > 128) {
+    return Fail(InvalidField("session_token", "must be the token that Registered returned"));
+  }
+  return ResumeMessage{request.namespace_(), {request.incarnation()}, request.session_token()};
+}
+
+}  // namespace
+
+v1::Pod ToProto(const Pod& pod) {
+  v1::Pod to;
+  to.set_namespace_(pod.ns);
+  to.set_name(pod.name);
+  to.set_incarnation(pod.incarnation.value);
+  to.set_state(ToProto(pod.state));
+  to.set_profile(pod.profile == Profile::kFast ? v1::PROFILE_FAST : v1::PROFILE_STRICT);
+  Set(to.mutable_lease(), pod.lease);
+  to.mutable_labels()->insert(pod.labels.begin(), pod.labels.end());
+  to.set_coordinator(pod.coordinator.value);
+  to.set_session(pod.session.value);
+  to.set_cause(ToProto(pod.cause));
+  Set(to.mutable_registered_at(), pod.registered_at);
+  if (pod.ended_at) Set(to.mutable_ended_at(), pod.ended_at);
+  return to;
+}
+
+v1::WorkItem ToProto(const WorkItem& item) {
+  v1::WorkItem to;
+  to.set_namespace_(item.ns);
+  to.set_key(item.key);
+  to.set_state(ToProto(item.state));
+  to.set_owner(item.owner.value);
+  to.set_owner_name(item.owner_name);
+  to.set_orphan(item.orphan);
+  to.set_fence(item.fence.value);
+  to.set_payload(item.payload);
+  to.set_checkpoint(item.checkpoint);
+  to.set_result(item.result);
+  Set(to.mutable_started_at(), item.started_at);
+  Set(to.mutable_updated_at(), item.updated_at);
+  return to;
+}
+
+v1::SessionResponse ToProto(const HostMessage& message) {
+  v1::SessionResponse response;
+  std::visit(Overloaded{
+                 [&](const WaitingAnswer& waiting) {
+                   response.mutable_waiting()->set_incarnation(waiting.incumbent.value);
+                 },
+                 [&](const RegisteredAnswer& answer) {
+                   auto* to = response.mutable_registered();
+                   *to->mutable_pod() = ToProto(answer.pod);
+                   to->set_session_token(answer.session_token);
+                   Set(to->mutable_terms(), answer.terms);
+                   for (const auto& item : answer.predecessors_work) {
+                     *to->add_predecessors_work() = ToProto(item);
+                   }
+                 },
+                 [&](const ResumedAnswer& answer) {
+                   auto* to = response.mutable_resumed();
+                   *to->mutable_pod() = ToProto(answer.pod);
+                   Set(to->mutable_terms(), answer.terms);
+                 },
+                 [&](const HeartbeatAnswer& answer) {
+                   auto* to = response.mutable_heartbeat();
+                   to->set_number(answer.number);
+                   to->set_lease_granted(answer.lease_granted);
+                   to->set_link_degraded(answer.link_degraded);
+                 },
+                 [&](const LeftAnswer&) { response.mutable_left(); },
+                 [&](const DrainingNotice&) { response.mutable_draining(); },
+             },
+             message);
+  return response;
+}
+
+v1::SubscribeResponse ToProto(const SubscriberMessage& message) {
+  v1::SubscribeResponse response;
+  std::visit(Overloaded{
+                 [&](const SnapshotPart& part) {
+                   auto* to = response.mutable_snapshot();
+                   for (const auto& pod : part.pods) *to->add_pods() = ToProto(pod);
+                   if (part.cursor) to->set_cursor(FormatCursor(*part.cursor));
+                 },
+                 [&](const DeliveredEvents& delivered) {
+                   auto* to = response.mutable_events();
+                   for (const auto& event : *delivered.events) Set(to->add_events(), event);
+                   to->set_cursor(FormatCursor(delivered.cursor));
+                 },
+                 [&](const PositionNotice& notice) {
+                   auto* to = response.mutable_position();
+                   to->set_cursor(FormatCursor(notice.cursor));
+                   to->set_head(notice.head.value);
+                   Set(to->mutable_read_age(), notice.read_age);
+                 },
+                 [&](const EndNotice& notice) {
+                   auto* to = response.mutable_end();
+                   to->set_reason(ToProto(notice.reason));
+                   if (notice.cursor) to->set_cursor(FormatCursor(*notice.cursor));
+                 },
+             },
+             message);
+  return response;
+}
+
+Result<PodMessage> FromProto(const v1::SessionRequest& request) {
+  switch (request.message_case()) {
+    case v1::SessionRequest::kRegister:
+      return ReadRegister(request.register_());
+    case v1::SessionRequest::kResume:
+      return ReadResume(request.resume());
+    case v1::SessionRequest::kHeartbeat:
+      return HeartbeatMessage{request.heartbeat().number()};
+    case v1::SessionRequest::kLeave:
+      return LeaveMessage{};
+    case v1::SessionRequest::kDetach:
+      return DetachMessage{};
+    case v1::SessionRequest::MESSAGE_NOT_SET:
+      break;
+  }
+  return Fail(
+      ProtocolViolation("the message is empty, or of a kind that this coordinator does not know"));
+}
+
+Result<SubscriptionStart> FromProto(const v1::SubscribeRequest& request) {
+  if (const auto checked = CheckNamespace(request.namespace_()); !checked) {
+    return Fail(checked.error());
+  }
+  switch (request.start_case()) {
+    case v1::SubscribeRequest::kAfterCursor: {
+      auto cursor = ParseCursor(request.after_cursor(), request.namespace_());
+      if (!cursor) return Fail(std::move(cursor.error()));
+      return std::move(*cursor);
+    }
+    case v1::SubscribeRequest::kFromOldest:
+      return FromOldest{};
+    case v1::SubscribeRequest::kFromNow:
+      return FromNow{};
+    case v1::SubscribeRequest::START_NOT_SET:
+      break;
+  }
+  return Fail(InvalidField("start", "must be one of after_cursor, from_oldest and from_now"));
+}
+
+}  // namespace vigil

@@ -1,0 +1,32 @@
+// The gRPC services of the contract. Thin: gRPC in, domain out.
+#pragma once
+
+#include <grpcpp/impl/codegen/service_type.h>
+
+#include <functional>
+#include <memory>
+
+#include "base/loop.h"
+#include "coordinator/conversations.h"
+#include "coordinator/subscriptions.h"
+#include "store/lane.h"
+
+namespace vigil {
+
+// What the services need. gRPC's threads decode, post or enqueue, and return; nothing blocks them.
+struct RpcEnvironment {
+  Scheduler& scheduler;
+  // The scheduler's thread only.
+  Conversations& conversations;
+  Subscriptions& subscriptions;
+  Lane& requests;
+  // Called after each transaction that wrote events, on any thread.
+  std::function<void()> committed;
+};
+
+// The environment outlives the services, and the services the server that they are registered with.
+std::unique_ptr<grpc::Service> MakePodRegistryService(RpcEnvironment environment);
+std::unique_ptr<grpc::Service> MakePodEventService(RpcEnvironment environment);
+std::unique_ptr<grpc::Service> MakeWorkService(RpcEnvironment environment);
+
+}  // namespace vigil

@@ -1,0 +1,13 @@
+// The one edge where errors become gRPC statuses.
+#pragma once
+
+#include <grpcpp/support/status.h>
+
+#include "base/error.h"
+
+namespace vigil {
+
+// Carries a google.rpc.ErrorInfo with the domain `vigil`, the reason, the metadata and the hint.
+grpc::Status ToStatus(const Error& error);
+
+}  // namespace vigil

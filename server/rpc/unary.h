@@ -1,0 +1,55 @@
+// Unary calls: one transaction in the requests' lane, answered from there.
+#pragma once
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <functional>
+#include <utility>
+
+#include "base/error.h"
+#include "core/errors.h"
+#include "rpc/status.h"
+#include "store/lane.h"
+
+namespace vigil {
+
+// Answers with `work`'s outcome: `fill` puts a success into the response. `checked` refuses before
+// anything is asked of the database.
+template <typename T>
+grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, Lane& lane,
+                                 const Result<void>& checked, std::function<Result<T>(Store&)> work,
+                                 std::function<void(T&&)> fill) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  if (!checked) {
+    reactor->Finish(ToStatus(checked.error()));
+    return reactor;
+  }
+  const bool taken =
+      lane.Enqueue([=, work = std::move(work), fill = std::move(fill)](Store& store) {
+        // Whoever has stopped waiting gets no transaction.
+        if (context->IsCancelled()) {
+          reactor->Finish(grpc::Status::CANCELLED);
+          return;
+        }
+        Result<T> outcome = work(store);
+        if (outcome) fill(std::move(*outcome));
+        reactor->Finish(outcome ? grpc::Status::OK : ToStatus(outcome.error()));
+      });
+  if (!taken) {
+    reactor->Finish(
+        ToStatus(LimitReached("request-queue", "this coordinator has too many requests waiting")));
+  }
+  return reactor;
+}
+
+// Page sizes: `fallback` when 0.
+inline constexpr uint32_t kDefaultPage = 100;
+inline constexpr uint32_t kLargestPage = 1000;
+
+inline Result<uint32_t> PageSize(uint32_t asked) {
+  if (asked > kLargestPage) return Fail(InvalidField("page_size", "must be at most 1000"));
+  return asked == 0 ? kDefaultPage : asked;
+}
+
+}  // namespace vigil
