@@ -29,7 +29,7 @@ Result<void> MemoryStore::RemoveCoordinator(CoordinatorNumber coordinator) {
   return Change<void>([&](Transaction& tx) -> Result<void> {
     auto row = tx.tables().coordinators.find(coordinator);
     if (row != tx.tables().coordinators.end() && row->second.state == CoordinatorState::kAlive) {
-      row->second.state = CoordinatorState::kRemoved;
+      row->second.state = CoordinatorState::kLeft;
     }
     return {};
   });

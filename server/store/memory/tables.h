@@ -17,7 +17,7 @@
 
 namespace vigil::memory {
 
-enum class CoordinatorState { kAlive, kRemoved, kDead };
+enum class CoordinatorState { kAlive, kLeft, kDead };
 
 struct CoordinatorRow {
   CoordinatorState state = CoordinatorState::kAlive;

@@ -1,0 +1,268 @@
+// Random operations on work items beside a model of what each must answer.
+#include <algorithm>
+#include <map>
+#include <random>
+#include <ranges>
+
+#include "conformance/store_test.h"
+
+namespace vigil {
+namespace {
+
+constexpr int kSteps = 200;
+constexpr size_t kItemsAtOnce = 4;
+
+struct ModelItem {
+  WorkState state = WorkState::kOwned;
+  size_t owner = 0;
+  uint64_t fence = 1;
+};
+
+// What the port says, in the plainest words. Pods are known by the order of their registration.
+class WorkModel {
+ public:
+  std::vector<bool> living;
+  std::map<std::string, ModelItem> items;
+
+  std::string_view Start(size_t pod, const std::string& key) {
+    if (!living[pod]) return reason::kIncarnationEnded;
+    auto [item, made] = items.try_emplace(key, ModelItem{.owner = pod});
+    if (made) return "STARTED";
+    if (item->second.state == WorkState::kCompleted) return "COMPLETED";
+    if (item->second.state == WorkState::kReleased) {
+      Give(item->second, pod);
+      return "STARTED";
+    }
+    if (item->second.owner == pod) return "STARTED";
+    return living[item->second.owner] ? "OWNED" : "ORPHANED";
+  }
+
+  std::string_view Checkpoint(size_t pod, const std::string& key, uint64_t fence) {
+    auto refusal = Refusal(pod, key, fence);
+    if (refusal != "OK") return refusal;
+    return items[key].state == WorkState::kCompleted ? reason::kWorkCompleted : "OK";
+  }
+
+  std::string_view Complete(size_t pod, const std::string& key, uint64_t fence) {
+    auto refusal = Refusal(pod, key, fence);
+    if (refusal == "OK") items[key].state = WorkState::kCompleted;
+    return refusal;
+  }
+
+  std::string_view Release(size_t pod, const std::string& key, uint64_t fence) {
+    auto item = items.find(key);
+    bool repeated = living[pod] && item != items.end() &&
+                    item->second.state == WorkState::kReleased && item->second.fence == fence;
+    if (repeated) return "OK";
+    auto answer = Checkpoint(pod, key, fence);
+    if (answer == "OK") items[key].state = WorkState::kReleased;
+    return answer;
+  }
+
+  // `owner` is nobody when it is not a pod.
+  std::string_view Claim(size_t pod, const std::string& key, size_t owner, uint64_t fence) {
+    if (!living[pod]) return reason::kIncarnationEnded;
+    auto found = items.find(key);
+    if (found == items.end()) return reason::kWorkNotFound;
+    ModelItem& item = found->second;
+    if (item.state == WorkState::kCompleted) return reason::kWorkCompleted;
+    bool owned = item.state == WorkState::kOwned;
+    bool as_expected = item.fence == fence && (owned ? item.owner == owner : !IsPod(owner));
+    if (as_expected && owned && living[owner]) return reason::kOwnerAlive;
+    if (as_expected) {
+      Give(item, pod);
+      return "CLAIMED";
+    }
+    bool won_already = owned && item.owner == pod && item.fence == fence + 1 && owner != pod;
+    return won_already ? "CLAIMED" : "LOST";
+  }
+
+  size_t ClaimOrphans(size_t pod, size_t limit) {
+    size_t claimed = 0;
+    for (auto& [key, item] : items) {
+      bool orphan = item.state == WorkState::kOwned && !living[item.owner];
+      if (claimed == limit || (!orphan && item.state != WorkState::kReleased)) continue;
+      Give(item, pod);
+      ++claimed;
+    }
+    return claimed;
+  }
+
+  size_t Completed() const {
+    return std::ranges::count(items | std::views::values, WorkState::kCompleted, &ModelItem::state);
+  }
+
+  bool IsPod(size_t pod) const { return pod < living.size(); }
+
+ private:
+  void Give(ModelItem& item, size_t pod) {
+    item = {.state = WorkState::kOwned, .owner = pod, .fence = item.fence + 1};
+  }
+
+  std::string_view Refusal(size_t pod, const std::string& key, uint64_t fence) {
+    if (!living[pod]) return reason::kIncarnationEnded;
+    auto item = items.find(key);
+    if (item == items.end()) return reason::kWorkNotFound;
+    bool its_own = item->second.state != WorkState::kReleased && item->second.owner == pod;
+    return its_own && item->second.fence == fence ? "OK" : reason::kFenced;
+  }
+};
+
+std::string_view OutcomeOf(const Result<StartedWork>& result) {
+  if (!result) return ReasonOf(result);
+  switch (result->outcome) {
+    case StartOutcome::kStarted:
+      return "STARTED";
+    case StartOutcome::kOwned:
+      return "OWNED";
+    case StartOutcome::kOrphaned:
+      return "ORPHANED";
+    case StartOutcome::kCompleted:
+      return "COMPLETED";
+  }
+  return "";
+}
+
+std::string_view OutcomeOf(const Result<ClaimedWork>& result) {
+  if (!result) return ReasonOf(result);
+  return result->outcome == ClaimOutcome::kClaimed ? "CLAIMED" : "LOST";
+}
+
+// A walk of random steps, each done to the store and to the model.
+class FenceTest : public StoreTest {
+ protected:
+  void Walk(Host& host, uint32_t seed);
+  size_t Pick(size_t below) { return random_() % below; }
+  void AddPod(Host& host);
+  void Step(Host& host);
+  void Change(size_t pod, const std::string& key);
+  void ClaimOne(size_t pod, const std::string& key);
+  void ExpectAsModelled(const std::string& key);
+
+  std::mt19937 random_;
+  size_t completed_ = 0;
+  WorkModel model_;
+  std::vector<Pod> pods_;
+  std::map<std::string, Fence> highest_;
+};
+
+VIGIL_FOR_EVERY_STORE(FenceTest);
+
+void FenceTest::AddPod(Host& host) {
+  pods_.push_back(Register(host, "pod-" + std::to_string(pods_.size())));
+  model_.living.push_back(true);
+}
+
+void FenceTest::Walk(Host& host, uint32_t seed) {
+  random_.seed(seed);
+  for (int i = 0; i < 3; ++i) AddPod(host);
+  for (int step = 0; step < kSteps && !HasFailure(); ++step) {
+    SCOPED_TRACE("seed " + std::to_string(seed) + ", step " + std::to_string(step));
+    Step(host);
+  }
+}
+
+void FenceTest::Step(Host& host) {
+  // One of the latest, of which most live.
+  size_t pod = pods_.size() - 1 - Pick(std::min<size_t>(pods_.size(), 5));
+  // Completed items stay in reach for a while.
+  std::string key = "item-" + std::to_string(completed_ * 2 / 3 + Pick(kItemsAtOnce));
+  switch (Pick(10)) {
+    case 0:
+      if (model_.living[pod]) {
+        Kill(pods_[pod]);
+        model_.living[pod] = false;
+        AddPod(host);
+      }
+      break;
+    case 1:
+      if (model_.living[pod]) {
+        size_t limit = 1 + Pick(2);
+        auto claimed = Must(store().ClaimOrphans(kNs, pods_[pod].incarnation, limit));
+        EXPECT_EQ(claimed.size(), model_.ClaimOrphans(pod, limit));
+        for (const WorkItem& item : claimed) ExpectAsModelled(item.key);
+      }
+      break;
+    case 2:
+    case 3:
+      EXPECT_EQ(OutcomeOf(store().StartWork(kNs, key, pods_[pod].incarnation, "")),
+                model_.Start(pod, key));
+      break;
+    case 4:
+    case 5:
+    case 6:
+      ClaimOne(pod, key);
+      break;
+    default:
+      Change(pod, key);
+      break;
+  }
+  if (model_.items.contains(key)) ExpectAsModelled(key);
+}
+
+// By the owner, or by another; with the right fence, or one beside it.
+void FenceTest::Change(size_t pod, const std::string& key) {
+  auto item = model_.items.find(key);
+  uint64_t fence = 1;
+  if (item != model_.items.end()) {
+    fence = item->second.fence;
+    if (Pick(3) > 0) pod = item->second.owner;
+    if (Pick(4) == 0) fence += Pick(3) - 1;
+  }
+  WorkHolder holder{kNs, key, pods_[pod].incarnation, Fence{fence}};
+  switch (Pick(5)) {
+    case 0:
+      EXPECT_EQ(ReasonOf(store().CompleteWork(holder, "")), model_.Complete(pod, key, fence));
+      completed_ = model_.Completed();
+      break;
+    case 1:
+    case 2:
+      EXPECT_EQ(ReasonOf(store().CheckpointWork(holder, "")), model_.Checkpoint(pod, key, fence));
+      break;
+    default:
+      EXPECT_EQ(ReasonOf(store().ReleaseWork(holder)), model_.Release(pod, key, fence));
+      break;
+  }
+}
+
+// From its owner, from another or from nobody; with the right fence, or one beside it.
+void FenceTest::ClaimOne(size_t pod, const std::string& key) {
+  size_t owner = pods_.size();
+  uint64_t fence = 1;
+  auto item = model_.items.find(key);
+  if (item != model_.items.end()) {
+    fence = item->second.fence;
+    if (item->second.state != WorkState::kReleased) owner = item->second.owner;
+    if (Pick(4) == 0) fence -= Pick(2);
+    if (Pick(4) == 0) owner = Pick(pods_.size() + 1);
+  }
+  Incarnation expected_owner = model_.IsPod(owner) ? pods_[owner].incarnation : Incarnation{};
+  EXPECT_EQ(OutcomeOf(store().ClaimWork({.ns = kNs,
+                                         .key = key,
+                                         .claimant = pods_[pod].incarnation,
+                                         .expected_owner = expected_owner,
+                                         .expected_fence = Fence{fence}})),
+            model_.Claim(pod, key, owner, fence));
+}
+
+void FenceTest::ExpectAsModelled(const std::string& key) {
+  const ModelItem& expected = model_.items.at(key);
+  WorkItem item = Must(store().GetWork(kNs, key));
+  EXPECT_EQ(item.state, expected.state);
+  EXPECT_EQ(item.fence, Fence{expected.fence});
+  EXPECT_GE(item.fence, highest_[key]);
+  EXPECT_LE(item.fence.value, highest_[key].value + 1);
+  highest_[key] = item.fence;
+  bool released = expected.state == WorkState::kReleased;
+  EXPECT_EQ(item.owner, released ? Incarnation{} : pods_[expected.owner].incarnation);
+}
+
+TEST_P(FenceTest, Fence_OnlyGrows) {  // P5, P6
+  Host host = AddHost();
+  for (uint32_t seed : {1U, 2U, 3U}) Walk(host, seed);
+  for (const auto& [key, item] : model_.items) ExpectAsModelled(key);
+  EXPECT_GE(completed_, 10U) << "the walk gets somewhere";
+}
+
+}  // namespace
+}  // namespace vigil

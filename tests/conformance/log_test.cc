@@ -1,0 +1,154 @@
+// The event log as it is read, and the wake-ups that say that there is more to read.
+#include "conformance/store_test.h"
+
+namespace vigil {
+namespace {
+
+using ::testing::IsEmpty;
+
+TEST_P(StoreTest, Log_OfAnUnknownNamespaceIsEmpty) {
+  auto bounds = Must(store().ReadBounds({"nowhere"}));
+  ASSERT_EQ(bounds.size(), 1U);
+  EXPECT_EQ(bounds[0].oldest, Seq{1});
+  EXPECT_EQ(bounds[0].head, Seq{0});
+  EventPage page = Must(store().ReadEvents("nowhere", {}, 10));
+  EXPECT_THAT(page.events, IsEmpty());
+  EXPECT_EQ(page.bounds.oldest, Seq{1});
+  EXPECT_EQ(page.bounds.head, Seq{0});
+}
+
+TEST_P(StoreTest, Log_EachNamespaceCountsByItself) {  // P4
+  Host host = AddHost();
+  for (int i = 0; i < 3; ++i) {
+    Register(host, "cart-" + std::to_string(i));
+    Kill(Register(host, "cart-" + std::to_string(i), "other"));
+  }
+
+  auto bounds = Must(store().ReadBounds({"other", "nowhere", kNs}));
+
+  ASSERT_EQ(bounds.size(), 3U);
+  EXPECT_EQ(bounds[0].head, Seq{6});
+  EXPECT_EQ(bounds[1].head, Seq{0});
+  EXPECT_EQ(bounds[2].head, Seq{3});
+  for (const auto& [ns, count] : {std::pair{kNs, 3U}, std::pair{"other", 6U}}) {
+    auto events = EventsAfter({}, ns);
+    ASSERT_EQ(events.size(), count);
+    for (size_t i = 0; i < events.size(); ++i) EXPECT_EQ(events[i].seq, Seq{i + 1});
+  }
+}
+
+TEST_P(StoreTest, Log_PagesEndAtTransactionEnds) {  // P4
+  Host host = AddHost();
+  std::vector<HostedPod> pods;
+  for (int i = 0; i < 10; ++i) pods.push_back(HostedAs(Register(host, "c" + std::to_string(i))));
+  Must(store().SuspectHosted(kNs, Cause::kStreamEnded, {pods.begin(), pods.begin() + 4}));
+  Must(store().DeclareHosted(kNs, Cause::kStreamEnded, pods));
+  Register(host, "last");
+  const Seq head{10 + 4 + 10 + 1};
+
+  for (uint32_t limit : {1U, 2U, 3U, 9U, 11U, 12U, 13U, 14U, 24U, 100U}) {
+    SCOPED_TRACE(limit);
+    Seq after;
+    while (after < head) {
+      EventPage page = Must(store().ReadEvents(kNs, after, limit));
+      ASSERT_FALSE(page.events.empty());
+      EXPECT_EQ(page.events.front().seq.value, after.value + 1);
+      EXPECT_EQ(page.events.back().seq, page.events.back().transaction_end);
+      EXPECT_LE(page.events.size(), limit + 10U) << "about the limit: the longest transaction more";
+      EXPECT_EQ(page.bounds.oldest, Seq{1});
+      EXPECT_EQ(page.bounds.head, head);
+      after = page.events.back().seq;
+    }
+    EXPECT_EQ(after, head);
+  }
+}
+
+TEST_P(StoreTest, Log_AfterTheHeadIsNothing) {
+  Host host = AddHost();
+  Register(host, "cart");
+  EventPage page = Must(store().ReadEvents(kNs, Seq{1}, 10));
+  EXPECT_THAT(page.events, IsEmpty());
+  EXPECT_EQ(page.bounds.head, Seq{1});
+}
+
+TEST_P(StoreTest, Log_ARefusalLeavesNoEvent) {
+  Host host = AddHost();
+  Pod pod = Register(host, "cart");
+  Kill(pod);
+  Seq head = Head();
+  Must(store().DeclareHosted(kNs, Cause::kStreamEnded, {HostedAs(pod)}));
+  EXPECT_FALSE(store().Resume(Returning(host, pod)));
+  EXPECT_FALSE(store().Leave(kNs, HostedAs(pod)));
+  EXPECT_FALSE(store().StartWork(kNs, "a", pod.incarnation, ""));
+
+  EXPECT_EQ(Head(), head);
+
+  Register(host, "till");
+  EXPECT_EQ(Head(), Seq{head.value + 1}) << "and no gap";
+}
+
+TEST_P(StoreTest, Listener_WakesAfterCommit) {
+  Host host = AddHost();
+  int heard = 0;
+  Seq seen;
+  auto listener = world().database().Listen([&] {
+    ++heard;
+    seen = Head();
+  });
+  // A listener that is not connected yet calls when it is.
+  NewPod wish = Newcomer(host, "cart");
+  ASSERT_TRUE(world().TurnUntil([&] {
+    if (!Must(store().ReadBounds({kNs}))[0].head) RegisterAs(wish);
+    return heard > 0 && seen == Seq{1};
+  }));
+
+  for (int i = 0; i < 5; ++i) {
+    Seq before = seen;
+    Register(host, "cart-" + std::to_string(i));
+    EXPECT_TRUE(world().TurnUntil([&] { return seen > before; })) << "the commit is seen";
+  }
+}
+
+TEST_P(StoreTest, Listener_EachOfSeveralWakes) {
+  Host host = AddHost();
+  bool first = false;
+  bool second = false;
+  auto one = world().database().Listen([&] { first = true; });
+  auto two = world().database().Listen([&] { second = true; });
+  Pod pod = Register(host, "cart");
+  EXPECT_TRUE(world().TurnUntil([&] { return first && second; }));
+}
+
+TEST_P(StoreTest, Listener_GoneHearsNothing) {
+  Host host = AddHost();
+  bool other_heard = false;
+  auto other = world().database().Listen([&] { other_heard = true; });
+  bool gone = false;
+  bool heard_after = false;
+  auto listener = world().database().Listen([&] { heard_after = heard_after || gone; });
+  Register(host, "cart");
+  listener.reset();
+  gone = true;
+  Register(host, "till");
+  EXPECT_TRUE(world().TurnUntil([&] { return other_heard; }));
+  world().Turn();
+  EXPECT_FALSE(heard_after);
+}
+
+TEST_P(StoreTest, Listener_HearsAgainAfterARestart) {
+  int heard = 0;
+  auto listener = world().database().Listen([&] { ++heard; });
+  Host before = AddHost();
+  Register(before, "cart");
+  ASSERT_TRUE(world().TurnUntil([&] { return heard > 0; }));
+
+  heard = 0;
+  world().Restart();
+
+  EXPECT_TRUE(world().TurnUntil([&] { return heard > 0; }))
+      << "wake-ups may have been lost, so it calls when it is back";
+  ASSERT_TRUE(world().TurnUntil([&] { return store().ReadHistory().has_value(); }));
+}
+
+}  // namespace
+}  // namespace vigil

@@ -1,0 +1,437 @@
+// How pods register, resume, leave and are looked at.
+#include <set>
+
+#include "conformance/store_test.h"
+
+namespace vigil {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+TEST_P(StoreTest, Register_BeginsAnIncarnation) {
+  Host host = AddHost();
+  NewPod wish = Newcomer(host, "cart");
+  wish.profile = Profile::kFast;
+  wish.lease = std::chrono::milliseconds(1500);
+  wish.labels = {{"zone", "a"}, {"version", "7 \"quoted\" \\ and 'so'"}, {"empty", ""}};
+
+  Registered registered = RegisterAs(wish);
+
+  const Pod& pod = registered.pod;
+  EXPECT_EQ(pod.ns, kNs);
+  EXPECT_EQ(pod.name, "cart");
+  EXPECT_TRUE(pod.incarnation);
+  EXPECT_EQ(pod.state, PodState::kAlive);
+  EXPECT_EQ(pod.profile, Profile::kFast);
+  EXPECT_EQ(pod.lease, std::chrono::milliseconds(1500));
+  EXPECT_EQ(pod.labels, wish.labels);
+  EXPECT_EQ(pod.coordinator, host.number);
+  EXPECT_EQ(pod.session, wish.session);
+  EXPECT_EQ(pod.cause, Cause::kNone);
+  EXPECT_TRUE(pod.registered_at);
+  EXPECT_FALSE(pod.ended_at);
+  EXPECT_EQ(registered.session_token, wish.session_token);
+  EXPECT_THAT(registered.predecessors_work, IsEmpty());
+
+  Pod found = Must(store().GetPod(kNs, "cart"));
+  EXPECT_EQ(found.incarnation, pod.incarnation);
+  EXPECT_EQ(found.profile, Profile::kFast);
+  EXPECT_EQ(found.lease, wish.lease);
+  EXPECT_EQ(found.labels, wish.labels);
+
+  auto events = EventsAfter({});
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].kind, EventKind::kPodRegistered);
+  EXPECT_EQ(events[0].pod_name, "cart");
+  EXPECT_EQ(events[0].incarnation, pod.incarnation);
+  EXPECT_TRUE(events[0].occurred_at);
+}
+
+TEST_P(StoreTest, Register_OneLivingIncarnationPerName) {
+  Host host = AddHost();
+  Pod incumbent = Register(host, "cart");
+
+  auto outcome = Must(store().Register(Newcomer(host, "cart")));
+
+  ASSERT_TRUE(std::holds_alternative<NameTaken>(outcome));
+  EXPECT_EQ(std::get<NameTaken>(outcome).incumbent, incumbent.incarnation);
+  EXPECT_EQ(AllPods().size(), 1U);
+  EXPECT_EQ(Head(), Seq{1});
+}
+
+TEST_P(StoreTest, Register_TheSameNameElsewhereIsAnotherPod) {
+  Host host = AddHost();
+  Pod here = Register(host, "cart");
+  Pod there = Register(host, "cart", "other");
+
+  EXPECT_NE(here.incarnation, there.incarnation);
+  EXPECT_EQ(ReasonOf(store().Leave("other", HostedAs(here))), reason::kPodNotFound);
+  EXPECT_EQ(StateOf(here), PodState::kAlive);
+}
+
+TEST_P(StoreTest, Register_NameTakenWhileSuspect) {
+  Host host = AddHost();
+  Pod incumbent = Register(host, "cart");
+  Must(store().SuspectHosted(kNs, Cause::kStreamEnded, {HostedAs(incumbent)}));
+
+  auto outcome = Must(store().Register(Newcomer(host, "cart")));
+
+  ASSERT_TRUE(std::holds_alternative<NameTaken>(outcome));
+  EXPECT_EQ(std::get<NameTaken>(outcome).incumbent, incumbent.incarnation);
+  EXPECT_EQ(StateOf(incumbent), PodState::kSuspect);
+}
+
+TEST_P(StoreTest, Register_AfterTheEndIsANewAndLargerIncarnation) {
+  Host host = AddHost();
+  Pod first = Register(host, "cart");
+  Kill(first);
+  Pod second = Register(host, "cart");
+  Must(store().Leave(kNs, HostedAs(second)));
+  Pod third = Register(host, "cart");
+
+  EXPECT_LT(first.incarnation, second.incarnation);
+  EXPECT_LT(second.incarnation, third.incarnation);
+  EXPECT_EQ(StateOf(first), PodState::kDead);
+}
+
+TEST_P(StoreTest, Register_RepeatedFindsItsIncarnation) {
+  Host host = AddHost();
+  NewPod wish = Newcomer(host, "cart");
+  Registered first = RegisterAs(wish);
+  NewPod again = Newcomer(host, "cart");
+  again.registration_id = wish.registration_id;
+  again.session_token = "another token";
+
+  Registered second = RegisterAs(again);
+
+  EXPECT_EQ(second.pod.incarnation, first.pod.incarnation);
+  EXPECT_EQ(second.pod.session, again.session);
+  EXPECT_EQ(second.session_token, wish.session_token);
+  EXPECT_THAT(KindsAfter({}), ElementsAre(EventKind::kPodRegistered));
+  // The first session is not the pod's any more.
+  EXPECT_THAT(Must(store().DeclareHosted(kNs, Cause::kStreamEnded, {HostedAs(first.pod)})),
+              IsEmpty());
+}
+
+TEST_P(StoreTest, Register_RepeatedWithTheSameSessionChangesNothing) {
+  Host host = AddHost();
+  NewPod wish = Newcomer(host, "cart");
+  Registered first = RegisterAs(wish);
+  Registered second = RegisterAs(wish);
+
+  EXPECT_EQ(HostedAs(second.pod), HostedAs(first.pod));
+  EXPECT_EQ(Head(), Seq{1});
+  EXPECT_THAT(TakenFrom(host), IsEmpty());
+}
+
+TEST_P(StoreTest, Register_RepeatedElsewhereMoves) {
+  Host host = AddHost();
+  Host other = AddHost();
+  NewPod wish = Newcomer(host, "cart");
+  Pod pod = RegisterAs(wish).pod;
+  NewPod again = Newcomer(other, "cart");
+  again.registration_id = wish.registration_id;
+
+  EXPECT_EQ(RegisterAs(again).pod.coordinator, other.number);
+
+  EXPECT_THAT(KindsAfter({}), ElementsAre(EventKind::kPodRegistered, EventKind::kPodMoved));
+  EXPECT_THAT(TakenFrom(host), ElementsAre(pod.session));
+}
+
+TEST_P(StoreTest, Register_RepeatedAfterTheEndIsRefused) {
+  Host host = AddHost();
+  NewPod wish = Newcomer(host, "cart");
+  Kill(RegisterAs(wish).pod);
+
+  NewPod again = Newcomer(host, "cart");
+  again.registration_id = wish.registration_id;
+  EXPECT_EQ(ReasonOf(store().Register(again)), reason::kIncarnationEnded);
+
+  // Another incarnation of the name does not change that.
+  Register(host, "cart");
+  EXPECT_EQ(ReasonOf(store().Register(again)), reason::kIncarnationEnded);
+}
+
+TEST_P(StoreTest, Register_NamesItsPredecessorsWork) {
+  Host host = AddHost();
+  Pod first = Register(host, "cart");
+  Pod stranger = Register(host, "till");
+  StartWork(first, "b");
+  StartWork(first, "a");
+  StartWork(first, "released");
+  StartWork(stranger, "of another name");
+  Must(store().ReleaseWork({kNs, "released", first.incarnation, Fence{1}}));
+  Kill(first);
+  Kill(stranger);
+
+  Registered second = RegisterAs(Newcomer(host, "cart"));
+
+  std::vector<std::string> keys;
+  for (const WorkItem& item : second.predecessors_work) {
+    keys.push_back(item.key);
+    EXPECT_TRUE(item.orphan);
+    EXPECT_EQ(item.owner, first.incarnation);
+    EXPECT_EQ(item.payload, "payload of " + item.key);
+  }
+  EXPECT_THAT(keys, ElementsAre("a", "b"));
+}
+
+TEST_P(StoreTest, Resume_NewSessionSameIncarnation) {
+  Host host = AddHost();
+  Host other = AddHost();
+  Pod pod = Register(host, "cart");
+  ResumePod returning = Returning(other, pod);
+
+  Pod resumed = Must(store().Resume(returning));
+
+  EXPECT_EQ(resumed.incarnation, pod.incarnation);
+  EXPECT_EQ(resumed.session, returning.session);
+  EXPECT_EQ(resumed.coordinator, other.number);
+  EXPECT_EQ(resumed.state, PodState::kAlive);
+  auto events = EventsAfter(Seq{1});
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].kind, EventKind::kPodMoved);
+  EXPECT_EQ(events[0].incarnation, pod.incarnation);
+}
+
+TEST_P(StoreTest, Resume_OnTheSameCoordinatorIsNoMove) {
+  Host host = AddHost();
+  Pod pod = Register(host, "cart");
+  ResumePod returning = Returning(host, pod);
+
+  EXPECT_EQ(Must(store().Resume(returning)).session, returning.session);
+
+  EXPECT_EQ(Head(), Seq{1});
+  EXPECT_THAT(TakenFrom(host), IsEmpty());
+}
+
+TEST_P(StoreTest, Resume_RepeatedChangesNothing) {
+  Host host = AddHost();
+  Host other = AddHost();
+  Pod pod = Register(host, "cart");
+  ResumePod returning = Returning(other, pod);
+  Must(store().Resume(returning));
+  Seq head = Head();
+
+  EXPECT_EQ(Must(store().Resume(returning)).session, returning.session);
+
+  EXPECT_EQ(Head(), head);
+  EXPECT_THAT(TakenFrom(host), ElementsAre(pod.session));
+  EXPECT_THAT(TakenFrom(other), IsEmpty());
+}
+
+TEST_P(StoreTest, Resume_WrongTokenRefused) {
+  Host host = AddHost();
+  Pod pod = Register(host, "cart");
+  ResumePod thief = Returning(host, pod);
+  thief.session_token = "token-of-till";
+
+  EXPECT_EQ(ReasonOf(store().Resume(thief)), reason::kSessionTokenInvalid);
+
+  EXPECT_EQ(Must(store().GetPod(kNs, "cart")).session, pod.session);
+}
+
+TEST_P(StoreTest, Resume_UnknownIsNotFound) {
+  Host host = AddHost();
+  Pod pod = Register(host, "cart");
+  ResumePod unknown = Returning(host, pod);
+  unknown.incarnation.value += 1'000'000;
+  EXPECT_EQ(ReasonOf(store().Resume(unknown)), reason::kPodNotFound);
+
+  ResumePod elsewhere = Returning(host, pod);
+  elsewhere.ns = "other";
+  EXPECT_EQ(ReasonOf(store().Resume(elsewhere)), reason::kPodNotFound);
+}
+
+TEST_P(StoreTest, Resume_TheEndedRefused) {
+  Host host = AddHost();
+  Pod dead = Register(host, "cart");
+  Pod left = Register(host, "till");
+  Kill(dead);
+  Must(store().Leave(kNs, HostedAs(left)));
+
+  EXPECT_EQ(ReasonOf(store().Resume(Returning(host, dead))), reason::kIncarnationEnded);
+  EXPECT_EQ(ReasonOf(store().Resume(Returning(host, left))), reason::kIncarnationEnded);
+}
+
+TEST_P(StoreTest, Resume_NamesTheTakenSession) {
+  Host host = AddHost();
+  Host other = AddHost();
+  Pod cart = Register(host, "cart");
+  Pod till = Register(host, "till");
+  Must(store().Resume(Returning(other, cart)));
+  Must(store().Resume(Returning(other, till)));
+
+  EXPECT_THAT(TakenFrom(host), UnorderedElementsAre(cart.session, till.session));
+  EXPECT_THAT(TakenFrom(host), UnorderedElementsAre(cart.session, till.session))
+      << "named until it is handled";
+  EXPECT_THAT(Must(store().RenewCoordinator(host.number, {cart.session})).taken,
+              ElementsAre(till.session));
+  EXPECT_THAT(TakenFrom(host), ElementsAre(till.session));
+  EXPECT_THAT(TakenFrom(other), IsEmpty());
+}
+
+TEST_P(StoreTest, Resume_RefutesSuspicion) {
+  Host host = AddHost();
+  Host other = AddHost();
+  Pod pod = Register(host, "cart");
+  Must(store().SuspectHosted(kNs, Cause::kStreamEnded, {HostedAs(pod)}));
+  Seq head = Head();
+
+  Pod resumed = Must(store().Resume(Returning(other, pod)));
+
+  EXPECT_EQ(resumed.state, PodState::kAlive);
+  EXPECT_EQ(resumed.cause, Cause::kNone);
+  auto events = EventsAfter(head);
+  EXPECT_THAT(KindsAfter(head), UnorderedElementsAre(EventKind::kPodRefuted, EventKind::kPodMoved));
+  EXPECT_EQ(events.front().transaction_end, events.back().seq);
+}
+
+TEST_P(StoreTest, Leave_EndsAsLeft) {
+  Host host = AddHost();
+  Pod pod = Register(host, "cart");
+
+  Must(store().Leave(kNs, HostedAs(pod)));
+
+  Pod left = Must(store().GetPod(kNs, "cart"));
+  EXPECT_EQ(left.state, PodState::kLeft);
+  EXPECT_EQ(left.cause, Cause::kLeft);
+  EXPECT_TRUE(left.ended_at);
+  auto events = EventsAfter(Seq{1});
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].kind, EventKind::kPodLeft);
+  EXPECT_EQ(events[0].cause, Cause::kLeft);
+  EXPECT_EQ(events[0].orphans, 0U);
+}
+
+TEST_P(StoreTest, Leave_Idempotent) {
+  Host host = AddHost();
+  Pod pod = Register(host, "cart");
+  Must(store().Leave(kNs, HostedAs(pod)));
+  Seq head = Head();
+
+  Must(store().Leave(kNs, HostedAs(pod)));
+
+  EXPECT_EQ(Head(), head);
+}
+
+TEST_P(StoreTest, Leave_OfASuspectPod) {
+  Host host = AddHost();
+  Pod pod = Register(host, "cart");
+  Must(store().SuspectHosted(kNs, Cause::kHeartbeatsStopped, {HostedAs(pod)}));
+
+  Must(store().Leave(kNs, HostedAs(pod)));
+
+  EXPECT_EQ(StateOf(pod), PodState::kLeft);
+}
+
+TEST_P(StoreTest, Leave_LeavesOrphans) {  // P3
+  Host host = AddHost();
+  Pod pod = Register(host, "cart");
+  StartWork(pod, "a");
+  StartWork(pod, "b");
+  StartWork(pod, "done");
+  Must(store().CompleteWork({kNs, "done", pod.incarnation, Fence{1}}, ""));
+  Seq head = Head();
+
+  Must(store().Leave(kNs, HostedAs(pod)));
+
+  EXPECT_TRUE(Must(store().GetWork(kNs, "a")).orphan);
+  EXPECT_TRUE(Must(store().GetWork(kNs, "b")).orphan);
+  EXPECT_FALSE(Must(store().GetWork(kNs, "done")).orphan);
+  EXPECT_EQ(Must(store().GetWork(kNs, "a")).owner, pod.incarnation);
+  auto events = EventsAfter(head);
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].orphans, 2U);
+}
+
+TEST_P(StoreTest, Leave_Refusals) {
+  Host host = AddHost();
+  Pod moved = Register(host, "cart");
+  Pod dead = Register(host, "till");
+  Pod resumed = Must(store().Resume(Returning(host, moved)));
+  Kill(dead);
+
+  auto taken = store().Leave(kNs, HostedAs(moved));
+  EXPECT_EQ(ReasonOf(taken), reason::kSessionTaken);
+  EXPECT_EQ(taken.error().metadata, SessionTaken(resumed.session).metadata);
+  EXPECT_EQ(StateOf(moved), PodState::kAlive);
+  EXPECT_EQ(ReasonOf(store().Leave(kNs, HostedAs(dead))), reason::kIncarnationEnded);
+  EXPECT_EQ(ReasonOf(store().Leave(kNs, {Incarnation{999'999'999}, dead.session})),
+            reason::kPodNotFound);
+  EXPECT_EQ(ReasonOf(store().Leave("nowhere", HostedAs(moved))), reason::kPodNotFound);
+}
+
+TEST_P(StoreTest, GetPod_TheLivingOneOrTheLastThatEnded) {
+  Host host = AddHost();
+  EXPECT_EQ(ReasonOf(store().GetPod(kNs, "cart")), reason::kPodNotFound);
+  Kill(Register(host, "cart"));
+  Pod second = Register(host, "cart");
+  EXPECT_EQ(Must(store().GetPod(kNs, "cart")).incarnation, second.incarnation);
+  Kill(second);
+  Pod ended = Must(store().GetPod(kNs, "cart"));
+  EXPECT_EQ(ended.incarnation, second.incarnation);
+  EXPECT_EQ(ended.state, PodState::kDead);
+  EXPECT_EQ(ReasonOf(store().GetPod("nowhere", "cart")), reason::kPodNotFound);
+}
+
+TEST_P(StoreTest, ListPods_PagesByIncarnation) {
+  Host host = AddHost();
+  std::vector<Incarnation> all;
+  std::vector<Incarnation> living;
+  for (int i = 0; i < 7; ++i) {
+    Pod pod = Register(host, "cart-" + std::to_string(i));
+    all.push_back(pod.incarnation);
+    if (i % 3 == 1) {
+      Kill(pod);
+    } else {
+      living.push_back(pod.incarnation);
+    }
+  }
+  Register(host, "elsewhere", "other");
+
+  for (bool include_ended : {true, false}) {
+    const auto& expected = include_ended ? all : living;
+    for (uint32_t limit : {1U, 2U, 3U, 5U, 7U, 100U}) {
+      std::vector<Incarnation> found;
+      PodPage page{.more = true};
+      while (page.more) {
+        page = Must(store().ListPods(kNs, include_ended,
+                                     found.empty() ? Incarnation{} : found.back(), limit));
+        ASSERT_LE(page.pods.size(), limit);
+        ASSERT_FALSE(page.pods.empty()) << "a page that says more has more";
+        for (const Pod& pod : page.pods) found.push_back(pod.incarnation);
+      }
+      EXPECT_EQ(found, expected) << "with the limit " << limit;
+    }
+  }
+}
+
+TEST_P(StoreTest, ListPods_OfAnUnknownNamespaceIsEmpty) {
+  PodPage page = Must(store().ListPods("nowhere", true, {}, 10));
+  EXPECT_THAT(page.pods, IsEmpty());
+  EXPECT_FALSE(page.more);
+  PodSnapshot snapshot = Must(store().Snapshot("nowhere"));
+  EXPECT_THAT(snapshot.pods, IsEmpty());
+  EXPECT_EQ(snapshot.head, Seq{});
+}
+
+TEST_P(StoreTest, Snapshot_LivingPodsAndHead) {
+  Host host = AddHost();
+  Pod alive = Register(host, "alive");
+  Pod suspect = Register(host, "suspect");
+  Kill(Register(host, "dead"));
+  Must(store().SuspectHosted(kNs, Cause::kStreamEnded, {HostedAs(suspect)}));
+
+  PodSnapshot snapshot = Must(store().Snapshot(kNs));
+
+  std::set<Incarnation> found;
+  for (const Pod& pod : snapshot.pods) found.insert(pod.incarnation);
+  EXPECT_THAT(found, ElementsAre(alive.incarnation, suspect.incarnation));
+  EXPECT_EQ(snapshot.head, Head());
+}
+
+}  // namespace
+}  // namespace vigil

@@ -1,0 +1,461 @@
+// Work items: who owns them, and how they change hands.
+#include "conformance/store_test.h"
+
+namespace vigil {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+WorkHolder HolderOf(const WorkItem& item) { return {item.ns, item.key, item.owner, item.fence}; }
+
+std::vector<std::string> KeysOf(const std::vector<WorkItem>& items) {
+  std::vector<std::string> keys;
+  for (const WorkItem& item : items) keys.push_back(item.key);
+  return keys;
+}
+
+TEST_P(StoreTest, Start_MakesAnItemOfTheCaller) {
+  Host host = AddHost();
+  Pod pod = Register(host, "cart");
+  const std::string payload("with \0 and \xff", 12);
+
+  auto started = Must(store().StartWork(kNs, "a", pod.incarnation, payload));
+
+  EXPECT_EQ(started.outcome, StartOutcome::kStarted);
+  EXPECT_EQ(started.item.ns, kNs);
+  EXPECT_EQ(started.item.key, "a");
+  EXPECT_EQ(started.item.state, WorkState::kOwned);
+  EXPECT_EQ(started.item.owner, pod.incarnation);
+  EXPECT_EQ(started.item.owner_name, "cart");
+  EXPECT_FALSE(started.item.orphan);
+  EXPECT_EQ(started.item.fence, Fence{1});
+  EXPECT_EQ(started.item.payload, payload);
+  EXPECT_EQ(started.item.checkpoint, "");
+  EXPECT_EQ(started.item.result, "");
+  EXPECT_TRUE(started.item.started_at);
+  EXPECT_EQ(Must(store().GetWork(kNs, "a")).payload, payload);
+  EXPECT_EQ(ReasonOf(store().GetWork("other", "a")), reason::kWorkNotFound);
+}
+
+TEST_P(StoreTest, Start_RepeatedByTheOwnerIsStarted) {
+  Host host = AddHost();
+  Pod pod = Register(host, "cart");
+  StartWork(pod, "a");
+  Must(store().CheckpointWork({kNs, "a", pod.incarnation, Fence{1}}, "half"));
+
+  auto again = Must(store().StartWork(kNs, "a", pod.incarnation, "another payload"));
+
+  EXPECT_EQ(again.outcome, StartOutcome::kStarted);
+  EXPECT_EQ(again.item.fence, Fence{1});
+  EXPECT_EQ(again.item.payload, "payload of a");
+  EXPECT_EQ(again.item.checkpoint, "half");
+}
+
+TEST_P(StoreTest, Start_LeavesWhatOthersHave) {
+  Host host = AddHost();
+  Pod owner = Register(host, "cart");
+  Pod other = Register(host, "till");
+  StartWork(owner, "owned");
+  StartWork(owner, "done");
+  Must(store().CompleteWork({kNs, "done", owner.incarnation, Fence{1}}, "result"));
+  auto start = [&](const std::string& key) {
+    return Must(store().StartWork(kNs, key, other.incarnation, "mine"));
+  };
+
+  EXPECT_EQ(start("owned").outcome, StartOutcome::kOwned);
+  EXPECT_EQ(start("owned").item.owner, owner.incarnation);
+  EXPECT_EQ(start("done").outcome, StartOutcome::kCompleted);
+  EXPECT_EQ(start("done").item.result, "result");
+  Kill(owner);
+  EXPECT_EQ(start("owned").outcome, StartOutcome::kOrphaned);
+  EXPECT_EQ(start("owned").item.owner, owner.incarnation);
+  EXPECT_TRUE(start("owned").item.orphan);
+  EXPECT_EQ(start("done").outcome, StartOutcome::kCompleted);
+}
+
+TEST_P(StoreTest, Start_TakesTheReleased) {  // P5
+  Host host = AddHost();
+  Pod first = Register(host, "cart");
+  Pod second = Register(host, "till");
+  Must(store().ReleaseWork(HolderOf(StartWork(first, "a"))));
+  Seq head = Head();
+
+  auto started = Must(store().StartWork(kNs, "a", second.incarnation, ""));
+
+  EXPECT_EQ(started.outcome, StartOutcome::kStarted);
+  EXPECT_EQ(started.item.owner, second.incarnation);
+  EXPECT_EQ(started.item.fence, Fence{2});
+  EXPECT_THAT(KindsAfter(head), ElementsAre(EventKind::kWorkClaimed));
+}
+
+TEST_P(StoreTest, Work_TheCallerMustLive) {  // P6
+  Host host = AddHost();
+  Pod dead = Register(host, "dead");
+  Pod left = Register(host, "left");
+  WorkItem item = StartWork(dead, "a");
+  Kill(dead);
+  Must(store().Leave(kNs, HostedAs(left)));
+
+  for (const Pod& ended : {dead, left}) {
+    WorkHolder holder{kNs, "a", ended.incarnation, Fence{1}};
+    EXPECT_EQ(ReasonOf(store().StartWork(kNs, "new", ended.incarnation, "")),
+              reason::kIncarnationEnded);
+    EXPECT_EQ(ReasonOf(store().CheckpointWork(holder, "")), reason::kIncarnationEnded);
+    EXPECT_EQ(ReasonOf(store().CompleteWork(holder, "")), reason::kIncarnationEnded);
+    EXPECT_EQ(ReasonOf(store().ReleaseWork(holder)), reason::kIncarnationEnded);
+    EXPECT_EQ(ReasonOf(Claim(ended, item)), reason::kIncarnationEnded);
+    EXPECT_EQ(ReasonOf(store().ClaimOrphans(kNs, ended.incarnation, 10)),
+              reason::kIncarnationEnded);
+  }
+  EXPECT_EQ(ReasonOf(store().GetWork(kNs, "new")), reason::kWorkNotFound);
+  EXPECT_EQ(Must(store().GetWork(kNs, "a")).fence, Fence{1});
+}
+
+TEST_P(StoreTest, Work_TheCallerMustExist) {
+  Host host = AddHost();
+  Pod pod = Register(host, "cart");
+  Pod elsewhere = Register(host, "cart", "other");
+  WorkItem item = StartWork(pod, "a");
+
+  Pod unknown = pod;
+  unknown.incarnation = Incarnation{999'999'999};
+  for (const Pod& stranger : {unknown, elsewhere}) {
+    WorkHolder holder{kNs, "a", stranger.incarnation, Fence{1}};
+    EXPECT_EQ(ReasonOf(store().StartWork(kNs, "b", stranger.incarnation, "")),
+              reason::kPodNotFound);
+    EXPECT_EQ(ReasonOf(store().CheckpointWork(holder, "")), reason::kPodNotFound);
+    EXPECT_EQ(ReasonOf(store().CompleteWork(holder, "")), reason::kPodNotFound);
+    EXPECT_EQ(ReasonOf(store().ReleaseWork(holder)), reason::kPodNotFound);
+    EXPECT_EQ(ReasonOf(Claim(stranger, item)), reason::kPodNotFound);
+    EXPECT_EQ(ReasonOf(store().ClaimOrphans(kNs, stranger.incarnation, 10)), reason::kPodNotFound);
+  }
+}
+
+TEST_P(StoreTest, Work_ASuspectStillWorks) {
+  Host host = AddHost();
+  Pod pod = Register(host, "cart");
+  WorkItem item = StartWork(pod, "a");
+  Must(store().SuspectHosted(kNs, Cause::kStreamEnded, {HostedAs(pod)}));
+
+  EXPECT_EQ(Must(store().CheckpointWork(HolderOf(item), "half")).checkpoint, "half");
+  EXPECT_FALSE(Must(store().GetWork(kNs, "a")).orphan);
+}
+
+TEST_P(StoreTest, Checkpoint_TheLastOneWins) {
+  Host host = AddHost();
+  WorkItem item = StartWork(Register(host, "cart"), "a");
+  Must(store().CheckpointWork(HolderOf(item), "one"));
+  Must(store().CheckpointWork(HolderOf(item), "two"));
+  Must(store().CheckpointWork(HolderOf(item), "two"));
+
+  WorkItem found = Must(store().GetWork(kNs, "a"));
+  EXPECT_EQ(found.checkpoint, "two");
+  EXPECT_EQ(found.fence, Fence{1});
+  EXPECT_EQ(Head(), Seq{1}) << "a checkpoint is no event";
+}
+
+TEST_P(StoreTest, Checkpoint_StaleFenceRefused) {  // P5
+  Host host = AddHost();
+  Pod pod = Register(host, "cart");
+  WorkItem first = StartWork(pod, "a");
+  Must(store().ReleaseWork(HolderOf(first)));
+  WorkItem second = Must(store().StartWork(kNs, "a", pod.incarnation, "")).item;
+
+  // The owner is the same; only the fence tells the two apart.
+  auto stale = store().CheckpointWork(HolderOf(first), "stale");
+  EXPECT_EQ(ReasonOf(stale), reason::kFenced);
+  EXPECT_EQ(stale.error().metadata, Fenced("a", pod.incarnation, second.fence).metadata);
+  EXPECT_EQ(ReasonOf(store().CompleteWork(HolderOf(first), "stale")), reason::kFenced);
+  EXPECT_EQ(ReasonOf(store().ReleaseWork(HolderOf(first))), reason::kFenced);
+  WorkHolder ahead = HolderOf(second);
+  ++ahead.fence.value;
+  EXPECT_EQ(ReasonOf(store().CheckpointWork(ahead, "ahead")), reason::kFenced);
+  EXPECT_EQ(Must(store().GetWork(kNs, "a")).checkpoint, "");
+}
+
+TEST_P(StoreTest, Checkpoint_OnlyByTheOwner) {  // P5
+  Host host = AddHost();
+  Pod owner = Register(host, "cart");
+  Pod other = Register(host, "till");
+  WorkItem item = StartWork(owner, "a");
+  WorkHolder stranger{kNs, "a", other.incarnation, item.fence};
+
+  auto refused = store().CheckpointWork(stranger, "");
+  EXPECT_EQ(ReasonOf(refused), reason::kFenced);
+  EXPECT_EQ(refused.error().metadata, Fenced("a", owner.incarnation, item.fence).metadata);
+  EXPECT_EQ(ReasonOf(store().CompleteWork(stranger, "")), reason::kFenced);
+  EXPECT_EQ(ReasonOf(store().ReleaseWork(stranger)), reason::kFenced);
+  WorkHolder nothing{kNs, "no such", owner.incarnation, item.fence};
+  EXPECT_EQ(ReasonOf(store().CheckpointWork(nothing, "")), reason::kWorkNotFound);
+  EXPECT_EQ(ReasonOf(store().CompleteWork(nothing, "")), reason::kWorkNotFound);
+  EXPECT_EQ(ReasonOf(store().ReleaseWork(nothing)), reason::kWorkNotFound);
+}
+
+TEST_P(StoreTest, Complete_IsFinal) {
+  Host host = AddHost();
+  Pod pod = Register(host, "cart");
+  WorkItem item = StartWork(pod, "a");
+  Seq head = Head();
+
+  WorkItem done = Must(store().CompleteWork(HolderOf(item), "first"));
+  EXPECT_EQ(done.state, WorkState::kCompleted);
+  EXPECT_EQ(done.result, "first");
+  EXPECT_EQ(Must(store().CompleteWork(HolderOf(item), "second")).result, "first")
+      << "a repetition leaves the first result";
+
+  auto events = EventsAfter(head);
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].kind, EventKind::kWorkCompleted);
+  EXPECT_EQ(events[0].work_key, "a");
+  EXPECT_EQ(events[0].fence, item.fence);
+  EXPECT_EQ(events[0].incarnation, pod.incarnation);
+  EXPECT_EQ(events[0].pod_name, "cart");
+  EXPECT_EQ(ReasonOf(store().CheckpointWork(HolderOf(item), "")), reason::kWorkCompleted);
+  EXPECT_EQ(ReasonOf(store().ReleaseWork(HolderOf(item))), reason::kWorkCompleted);
+  Kill(pod);
+  Pod other = Register(host, "till");
+  EXPECT_EQ(ReasonOf(Claim(other, item)), reason::kWorkCompleted);
+  EXPECT_THAT(Must(store().ClaimOrphans(kNs, other.incarnation, 10)), IsEmpty());
+}
+
+TEST_P(StoreTest, Release_HasNoOwner) {
+  Host host = AddHost();
+  Pod pod = Register(host, "cart");
+  WorkItem item = StartWork(pod, "a");
+  Seq head = Head();
+
+  WorkItem released = Must(store().ReleaseWork(HolderOf(item)));
+
+  EXPECT_EQ(released.state, WorkState::kReleased);
+  EXPECT_FALSE(released.owner);
+  EXPECT_EQ(released.owner_name, "");
+  EXPECT_FALSE(released.orphan);
+  EXPECT_EQ(released.fence, item.fence) << "it grows when somebody takes the item";
+  auto events = EventsAfter(head);
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].kind, EventKind::kWorkReleased);
+  EXPECT_EQ(events[0].work_key, "a");
+  EXPECT_EQ(events[0].fence, item.fence);
+  EXPECT_EQ(events[0].incarnation, pod.incarnation);
+  EXPECT_EQ(ReasonOf(store().CheckpointWork(HolderOf(item), "")), reason::kFenced);
+}
+
+TEST_P(StoreTest, Release_RepeatedChangesNothing) {
+  Host host = AddHost();
+  Pod pod = Register(host, "cart");
+  Pod other = Register(host, "till");
+  WorkItem item = StartWork(pod, "a");
+  WorkItem released = Must(store().ReleaseWork(HolderOf(item)));
+  Seq head = Head();
+
+  EXPECT_EQ(Must(store().ReleaseWork(HolderOf(item))).state, WorkState::kReleased);
+  EXPECT_EQ(Head(), head);
+
+  EXPECT_EQ(Must(Claim(other, released)).outcome, ClaimOutcome::kClaimed);
+  EXPECT_EQ(ReasonOf(store().ReleaseWork(HolderOf(item))), reason::kFenced);
+}
+
+TEST_P(StoreTest, Claim_TakesTheOrphan) {  // P5
+  Host host = AddHost();
+  Pod owner = Register(host, "cart");
+  Pod survivor = Register(host, "till");
+  WorkItem item = StartWork(owner, "a");
+  Must(store().CheckpointWork(HolderOf(item), "half"));
+  Kill(owner);
+  Seq head = Head();
+
+  ClaimedWork claimed = Must(Claim(survivor, item));
+
+  EXPECT_EQ(claimed.outcome, ClaimOutcome::kClaimed);
+  EXPECT_EQ(claimed.item.owner, survivor.incarnation);
+  EXPECT_EQ(claimed.item.owner_name, "till");
+  EXPECT_EQ(claimed.item.fence, Fence{2});
+  EXPECT_EQ(claimed.item.payload, "payload of a");
+  EXPECT_EQ(claimed.item.checkpoint, "half");
+  EXPECT_FALSE(claimed.item.orphan);
+  auto events = EventsAfter(head);
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].kind, EventKind::kWorkClaimed);
+  EXPECT_EQ(events[0].work_key, "a");
+  EXPECT_EQ(events[0].fence, Fence{2});
+  EXPECT_EQ(events[0].previous_owner, owner.incarnation);
+  EXPECT_EQ(events[0].incarnation, survivor.incarnation);
+  EXPECT_EQ(events[0].pod_name, "till");
+}
+
+TEST_P(StoreTest, Claim_FromTheLivingRefused) {  // P6
+  Host host = AddHost();
+  Pod owner = Register(host, "cart");
+  Pod robber = Register(host, "till");
+  WorkItem item = StartWork(owner, "a");
+
+  auto refused = Claim(robber, item);
+  EXPECT_EQ(ReasonOf(refused), reason::kOwnerAlive);
+  EXPECT_EQ(refused.error().metadata, OwnerAlive("a", owner.incarnation, item.fence).metadata);
+  Must(store().SuspectHosted(kNs, Cause::kStreamEnded, {HostedAs(owner)}));
+  EXPECT_EQ(ReasonOf(Claim(robber, item)), reason::kOwnerAlive) << "a suspicion is no verdict";
+  EXPECT_THAT(Must(store().ClaimOrphans(kNs, robber.incarnation, 10)), IsEmpty());
+
+  WorkItem found = Must(store().GetWork(kNs, "a"));
+  EXPECT_EQ(found.owner, owner.incarnation);
+  EXPECT_EQ(found.fence, item.fence);
+}
+
+TEST_P(StoreTest, Claim_ComparesOwnerAndFence) {  // P5
+  Host host = AddHost();
+  Pod first = Register(host, "cart");
+  Pod second = Register(host, "till");
+  Pod third = Register(host, "shelf");
+  WorkItem item = StartWork(first, "a");
+  Kill(first);
+  WorkItem wrong_owner = item;
+  wrong_owner.owner = third.incarnation;
+  WorkItem wrong_fence = item;
+  ++wrong_fence.fence.value;
+  WorkItem no_owner = item;
+  no_owner.owner = {};
+
+  for (const WorkItem& seen : {wrong_owner, wrong_fence, no_owner}) {
+    ClaimedWork lost = Must(Claim(second, seen));
+    EXPECT_EQ(lost.outcome, ClaimOutcome::kLost);
+    EXPECT_EQ(lost.item.owner, first.incarnation) << "the answer says how it is";
+    EXPECT_EQ(lost.item.fence, item.fence);
+  }
+  EXPECT_EQ(Must(Claim(second, item)).outcome, ClaimOutcome::kClaimed);
+  ClaimedWork late = Must(Claim(third, item));
+  EXPECT_EQ(late.outcome, ClaimOutcome::kLost);
+  EXPECT_EQ(late.item.owner, second.incarnation);
+  EXPECT_EQ(ReasonOf(Claim(third, WorkItem{.ns = kNs, .key = "no such"})), reason::kWorkNotFound);
+}
+
+TEST_P(StoreTest, Claim_RepeatedByWinnerIsClaimed) {  // P5
+  Host host = AddHost();
+  Pod owner = Register(host, "cart");
+  Pod winner = Register(host, "till");
+  WorkItem item = StartWork(owner, "a");
+  Kill(owner);
+  Must(Claim(winner, item));
+  Seq head = Head();
+
+  ClaimedWork again = Must(Claim(winner, item));
+
+  EXPECT_EQ(again.outcome, ClaimOutcome::kClaimed);
+  EXPECT_EQ(again.item.fence, Fence{2});
+  EXPECT_EQ(Head(), head);
+}
+
+TEST_P(StoreTest, Claim_RepeatedAfterLosingItIsLost) {  // P5
+  Host host = AddHost();
+  Pod owner = Register(host, "cart");
+  Pod winner = Register(host, "till");
+  WorkItem item = StartWork(owner, "a");
+  Kill(owner);
+  WorkItem claimed = Must(Claim(winner, item)).item;
+  Must(store().ReleaseWork(HolderOf(claimed)));
+  EXPECT_EQ(Must(Claim(winner, item)).outcome, ClaimOutcome::kLost);
+  // It takes it anew, and then the first claim is an old one.
+  Must(store().StartWork(kNs, "a", winner.incarnation, ""));
+  EXPECT_EQ(Must(Claim(winner, item)).outcome, ClaimOutcome::kLost);
+}
+
+TEST_P(StoreTest, Claim_TakesTheReleased) {  // P5
+  Host host = AddHost();
+  Pod first = Register(host, "cart");
+  Pod second = Register(host, "till");
+  WorkItem released = Must(store().ReleaseWork(HolderOf(StartWork(first, "a"))));
+  Seq head = Head();
+
+  ClaimedWork claimed = Must(Claim(second, released));
+
+  EXPECT_EQ(claimed.outcome, ClaimOutcome::kClaimed);
+  EXPECT_EQ(claimed.item.fence, Fence{2});
+  EXPECT_EQ(claimed.item.state, WorkState::kOwned);
+  auto events = EventsAfter(head);
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].previous_owner, Incarnation{});
+  EXPECT_EQ(Must(Claim(second, released)).outcome, ClaimOutcome::kClaimed) << "repeated";
+  EXPECT_EQ(Must(Claim(first, released)).outcome, ClaimOutcome::kLost);
+}
+
+TEST_P(StoreTest, ClaimOrphans_TakesABatchByKey) {  // P5
+  Host host = AddHost();
+  Pod owner = Register(host, "cart");
+  Pod living = Register(host, "shelf");
+  Pod survivor = Register(host, "till");
+  for (const char* key : {"c", "a", "e", "d", "b"}) StartWork(owner, key);
+  StartWork(living, "aa");
+  Must(store().ReleaseWork(HolderOf(StartWork(living, "bb"))));
+  Kill(owner);
+  Seq head = Head();
+
+  auto first = Must(store().ClaimOrphans(kNs, survivor.incarnation, 4));
+  auto second = Must(store().ClaimOrphans(kNs, survivor.incarnation, 4));
+
+  EXPECT_THAT(KeysOf(first), ElementsAre("a", "b", "bb", "c"));
+  EXPECT_THAT(KeysOf(second), ElementsAre("d", "e"));
+  for (const WorkItem& item : first) {
+    EXPECT_EQ(item.owner, survivor.incarnation);
+    EXPECT_EQ(item.owner_name, "till");
+    EXPECT_EQ(item.fence, Fence{2});
+    EXPECT_FALSE(item.orphan);
+  }
+  auto events = EventsAfter(head);
+  ASSERT_EQ(events.size(), 6U);
+  for (const Event& event : events) {
+    EXPECT_EQ(event.kind, EventKind::kWorkClaimed);
+    EXPECT_EQ(event.previous_owner, event.work_key == "bb" ? Incarnation{} : owner.incarnation);
+  }
+  EXPECT_EQ(events[0].transaction_end, Seq{head.value + 4});
+  EXPECT_EQ(Must(store().GetWork(kNs, "aa")).owner, living.incarnation);
+}
+
+TEST_P(StoreTest, ListWork_PagesByKey) {
+  Host host = AddHost();
+  Pod pod = Register(host, "cart");
+  // Byte by byte, whatever the database's collation says.
+  const std::vector<std::string> keys{"A", "B", "Z-1", "Z1", "a", "a b", "a-b", "b", "\xc3\xa4"};
+  for (auto key = keys.rbegin(); key != keys.rend(); ++key) StartWork(pod, *key);
+  StartWork(Register(host, "cart", "other"), "elsewhere");
+
+  for (uint32_t limit : {1U, 2U, 3U, 4U, 9U, 100U}) {
+    std::vector<std::string> found;
+    WorkPage page{.more = true};
+    while (page.more) {
+      page = Must(store().ListWork(kNs, {}, found.empty() ? "" : found.back(), limit));
+      ASSERT_LE(page.items.size(), limit);
+      ASSERT_FALSE(page.items.empty()) << "a page that says more has more";
+      for (const WorkItem& item : page.items) found.push_back(item.key);
+    }
+    EXPECT_EQ(found, keys) << "with the limit " << limit;
+  }
+  EXPECT_THAT(Must(store().ListWork("nowhere", {}, "", 10)).items, IsEmpty());
+}
+
+TEST_P(StoreTest, ListWork_Filters) {
+  Host host = AddHost();
+  Pod dead = Register(host, "cart");
+  Pod living = Register(host, "till");
+  StartWork(dead, "orphan");
+  StartWork(living, "owned");
+  Must(store().ReleaseWork(HolderOf(StartWork(living, "released"))));
+  Must(store().CompleteWork(HolderOf(StartWork(dead, "done")), ""));
+  Kill(dead);
+  auto list = [&](const WorkFilter& filter) {
+    return KeysOf(Must(store().ListWork(kNs, filter, "", 100)).items);
+  };
+
+  EXPECT_THAT(list({}), ElementsAre("orphan", "owned", "released"));
+  EXPECT_THAT(list({.include_completed = true}),
+              ElementsAre("done", "orphan", "owned", "released"));
+  EXPECT_THAT(list({.claimable_only = true}), ElementsAre("orphan", "released"));
+  EXPECT_THAT(list({.owner = living.incarnation}), ElementsAre("owned"));
+  EXPECT_THAT(list({.owner = dead.incarnation}), ElementsAre("orphan"));
+  EXPECT_THAT(list({.owner = dead.incarnation, .include_completed = true}),
+              ElementsAre("done", "orphan"));
+  EXPECT_THAT(list({.owner = dead.incarnation, .claimable_only = true}), ElementsAre("orphan"));
+  EXPECT_THAT(list({.owner = living.incarnation, .claimable_only = true}), IsEmpty());
+}
+
+}  // namespace
+}  // namespace vigil

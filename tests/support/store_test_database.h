@@ -1,0 +1,29 @@
+// A migrated Postgres database of a test's own.
+#pragma once
+
+#include <string>
+
+#include "pg/private_cluster.h"
+
+namespace vigil {
+
+// The cluster of this process: fsync off, started when first asked for, gone with the process.
+// Fails a check when there is no Postgres on the machine.
+pg::PrivateCluster& TestCluster();
+
+// Made from a template that is migrated once per process, and dropped with the object.
+class TestDatabase {
+ public:
+  TestDatabase();
+  ~TestDatabase();
+  TestDatabase(const TestDatabase&) = delete;
+  TestDatabase& operator=(const TestDatabase&) = delete;
+
+  const std::string& name() const { return name_; }
+  std::string conninfo() const { return TestCluster().Conninfo(name_); }
+
+ private:
+  std::string name_;
+};
+
+}  // namespace vigil
