@@ -18,157 +18,15 @@
 //  no data and may be lost.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "base/error.h"
 #include "core/types.h"
+#include "store/records.h"
 
 namespace vigil {
-
-// A pod in the session that the caller knows it by. A change that names a session is void for a pod
-// that has another one now.
-struct HostedPod {
-  Incarnation incarnation;
-  SessionNumber session;
-  auto operator<=>(const HostedPod&) const = default;
-};
-
-// The database's identity. While it is the same, no lock can have vanished but by the end of its
-// holder's session.
-using DatabaseIdentity = std::string;
-
-// A coordinator as an observer. It judges only while its row is ALIVE and `backend` holds its lock.
-// (P10)
-struct Observer {
-  CoordinatorNumber number;
-  Backend backend;
-};
-
-struct NewPod {
-  std::string ns;
-  std::string name;
-  std::string registration_id;
-  // Chosen by the coordinator; kept from the first registration when this one repeats it.
-  std::string session_token;
-  Profile profile = Profile::kStrict;
-  Duration lease{};
-  std::map<std::string, std::string> labels;
-  CoordinatorNumber coordinator;
-  // Its lock is held by a liveness session of the coordinator already.
-  SessionNumber session;
-};
-
-struct Registered {
-  Pod pod;
-  std::string session_token;
-  std::vector<WorkItem> predecessors_work;
-};
-
-struct NameTaken {
-  Incarnation incumbent;
-};
-
-struct ResumePod {
-  std::string ns;
-  Incarnation incarnation;
-  std::string session_token;
-  CoordinatorNumber coordinator;
-  SessionNumber session;
-};
-
-// A living pod whose current lock was found free.
-struct FreePod {
-  std::string ns;
-  HostedPod pod;
-  Profile profile = Profile::kStrict;
-  Duration lease{};
-  // Set when it is SUSPECT on this very evidence, stamped with the identity that the database still
-  // has.
-  SuspicionNumber suspicion;
-};
-
-struct ProbeReport {
-  DatabaseIdentity identity;
-  // How many living pods were probed.
-  uint64_t probed = 0;
-  std::vector<FreePod> free_pods;
-  // ALIVE coordinators whose lock is free.
-  std::vector<CoordinatorNumber> free_coordinators;
-};
-
-struct Suspicion {
-  HostedPod pod;
-  SuspicionNumber number;
-};
-
-struct Renewal {
-  // Sessions of this coordinator that ended without it: the pod moved, or others declared it dead.
-  std::vector<SessionNumber> taken;
-};
-
-struct LogBounds {
-  // The oldest seq that is retained, or head + 1 when none is.
-  Seq oldest;
-  Seq head;
-};
-
-struct EventPage {
-  // Whole transactions, in order.
-  std::vector<Event> events;
-  LogBounds bounds;
-};
-
-struct PodSnapshot {
-  std::vector<Pod> pods;
-  Seq head;
-};
-
-struct PodPage {
-  std::vector<Pod> pods;
-  bool more = false;
-};
-
-struct WorkPage {
-  std::vector<WorkItem> items;
-  bool more = false;
-};
-
-struct WorkFilter {
-  Incarnation owner;
-  bool claimable_only = false;
-  bool include_completed = false;
-};
-
-// The caller of a change of an item it owns.
-struct WorkHolder {
-  std::string ns;
-  std::string key;
-  Incarnation incarnation;
-  Fence fence;
-};
-
-enum class StartOutcome { kStarted, kOwned, kOrphaned, kCompleted };
-struct StartedWork {
-  StartOutcome outcome = StartOutcome::kStarted;
-  WorkItem item;
-};
-
-enum class ClaimOutcome { kClaimed, kLost };
-struct ClaimedWork {
-  ClaimOutcome outcome = ClaimOutcome::kClaimed;
-  WorkItem item;
-};
-
-struct WorkClaim {
-  std::string ns;
-  std::string key;
-  Incarnation claimant;
-  Incarnation expected_owner;
-  Fence expected_fence;
-};
 
 // One connection to the state engine. One thread at a time; blocks the caller, so never the loop's
 // thread. Reconnects by itself: after an error the next call tries anew.
