@@ -1,17 +1,16 @@
 #include "call.h"
 
+#include <grpc/support/time.h>
+
 #include <thread>
 
 namespace vigil::client {
 namespace {
 
-using std::chrono::system_clock;
-
 constexpr int kRounds = 2;
 
-// gRPC takes deadlines on the wall clock; only the distance matters to it.
-system_clock::time_point Deadline(Duration from_now) {
-  return system_clock::now() + std::chrono::duration_cast<system_clock::duration>(from_now);
+gpr_timespec FromNow(Duration duration) {
+  return gpr_time_from_millis(std::chrono::ceil<std::chrono::milliseconds>(duration).count(), GPR_TIMESPAN);
 }
 
 bool ChangedNothing(const Error& error) {
@@ -29,7 +28,7 @@ Error LostAnswer(Error error) {
 Result<void> Try(Core& core, std::size_t address, Duration limit, Repeat repeat, bool& sent,
                  const std::function<grpc::Status(Link&, grpc::ClientContext&)>& attempt) {
   const auto link = core.channels.At(address);
-  const auto deadline = Deadline(limit);
+  const gpr_timespec deadline = FromNow(limit);
   sent = false;
   if (repeat == Repeat::kForbidden && !link->channel->WaitForConnected(deadline)) {
     return tl::unexpected(
@@ -38,7 +37,7 @@ Result<void> Try(Core& core, std::size_t address, Duration limit, Repeat repeat,
   }
   sent = true;
   grpc::ClientContext context;
-  context.set_deadline(deadline);
+  context.set_deadline(FromNow(limit));
   const grpc::Status status = attempt(*link, context);
   if (status.ok()) {
     core.channels.Prefer(address);

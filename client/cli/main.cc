@@ -1,0 +1,68 @@
+// The command line: options, and the exit code.
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <cstdio>
+#include <cstdlib>
+
+#include "cli/context.h"
+#include "cli/output.h"
+
+namespace vigil::client {
+namespace {
+
+constexpr const char* kFooter =
+    "Exit codes (vigil run --help has more for that command):\n"
+    "  0  done\n"
+    "  1  the operation failed\n"
+    "  2  the command line, or a value in it, is wrong\n"
+    "  3  no coordinator could be reached, or none can do it just now\n"
+    "  4  refused because of how things stand: a lost claim, a stale fence, a taken name";
+
+void AddGlobalOptions(CLI::App& app, Context& context) {
+  app.add_option("--address", context.addresses, "The coordinators, HOST:PORT,HOST:PORT")
+      ->envname("VIGIL_ADDRESS")
+      ->capture_default_str();
+  app.add_option("--namespace,-n", context.ns, "The namespace")
+      ->envname("VIGIL_NAMESPACE")
+      ->capture_default_str();
+  app.add_option("--output,-o", context.format, "table for people, json for programs")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str();
+  app.add_flag("--in-order", context.in_order,
+               "Begin with the first address, not with a random one");
+}
+
+void AddVersionCommand(CLI::App& app, Context& context) {
+  app.add_subcommand("version", "Shows the version")->fallthrough()->callback([&context] {
+    context.action = [&context] {
+      context.json() ? PrintJson({{"version", VIGIL_VERSION}})
+                     : static_cast<void>(std::printf("vigil %s\n", VIGIL_VERSION));
+      return static_cast<int>(kOk);
+    };
+  });
+}
+
+int Main(int argc, char** argv) {
+  Context context;
+  CLI::App app("vigil: which pods live, and who runs their work");
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  AddGlobalOptions(app, context);
+  AddPodsCommand(app, context);
+  AddEventsCommand(app, context);
+  AddWorkCommand(app, context);
+  AddRunCommand(app, context);
+  AddVersionCommand(app, context);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {  // how CLI11 says --help, too
+    return app.exit(error) == 0 ? kOk : kUsage;
+  }
+  return context.action();
+}
+
+}  // namespace
+}  // namespace vigil::client
+
+int main(int argc, char** argv) { return vigil::client::Main(argc, argv); }

@@ -1,0 +1,441 @@
+#include "guard/guardian.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "guard/command_process.h"
+#include "guard/contender.h"
+#include "guard/exit_code.h"
+#include "guard/progress.h"
+
+namespace vigil::client {
+namespace {
+
+using std::chrono::milliseconds;
+
+// SIGCHLD and whatever a supervisor or a terminal may send.
+constexpr int kSignals[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH};
+
+sigset_t SignalSet() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : kSignals) sigaddset(&set, number);
+  return set;
+}
+
+bool Stops(int number) { return number == SIGTERM || number == SIGINT; }
+
+// What the library's threads tell the main thread.
+class Inbox {
+ public:
+  struct Ended {};  // the item is completed by somebody
+  using Message = std::variant<Standing, Incarnation, Ownership, WorkItem, Ended, Error>;
+
+  Inbox() : wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+  ~Inbox() { close(wake_); }
+
+  void Post(Message message) {
+    {
+      std::lock_guard lock(mutex_);
+      messages_.push_back(std::move(message));
+    }
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t size = write(wake_, &one, sizeof one);
+  }
+
+  std::deque<Message> Take() {
+    std::uint64_t ignored = 0;
+    [[maybe_unused]] const ssize_t size = read(wake_, &ignored, sizeof ignored);
+    std::lock_guard lock(mutex_);
+    return std::exchange(messages_, {});
+  }
+
+  int fd() const { return wake_; }
+
+ private:
+  const int wake_;
+  std::mutex mutex_;
+  std::deque<Message> messages_;
+};
+
+class Guardian {
+ public:
+  Guardian(const Client& client, const RunOptions& options, const Watcher& watcher)
+      : client_(client),
+        options_(options),
+        watcher_(watcher),
+        progress_(options.json, STDERR_FILENO),
+        signals_(MakeSignalFd()),
+        work_(client, options.pod.ns),
+        session_(client, options.pod,
+                 {.on_change = [this](const Standing& standing) { inbox_.Post(standing); },
+                  .on_waiting = [this](Incarnation incumbent) { inbox_.Post(incumbent); }}) {}
+
+  ~Guardian() { close(signals_); }
+  Guardian(const Guardian&) = delete;
+  Guardian& operator=(const Guardian&) = delete;
+
+  int Run() {
+    while (!exit_code_) {
+      Sleep();
+      ReadSignals();
+      for (const auto& message : inbox_.Take()) {
+        if (exit_code_) break;
+        std::visit([this](const auto& told) { On(told); }, message);
+      }
+      if (command_ && !exit_code_) WatchCommand();
+    }
+    return *exit_code_;
+  }
+
+ private:
+  static int MakeSignalFd() {
+    const sigset_t set = SignalSet();
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  }
+
+  void Sleep() const {
+    pollfd fds[] = {{signals_, POLLIN, 0}, {inbox_.fd(), POLLIN, 0}};
+    int timeout = -1;
+    if (command_) {
+      const auto left = std::chrono::ceil<milliseconds>(NextLook() - BootClock::now());
+      timeout = static_cast<int>(std::max<milliseconds::rep>(left.count(), 0));
+    }
+    poll(fds, 2, timeout);
+  }
+
+  // --- What the library tells ---
+
+  void On(const Standing& standing) {
+    switch (standing.state) {
+      case SelfState::kAlive:
+        contender_ ? Resumed(standing) : Registered(standing);
+        break;
+      case SelfState::kSuspended:
+        Say("suspended", "suspended: " + Text(standing.why) + "; looking for another coordinator",
+            {{"incarnation", standing.incarnation.value()}});
+        break;
+      case SelfState::kLost:
+        Lost(standing);
+        break;
+      case SelfState::kRefused:
+        Refused(standing.why.value_or(Error{}));
+        break;
+      case SelfState::kJoining:
+      case SelfState::kLeft:
+        break;
+    }
+  }
+
+  void On(Incarnation incumbent) const {
+    Say("waiting_for_name",
+        "waiting for the verdict about incarnation " + Text(incumbent) + " of the name " +
+            options_.pod.name,
+        {{"incumbent", incumbent.value()}});
+  }
+
+  void On(const WorkItem& item) const {
+    Say("standing_by",
+        "standing by: " + item.key + " is owned by " + item.owner_name + " (incarnation " +
+            Text(item.owner) + ")",
+        {{"key", item.key},
+         {"owner", item.owner.value()},
+         {"owner_name", item.owner_name},
+         {"fence", item.fence.value()}});
+  }
+
+  void On(const Ownership& ownership) {
+    const WorkItem& item = ownership.item;
+    fence_ = item.fence;
+    if (ownership.claimed) {
+      SayClaimed(ownership);
+    } else {
+      Say("started", "started " + item.key + " with fence " + Text(item.fence),
+          {{"key", item.key}, {"fence", item.fence.value()}});
+    }
+    if (stop_signal_) return GiveBack();
+    Spawn(item);
+  }
+
+  void On(Inbox::Ended) {
+    Say("completed_elsewhere", options_.key + " is completed", {{"key", options_.key}});
+    LeaveAndExit(0);
+  }
+
+  void On(const Error& trouble) const {
+    Say("trouble", Describe(trouble),
+        {{"reason", Name(trouble.reason)}, {"message", trouble.message}});
+  }
+
+  void Registered(const Standing& standing) {
+    Say("registered",
+        "registered as incarnation " + Text(standing.incarnation) + " at " + standing.address +
+            " (coordinator " + Text(standing.coordinator) + ")",
+        Host(standing));
+    contender_.emplace(client_,
+                       Contender::Options{.ns = options_.pod.ns,
+                                          .key = options_.key,
+                                          .payload = options_.payload,
+                                          .self = standing.incarnation},
+                       Contender::Handlers{
+                           .on_owned = [this](const Ownership& had) { inbox_.Post(had); },
+                           .on_completed = [this](const WorkItem&) { inbox_.Post(Inbox::Ended{}); },
+                           .on_standing_by = [this](const WorkItem& item) { inbox_.Post(item); },
+                           .on_trouble = [this](const Error& why) { inbox_.Post(why); }});
+  }
+
+  void Resumed(const Standing& standing) const {
+    Say("alive",
+        "alive at " + standing.address + " (coordinator " + Text(standing.coordinator) + ")",
+        Host(standing));
+  }
+
+  void Lost(const Standing& standing) {
+    if (std::exchange(lost_, true)) return;
+    Say("lost", "lost: " + Text(standing.why), {{"incarnation", standing.incarnation.value()}});
+    if (!command_) return LeaveAndExit(kRunLost);
+    StopCommand(SIGTERM, BootClock::now() + (standing.lease_until - standing.alive_until));
+  }
+
+  void Refused(const Error& why) {
+    Say("refused", "not registered: " + Describe(why) + ". " + why.hint,
+        {{"reason", Name(why.reason)}, {"message", why.message}, {"hint", why.hint}});
+    exit_code_ = why.reason == Reason::kNone ? kRunUnreachable : kRunRefused;
+  }
+
+  // --- Signals ---
+
+  void ReadSignals() {
+    signalfd_siginfo info{};
+    while (read(signals_, &info, sizeof info) == sizeof info) {
+      const int number = static_cast<int>(info.ssi_signo);
+      if (number == SIGCHLD) {
+        Reap();
+      } else if (Stops(number)) {
+        Stop(number);
+      } else if (command_) {
+        command_->Signal(number);
+      } else if (number == SIGHUP || number == SIGQUIT) {
+        Stop(number);
+      }
+      if (exit_code_) return;
+    }
+  }
+
+  void Stop(int number) {
+    if (!stop_signal_) stop_signal_ = number;
+    if (command_) return StopCommand(number, BootClock::now() + options_.stop_timeout);
+    LeaveAndExit(kRunSignalled + number);
+  }
+
+  // --- The command ---
+
+  void Spawn(const WorkItem& item) {
+    const Standing standing = session_.standing();
+    if (!standing.alive()) return;  // the standing that says LOST is in the inbox, or about to be
+    auto spawned = CommandProcess::Spawn(options_.command, Environment(item, standing), watcher_,
+                                         KillAt(standing));
+    if (!spawned) {
+      Say("failed", spawned.error().message, {{"message", spawned.error().message}});
+      return LeaveAndExit(spawned.error().code == Code::kNotFound ? kRunNotFound
+                                                                  : kRunCannotExecute);
+    }
+    command_.emplace(*spawned);
+    Say("running",
+        "running " + options_.command.front() + " as process " + std::to_string(command_->group()),
+        {{"key", item.key}, {"fence", item.fence.value()}, {"pid", command_->group()}});
+  }
+
+  std::map<std::string, std::string> Environment(const WorkItem& item,
+                                                 const Standing& standing) const {
+    std::string addresses;
+    for (const std::string& address : client_.addresses())
+      addresses += (addresses.empty() ? "" : ",") + address;
+    std::map<std::string, std::string> environment = {
+        {"VIGIL_ADDRESS", addresses},     {"VIGIL_NAMESPACE", options_.pod.ns},
+        {"VIGIL_POD", options_.pod.name}, {"VIGIL_INCARNATION", Text(standing.incarnation)},
+        {"VIGIL_WORK_KEY", item.key},     {"VIGIL_FENCE", Text(item.fence)},
+        {"VIGIL_PAYLOAD", item.payload},  {"VIGIL_CHECKPOINT", item.checkpoint}};
+    // An environment ends its values at a zero byte: better no value than half of one.
+    std::erase_if(environment,
+                  [](const auto& entry) { return entry.second.find('\0') != std::string::npos; });
+    return environment;
+  }
+
+  // A moment before the lease ends: the kernel needs one to end a group.
+  static Time KillAt(const Standing& standing) {
+    return standing.lease_until - (standing.lease_until - standing.alive_until) / 5;
+  }
+
+  // The lease moves on with every answered heartbeat; so does the watcher's deadline. LOST stops
+  // the command.
+  void WatchCommand() {
+    const Standing standing = session_.standing();
+    if (standing.state == SelfState::kLost) Lost(standing);
+    if (!lost_) lease_kill_at_ = KillAt(standing);
+    const Time kill_at = std::min(kill_at_.value_or(Time::max()), lease_kill_at_);
+    if (BootClock::now() >= kill_at) command_->Signal(SIGKILL);
+    watcher_.Guard(command_->group(), kill_at);
+  }
+
+  // Often enough that the watcher's deadline is moved long before it comes.
+  Time NextLook() const {
+    const Standing standing = session_.standing();
+    const Time now = BootClock::now();
+    const Time kill_at = std::min(kill_at_.value_or(Time::max()), lease_kill_at_);
+    const Time at_margin = lost_ ? kill_at : standing.alive_until;
+    const Duration step =
+        std::clamp<Duration>((at_margin - now) / 3, milliseconds(5), milliseconds(500));
+    return std::min({now + step, std::max(kill_at, now + milliseconds(5))});
+  }
+
+  void StopCommand(int number, Time kill_at) {
+    kill_at_ = std::min(kill_at_.value_or(Time::max()), kill_at);
+    command_->Signal(number);
+    command_->Signal(SIGCONT);  // a stopped command could not stop
+  }
+
+  void Reap() {
+    if (!command_) return;
+    const auto code = command_->Reap(watcher_);
+    if (!code) return;
+    command_.reset();
+    Say("exited", options_.command.front() + " exited with " + std::to_string(*code),
+        {{"code", *code}});
+    if (lost_) return LeaveAndExit(kRunLost);
+    if (stop_signal_) return GiveBack();
+    if (*code == 0) return Complete();
+    LeaveAndExit(*code);
+  }
+
+  // --- The end ---
+
+  void Complete() {
+    Result<WorkItem> completed = tl::unexpected(Error{});
+    do {
+      completed = work_.Complete(session_.standing().incarnation, options_.key, fence_);
+    } while (!completed && IsRetryable(completed.error()) && session_.standing().alive());
+    if (completed) {
+      Say("completed", "completed " + options_.key,
+          {{"key", options_.key}, {"fence", fence_.value()}});
+      return LeaveAndExit(0);
+    }
+    const Error& why = completed.error();
+    Say("failed", "not completed: " + Describe(why) + ". " + why.hint,
+        {{"reason", Name(why.reason)}, {"message", why.message}});
+    const bool fenced = why.reason == Reason::kFenced || why.reason == Reason::kIncarnationEnded;
+    LeaveAndExit(fenced ? kRunFenced : IsRetryable(why) ? kRunUnreachable : kRunFailed);
+  }
+
+  void GiveBack() {
+    auto released = work_.Release(session_.standing().incarnation, options_.key, fence_);
+    if (released) {
+      Say("released", "released " + options_.key,
+          {{"key", options_.key}, {"fence", fence_.value()}});
+    } else {
+      On(released.error());  // leaving hands it on as well
+    }
+    LeaveAndExit(kRunSignalled + *stop_signal_);
+  }
+
+  void LeaveAndExit(int code) {
+    exit_code_ = code;
+    const auto left = session_.Leave(lost_ ? std::chrono::seconds(2) : std::chrono::seconds(5));
+    if (left) {
+      Say("left", "left", {{"incarnation", session_.standing().incarnation.value()}});
+    } else {
+      On(left.error());
+    }
+  }
+
+  // --- Words ---
+
+  void Say(std::string_view event, std::string_view text, const Progress::Fields& fields) const {
+    progress_.Say(event, text, fields);
+  }
+
+  void SayClaimed(const Ownership& ownership) const {
+    const WorkItem& item = ownership.item;
+    Progress::Fields fields{{"key", item.key},
+                            {"fence", item.fence.value()},
+                            {"previous_owner", ownership.previous_owner.value()},
+                            {"claimed_at_ns", Nanoseconds(ownership.owned_at)}};
+    std::string text = "claimed " + item.key + " from incarnation " +
+                       Text(ownership.previous_owner) + " with fence " + Text(item.fence);
+    if (ownership.event != EventKind::kUnknown) {
+      const double ms =
+          std::chrono::duration<double, std::milli>(ownership.owned_at - ownership.event_at)
+              .count();
+      fields["after"] = Name(ownership.event);
+      fields["event_at_ns"] = Nanoseconds(ownership.event_at);
+      fields["ms_since_event"] = ms;
+      text += ", " + Tenths(ms) + " ms after " + std::string(Name(ownership.event));
+    }
+    Say("claimed", text, fields);
+  }
+
+  static Progress::Fields Host(const Standing& standing) {
+    return {{"incarnation", standing.incarnation.value()},
+            {"coordinator", standing.coordinator.value()},
+            {"session", standing.session.value()},
+            {"address", standing.address}};
+  }
+
+  template <class Tag>
+  static std::string Text(Number<Tag> number) {
+    return std::to_string(number.value());
+  }
+  static std::string Tenths(double value) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.1f", value);
+    return text;
+  }
+  static std::string Text(const std::optional<Error>& why) {
+    return why ? why->message : "for no known reason";
+  }
+
+  const Client& client_;
+  const RunOptions& options_;
+  const Watcher& watcher_;
+  const Progress progress_;
+  const int signals_;
+  const Work work_;
+  Inbox inbox_;
+
+  Fence fence_;
+  std::optional<CommandProcess> command_;
+  std::optional<int> stop_signal_;
+  bool lost_ = false;
+  // When the command is killed: because it was told to stop, and because the lease ends.
+  std::optional<Time> kill_at_;
+  Time lease_kill_at_ = Time::max();
+  std::optional<int> exit_code_;
+
+  PodSession session_;
+  std::optional<Contender> contender_;
+};
+
+}  // namespace
+
+void BlockSignals() {
+  const sigset_t set = SignalSet();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGTTOU, SIG_IGN);  // taking a terminal back from the command is done from the background
+}
+
+int RunGuardian(const Client& client, const RunOptions& options, const Watcher& watcher) {
+  return Guardian(client, options, watcher).Run();
+}
+
+}  // namespace vigil::client
