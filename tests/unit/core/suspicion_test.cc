@@ -1,0 +1,59 @@
+#include "core/suspicion.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace vigil {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr Instant kStart{seconds(1000)};
+constexpr SuspicionNumber kFirst{1};
+constexpr SuspicionNumber kSecond{2};
+
+class Suspicions : public testing::Test {
+ protected:
+  std::vector<SuspicionNumber> Observe(std::vector<Standing<SuspicionNumber>> standing,
+                                       Duration at) {
+    return tracker_.Observe(standing, kStart + at);
+  }
+  SuspicionTracker<SuspicionNumber> tracker_{seconds(2)};
+};
+
+// P1: a free lock alone is no death.
+TEST_F(Suspicions, Due_OnlyAfterTheWholeGrace) {
+  EXPECT_THAT(Observe({{kFirst, seconds(3)}}, seconds(0)), IsEmpty());
+  EXPECT_THAT(Observe({{kFirst, seconds(3)}}, seconds(1)), IsEmpty());
+  EXPECT_THAT(Observe({{kFirst, seconds(3)}}, milliseconds(2999)), IsEmpty());
+  EXPECT_THAT(Observe({{kFirst, seconds(3)}}, seconds(3)), ElementsAre(kFirst));
+}
+
+TEST_F(Suspicions, Due_ARefutedOneStartsAnew) {
+  Observe({{kFirst, seconds(3)}}, seconds(0));
+  Observe({}, seconds(1));
+  EXPECT_THAT(Observe({{kFirst, seconds(3)}}, seconds(2)), IsEmpty());
+  EXPECT_THAT(Observe({{kFirst, seconds(3)}}, seconds(4)), IsEmpty());
+  EXPECT_THAT(Observe({{kFirst, seconds(3)}}, seconds(5)), ElementsAre(kFirst));
+}
+
+TEST_F(Suspicions, Due_EachNumberHasItsOwnGrace) {
+  Observe({{kFirst, seconds(1)}}, seconds(0));
+  EXPECT_THAT(Observe({{kFirst, seconds(1)}, {kSecond, seconds(1)}}, seconds(1)),
+              ElementsAre(kFirst));
+  EXPECT_THAT(Observe({{kSecond, seconds(1)}}, seconds(2)), ElementsAre(kSecond));
+}
+
+// P10: whoever was blind for a while has seen nothing.
+TEST_F(Suspicions, Due_ABlindObserverStartsAnew) {
+  Observe({{kFirst, seconds(3)}}, seconds(0));
+  EXPECT_THAT(Observe({{kFirst, seconds(3)}}, seconds(10)), IsEmpty());
+  EXPECT_THAT(Observe({{kFirst, seconds(3)}}, seconds(12)), IsEmpty());
+  EXPECT_THAT(Observe({{kFirst, seconds(3)}}, seconds(13)), ElementsAre(kFirst));
+}
+
+}  // namespace
+}  // namespace vigil

@@ -1,0 +1,87 @@
+#include "core/validate.h"
+
+#include <gtest/gtest.h>
+
+#include "core/errors.h"
+
+namespace vigil {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// P11: every bound answers with an error that names the field.
+void ExpectRefused(const Result<void>& checked, std::string_view field) {
+  ASSERT_FALSE(checked) << field;
+  EXPECT_TRUE(checked.error().Is(reason::kInvalidField));
+  EXPECT_EQ(checked.error().metadata.front().second, field);
+}
+
+TEST(Validate, Namespace) {
+  for (const char* good : {"a", "default", "team-7", "0"})
+    EXPECT_TRUE(CheckNamespace(good)) << good;
+  for (const char* bad : {"", "-a", "a-", "A", "a.b", "a_b", "a b", "ä"}) {
+    ExpectRefused(CheckNamespace(bad), "namespace");
+  }
+  EXPECT_TRUE(CheckNamespace(std::string(63, 'a')));
+  ExpectRefused(CheckNamespace(std::string(64, 'a')), "namespace");
+}
+
+TEST(Validate, PodName) {
+  for (const char* good : {"a", "worker-0", "Worker_1.b"}) EXPECT_TRUE(CheckPodName(good)) << good;
+  for (const char* bad : {"", "-a", "a-", "a/b", "a b", "a\n"})
+    ExpectRefused(CheckPodName(bad), "name");
+  ExpectRefused(CheckPodName(std::string(254, 'a')), "name");
+}
+
+TEST(Validate, RegistrationId) {
+  EXPECT_TRUE(CheckRegistrationId("0123456789abcdef"));
+  ExpectRefused(CheckRegistrationId("short"), "registration_id");
+  ExpectRefused(CheckRegistrationId("0123456789abcde!"), "registration_id");
+  ExpectRefused(CheckRegistrationId(std::string(65, 'a')), "registration_id");
+}
+
+TEST(Validate, Lease) {
+  EXPECT_TRUE(CheckLease(milliseconds(500)));
+  EXPECT_TRUE(CheckLease(seconds(60)));
+  ExpectRefused(CheckLease(milliseconds(499)), "lease");
+  ExpectRefused(CheckLease(seconds(61)), "lease");
+}
+
+TEST(Validate, Labels) {
+  EXPECT_TRUE(CheckLabels({{"zone", "eu-1"}, {"note", "größer"}}));
+  ExpectRefused(CheckLabels({{"", "x"}}), "labels");
+  ExpectRefused(CheckLabels({{"k", std::string(256, 'v')}}), "labels");
+  ExpectRefused(CheckLabels({{"k", "bell\a"}}), "labels");
+  std::map<std::string, std::string> many;
+  for (int i = 0; i < 33; ++i) many[std::to_string(i)] = "";
+  ExpectRefused(CheckLabels(many), "labels");
+}
+
+TEST(Validate, WorkKey_IsPlainUtf8) {
+  for (const char* good : {"a", "order/17", "größe", "\xf0\x9f\x9a\x80"})
+    EXPECT_TRUE(CheckWorkKey(good)) << good;
+  // Control characters, a lone continuation, an overlong form, a surrogate, a cut sequence, beyond
+  // the last code point.
+  for (const char* bad : {"", "a\tb", "a\x7f", "\x80", "\xc0\xaf", "\xed\xa0\x80", "a\xe2\x82",
+                          "\xf4\x90\x80\x80", "\xc2\x85"}) {
+    ExpectRefused(CheckWorkKey(bad), "key");
+  }
+  ExpectRefused(CheckWorkKey(std::string("a\0b", 3)), "key");
+  EXPECT_TRUE(CheckWorkKey(std::string(512, 'k')));
+  ExpectRefused(CheckWorkKey(std::string(513, 'k')), "key");
+}
+
+TEST(Validate, Numbers) {
+  EXPECT_TRUE(CheckIncarnation("incarnation", 1));
+  ExpectRefused(CheckIncarnation("incarnation", 0), "incarnation");
+  ExpectRefused(CheckFence("fence", uint64_t{1} << 63), "fence");
+}
+
+TEST(Validate, Payload) {
+  EXPECT_TRUE(CheckPayload("payload", std::string(kLargestPayload, '\0')));
+  ExpectRefused(CheckPayload("payload", std::string(kLargestPayload + 1, 'x')), "payload");
+}
+
+}  // namespace
+}  // namespace vigil
