@@ -20,6 +20,8 @@ void PutArrayHead(std::string& out, uint32_t element_type, size_t length) {
 
 Param::Param(std::string_view text) : type_(wire::kText), value_(text) {}
 
+Param::Param(bool flag) : type_(wire::kBool), value_(1, flag ? '\1' : '\0') {}
+
 Param::Param(Duration duration) : type_(wire::kInterval) {
   const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
   wire::Put64(value_, static_cast<uint64_t>(micros));

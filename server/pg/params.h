@@ -26,6 +26,7 @@ class Param {
   Param(std::string_view text);
   Param(const std::string& text) : Param(std::string_view(text)) {}
   Param(const char* text) : Param(std::string_view(text)) {}
+  Param(bool flag);
   Param(std::integral auto number) : Param(Bigint(static_cast<int64_t>(number))) {}
   template <typename Tag>
   Param(Number<Tag> number) : Param(Bigint(static_cast<int64_t>(number.value))) {}

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <functional>
+#include <list>
 #include <memory>
 #include <string>
 
 #include "base/clock.h"
 #include "base/loop.h"
+#include "pg/async_connection.h"
 #include "store/database.h"
 
 namespace vigil {
@@ -27,17 +29,24 @@ struct PostgresOptions {
 
 // Needs PostgreSQL 14 or later, migrated to PostgresSchema(), and a direct connection (no
 // transaction pooler). Does not connect by itself. Outlives what it opened; `loop` outlives it.
+// Destroyed on the loop's thread, or while the loop does not turn.
 class PostgresDatabase final : public Database {
  public:
   PostgresDatabase(EventLoop& loop, PostgresOptions options);
+  ~PostgresDatabase() override;
 
   std::unique_ptr<Store> OpenStore(Duration deadline) override;
   void OpenLivenessSession(Then<std::unique_ptr<LivenessSession>> then) override;
   std::unique_ptr<LogListener> Listen(std::function<void()> wake_up) override;
 
  private:
+  pg::ConnectOptions OptionsFor(const char* purpose,
+                                std::vector<std::pair<std::string, std::string>> settings) const;
+
   EventLoop& loop_;
-  PostgresOptions options_;
+  const PostgresOptions options_;
+  // Liveness sessions on their way.
+  std::list<std::unique_ptr<pg::AsyncConnection>> opening_;
 };
 
 }  // namespace vigil

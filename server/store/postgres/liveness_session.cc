@@ -1,0 +1,90 @@
+#include "store/postgres/liveness_session.h"
+
+#include <unordered_set>
+#include <utility>
+
+#include "core/errors.h"
+#include "store/postgres/lock_keys.h"
+
+namespace vigil {
+namespace {
+
+// A new number's key is free, unless somebody else uses our tag. OFFSET 0 keeps the number from
+// being issued twice, once to be tried and once to be returned.
+constexpr pg::Statement kIssueSession{
+    "issue_session",
+    "SELECT number FROM (SELECT nextval('vigil.session_numbers') AS number OFFSET 0) AS issued"
+    " WHERE pg_try_advisory_lock($1 + number)"};
+
+constexpr pg::Statement kIssueCoordinator{
+    "issue_coordinator",
+    "SELECT number FROM (SELECT nextval('vigil.coordinator_numbers') AS number OFFSET 0) AS issued"
+    " WHERE pg_try_advisory_lock($1 + number)"};
+
+constexpr pg::Statement kTakeLocks{
+    "take_locks", "SELECT key FROM unnest($1::bigint[]) AS key WHERE pg_try_advisory_lock(key)"};
+
+constexpr pg::Statement kReleaseLock{"release_lock", "SELECT pg_advisory_unlock($1)"};
+
+constexpr pg::Statement kPing{"ping", "SELECT 1"};
+
+}  // namespace
+
+PostgresLivenessSession::PostgresLivenessSession(std::unique_ptr<pg::AsyncConnection> connection)
+    : connection_(std::move(connection)) {}
+
+Backend PostgresLivenessSession::backend() const {
+  return Backend{static_cast<uint64_t>(connection_->backend())};
+}
+
+void PostgresLivenessSession::IssueLock(LockKind kind, Then<uint64_t> then) {
+  const bool session = kind == LockKind::kSession;
+  connection_->Execute(
+      session ? kIssueSession : kIssueCoordinator, {session ? kSessionKeys : kCoordinatorKeys},
+      [then = std::move(then)](Result<pg::Rows> rows) {
+        if (!rows) return then(Fail(std::move(rows.error())));
+        if (rows->empty()) {
+          return then(
+              Fail(DatabaseUnavailable("the key of a new number is held by somebody else")));
+        }
+        then(static_cast<uint64_t>((*rows)[0].Bigint()));
+      });
+}
+
+void PostgresLivenessSession::TakeLocks(std::vector<LockKey> keys,
+                                        Then<std::vector<LockKey>> then) {
+  std::vector<int64_t> numbers;
+  numbers.reserve(keys.size());
+  for (const LockKey& key : keys) numbers.push_back(KeyOf(key));
+  connection_->Execute(kTakeLocks, {numbers},
+                       [keys = std::move(keys), then = std::move(then)](Result<pg::Rows> rows) {
+                         if (!rows) return then(Fail(std::move(rows.error())));
+                         std::unordered_set<int64_t> got;
+                         for (pg::Row row : *rows) got.insert(row.Bigint());
+                         std::vector<LockKey> taken;
+                         for (const LockKey& key : keys) {
+                           if (got.contains(KeyOf(key))) taken.push_back(key);
+                         }
+                         then(std::move(taken));
+                       });
+}
+
+void PostgresLivenessSession::ReleaseLock(LockKey key, Then<void> then) {
+  connection_->Execute(kReleaseLock, {KeyOf(key)}, [then = std::move(then)](Result<pg::Rows> rows) {
+    if (!rows) return then(Fail(std::move(rows.error())));
+    then({});
+  });
+}
+
+void PostgresLivenessSession::Ping(Then<void> then) {
+  connection_->Execute(kPing, {}, [then = std::move(then)](Result<pg::Rows> rows) {
+    if (!rows) return then(Fail(std::move(rows.error())));
+    then({});
+  });
+}
+
+void PostgresLivenessSession::OnLost(std::function<void(Error)> callback) {
+  connection_->OnLost(std::move(callback));
+}
+
+}  // namespace vigil

@@ -1,0 +1,63 @@
+#include "store/postgres/log_listener.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+
+namespace vigil {
+namespace {
+
+constexpr Duration kShortestPause = std::chrono::milliseconds(50);
+constexpr Duration kLongestPause = std::chrono::seconds(2);
+constexpr Duration kLasting = std::chrono::seconds(10);
+
+constexpr pg::Statement kListen{"listen", "LISTEN vigil_log"};
+
+}  // namespace
+
+PostgresLogListener::PostgresLogListener(EventLoop& loop, pg::ConnectOptions options,
+                                         Duration deadline, std::function<void()> wake_up)
+    : loop_(loop),
+      options_(std::move(options)),
+      deadline_(deadline),
+      wake_up_(std::move(wake_up)),
+      pause_(kShortestPause) {
+  Connect();
+}
+
+void PostgresLogListener::Connect() {
+  connection_ = std::make_unique<pg::AsyncConnection>(loop_, options_, deadline_);
+  connection_->Open([this](Result<void> opened) {
+    if (!opened) {
+      log::Failed("cannot listen to the log", opened.error());
+      return Reconnect();
+    }
+    Listen();
+  });
+}
+
+void PostgresLogListener::Listen() {
+  connection_->OnNotification([wake_up = wake_up_] { wake_up(); });
+  connection_->OnLost([this](const Error& error) {
+    log::Failed("the log's listener was lost", error);
+    Reconnect();
+  });
+  connection_->Execute(kListen, {}, [this](Result<pg::Rows> listening) {
+    if (!listening) return;  // lost, which is told next
+    listening_since_ = clock_.Now();
+    const auto wake_up = wake_up_;  // it may destroy this
+    wake_up();
+  });
+}
+
+void PostgresLogListener::Reconnect() {
+  const bool lasted = listening_since_ != Instant{} && clock_.Now() - listening_since_ > kLasting;
+  listening_since_ = {};
+  if (lasted) pause_ = kShortestPause;
+  std::uniform_int_distribution<Duration::rep> jitter(pause_.count() / 2, pause_.count());
+  timer_ = loop_.After(Duration(jitter(random_)), [this] { Connect(); });
+  pause_ = std::min(pause_ * 2, kLongestPause);
+}
+
+}  // namespace vigil

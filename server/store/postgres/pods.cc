@@ -1,0 +1,222 @@
+// How pods register, move, leave and are looked at.
+#include <utility>
+
+#include "core/errors.h"
+#include "store/postgres/postgres_store.h"
+#include "store/postgres/rows.h"
+
+namespace vigil {
+namespace {
+
+constexpr int kRaces = 5;
+constexpr int64_t kMostPredecessorsWork = 1000;
+
+// Locks nothing that exists. A namespace that somebody else makes at this moment is waited for,
+// with no lock held.
+constexpr pg::Statement kEnsureNamespace{
+    "ensure_namespace", "INSERT INTO vigil.namespaces (name) VALUES ($1) ON CONFLICT DO NOTHING"};
+
+// Locks the living incarnation of the name and the one that this registration made, by number.
+constexpr pg::Statement kLockNamesakes{
+    "lock_namesakes",
+    "SELECT incarnation FROM vigil.pods"
+    " WHERE namespace = $1"
+    "   AND (registration_id = $3 OR name = $2 AND state IN ('ALIVE', 'SUSPECT'))"
+    " ORDER BY incarnation FOR UPDATE"};
+
+// A row that another transaction inserts at this moment is waited for, and then makes this one
+// insert nothing and return nothing: the caller looks again.
+constexpr pg::Statement kRegister{
+    "register",
+    "WITH repeated AS MATERIALIZED ("
+    "  SELECT * FROM vigil.pods WHERE namespace = $1 AND registration_id = $3),"
+    " incumbent AS MATERIALIZED ("
+    "  SELECT * FROM vigil.pods"
+    "   WHERE namespace = $1 AND name = $2 AND state IN ('ALIVE', 'SUSPECT')"
+    "     AND NOT EXISTS (SELECT FROM repeated)),"
+    " changed AS ("
+    "  INSERT INTO vigil.pods (incarnation, namespace, name, registration_id, session_token,"
+    "         coordinator, session, profile, lease, labels)"
+    "  SELECT nextval('vigil.incarnation_numbers'), $1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb"
+    "   WHERE NOT EXISTS (SELECT FROM repeated) AND NOT EXISTS (SELECT FROM incumbent)"
+    "  ON CONFLICT DO NOTHING"
+    "  RETURNING *)," VIGIL_POD_NEWS("'POD_REGISTERED'", "'NONE'", "0") VIGIL_APPEND_NEWS
+    "SELECT what, session_token, " VIGIL_POD_COLUMNS
+    "  FROM (SELECT 'begun' AS what, * FROM changed"
+    "        UNION ALL SELECT 'repeated', * FROM repeated"
+    "        UNION ALL SELECT 'taken', * FROM incumbent) AS found"};
+
+constexpr pg::Statement kPredecessorsWork{
+    "predecessors_work",
+    "SELECT " VIGIL_WORK_COLUMNS
+    "  FROM vigil.pods AS o JOIN vigil.work_items AS w ON w.owner = o.incarnation"
+    " WHERE o.namespace = $1 AND o.name = $2 AND o.state IN ('DEAD', 'LEFT')"
+    "   AND w.state = 'OWNED'"
+    " ORDER BY w.key LIMIT $3"};
+
+// A session with a smaller number than the current one's is the late answer to a resume that the
+// pod has given up: it changes nothing.
+constexpr pg::Statement kResume{
+    "resume",
+    "WITH before AS MATERIALIZED ("
+    "  SELECT * FROM vigil.pods WHERE namespace = $1 AND incarnation = $2),"
+    " changed AS ("
+    "  UPDATE vigil.pods AS pod"
+    "     SET state = 'ALIVE', cause = 'NONE', suspicion = NULL, suspicion_identity = NULL,"
+    "         coordinator = $4, session = $5"
+    "    FROM before"
+    "   WHERE pod.incarnation = before.incarnation AND before.session_token = $3"
+    "     AND before.state IN ('ALIVE', 'SUSPECT') AND before.session <= $5"
+    "  RETURNING pod.*),"
+    " taken AS ("
+    "  INSERT INTO vigil.taken_sessions (coordinator, session)"
+    "  SELECT before.coordinator, before.session"
+    "    FROM changed, before JOIN vigil.coordinators USING (coordinator)"
+    "   WHERE before.coordinator <> $4"
+    "  ON CONFLICT DO NOTHING),"
+    " news AS ("
+    "  SELECT told.kind, changed.name AS pod_name, changed.incarnation, 'NONE' AS cause,"
+    "         0 AS orphans, '' AS work_key, 0 AS fence, 0 AS previous_owner, told.position"
+    "    FROM changed, before,"
+    "         LATERAL (VALUES ('POD_REFUTED', 1, before.state = 'SUSPECT'),"
+    "                         ('POD_MOVED', 2, before.coordinator <> $4))"
+    "           AS told(kind, position, happened)"
+    "   WHERE told.happened)," VIGIL_APPEND_NEWS
+    "SELECT session_token = $3, EXISTS (SELECT FROM changed), " VIGIL_POD_COLUMNS
+    "  FROM (SELECT * FROM changed"
+    "        UNION ALL SELECT * FROM before WHERE NOT EXISTS (SELECT FROM changed)) AS now"};
+
+constexpr pg::Statement kLeave{
+    "leave",
+    "WITH before AS MATERIALIZED ("
+    "  SELECT * FROM vigil.pods WHERE namespace = $1 AND incarnation = $2),"
+    " changed AS ("
+    "  UPDATE vigil.pods AS pod"
+    "     SET state = 'LEFT', cause = 'LEFT', suspicion = NULL, suspicion_identity = NULL,"
+    "         ended_at = clock_timestamp()"
+    "    FROM before"
+    "   WHERE pod.incarnation = before.incarnation AND before.session = $3"
+    "     AND before.state IN ('ALIVE', 'SUSPECT')"
+    "  RETURNING pod.incarnation, pod.name)," VIGIL_POD_NEWS("'POD_LEFT'", "'LEFT'", VIGIL_ORPHANS)
+        VIGIL_APPEND_NEWS "SELECT EXISTS (SELECT FROM changed), state, cause, session FROM before"};
+
+constexpr pg::Statement kGetPod{"get_pod", "SELECT " VIGIL_POD_COLUMNS
+                                           " FROM vigil.pods WHERE namespace = $1 AND name = $2"
+                                           " ORDER BY incarnation DESC LIMIT 1"};
+
+constexpr pg::Statement kListPods{
+    "list_pods",
+    "SELECT " VIGIL_POD_COLUMNS
+    " FROM vigil.pods"
+    " WHERE namespace = $1 AND incarnation > $3 AND ($2 OR state IN ('ALIVE', 'SUSPECT'))"
+    " ORDER BY incarnation LIMIT $4"};
+
+// One statement, so one snapshot of the database.
+constexpr pg::Statement kSnapshot{
+    "snapshot",
+    "SELECT log.head, " VIGIL_POD_COLUMNS
+    "  FROM (SELECT coalesce((SELECT head FROM vigil.namespaces WHERE name = $1), 0) AS head)"
+    "       AS log"
+    "  LEFT JOIN vigil.pods ON namespace = $1 AND state IN ('ALIVE', 'SUSPECT')"
+    " ORDER BY incarnation"};
+
+bool IsLiving(PodState state) { return state == PodState::kAlive || state == PodState::kSuspect; }
+
+}  // namespace
+
+Result<std::variant<Registered, NameTaken>> PostgresStore::Register(const NewPod& pod) {
+  for (int race = 0; race < kRaces; ++race) {
+    auto rows = link_.Execute(
+        {.steps = {{&kEnsureNamespace, {pod.ns}},
+                   {&kLockNamesakes, {pod.ns, pod.name, pod.registration_id}},
+                   {&kRegister,
+                    {pod.ns, pod.name, pod.registration_id, pod.session_token, pod.coordinator,
+                     pod.session, NameOf(pod.profile), pod.lease, JsonFrom(pod.labels)}},
+                   {&kPredecessorsWork, {pod.ns, pod.name, kMostPredecessorsWork}}},
+         .wake_channel = kLogChannel});
+    if (!rows) return Fail(std::move(rows.error()));
+    const pg::Rows& found = (*rows)[2];
+    if (found.empty()) continue;
+
+    pg::Row row = found[0];
+    const std::string what = row.Text();
+    Registered registered{.session_token = row.Text()};
+    registered.pod = PodFrom(row);
+    if (what == "taken") return NameTaken{registered.pod.incarnation};
+    for (pg::Row item : rows->back()) registered.predecessors_work.push_back(WorkFrom(item));
+    if (what == "begun") return registered;
+
+    // This registration made an incarnation before; it gets its new session.
+    auto resumed = Resume({pod.ns, registered.pod.incarnation, registered.session_token,
+                           pod.coordinator, pod.session});
+    if (!resumed) return Fail(std::move(resumed.error()));
+    registered.pod = std::move(*resumed);
+    return registered;
+  }
+  return Fail(DatabaseUnavailable("too many registrations of this name raced"));
+}
+
+Result<Pod> PostgresStore::Resume(const ResumePod& pod) {
+  auto rows = ChangeAndWake(
+      {{&kLockPods, {pod.ns, std::vector{static_cast<int64_t>(pod.incarnation.value)}}},
+       {&kResume, {pod.ns, pod.incarnation, pod.session_token, pod.coordinator, pod.session}}});
+  if (!rows) return Fail(std::move(rows.error()));
+  if (rows->empty()) return Fail(PodNotFound(std::to_string(pod.incarnation.value)));
+  pg::Row row = (*rows)[0];
+  const bool token_is_right = row.Bool();
+  const bool changed = row.Bool();
+  Pod now = PodFrom(row);
+  if (!token_is_right) return Fail(SessionTokenInvalid(pod.incarnation));
+  if (!now.living()) return Fail(IncarnationEnded(now.incarnation, now.state, now.cause));
+  if (!changed) return Fail(SessionTaken(now.session));
+  return now;
+}
+
+Result<void> PostgresStore::Leave(const std::string& ns, HostedPod pod) {
+  auto rows =
+      ChangeAndWake({{&kLockPods, {ns, std::vector{static_cast<int64_t>(pod.incarnation.value)}}},
+                     {&kLeave, {ns, pod.incarnation, pod.session}}});
+  if (!rows) return Fail(std::move(rows.error()));
+  if (rows->empty()) return Fail(PodNotFound(std::to_string(pod.incarnation.value)));
+  pg::Row row = (*rows)[0];
+  if (row.Bool()) return {};
+  const PodState state = PodStateFrom(row.Text());
+  const Cause cause = CauseFrom(row.Text());
+  if (state == PodState::kLeft) return {};
+  if (!IsLiving(state)) return Fail(IncarnationEnded(pod.incarnation, state, cause));
+  return Fail(SessionTaken(row.As<SessionNumber>()));
+}
+
+Result<Pod> PostgresStore::GetPod(const std::string& ns, const std::string& name) {
+  auto rows = link_.Read(kGetPod, {ns, name});
+  if (!rows) return Fail(std::move(rows.error()));
+  if (rows->empty()) return Fail(PodNotFound(name));
+  pg::Row row = (*rows)[0];
+  return PodFrom(row);
+}
+
+Result<PodPage> PostgresStore::ListPods(const std::string& ns, bool include_ended,
+                                        Incarnation after, uint32_t limit) {
+  auto rows = link_.Read(kListPods, {ns, include_ended, after, int64_t{limit} + 1});
+  if (!rows) return Fail(std::move(rows.error()));
+  PodPage page;
+  for (pg::Row row : *rows) {
+    page.more = page.pods.size() == limit;
+    if (page.more) break;
+    page.pods.push_back(PodFrom(row));
+  }
+  return page;
+}
+
+Result<PodSnapshot> PostgresStore::Snapshot(const std::string& ns) {
+  auto rows = link_.Read(kSnapshot, {ns});
+  if (!rows) return Fail(std::move(rows.error()));
+  PodSnapshot snapshot;
+  for (pg::Row row : *rows) {
+    snapshot.head = row.As<Seq>();
+    if (!row.IsNull()) snapshot.pods.push_back(PodFrom(row));
+  }
+  return snapshot;
+}
+
+}  // namespace vigil

@@ -1,0 +1,93 @@
+// The store port on Postgres: one method, one transaction, one flush.
+//
+// Each change goes out as one batch (pg/connection.h): a statement that locks rows in the order of
+// store.h, then one that decides and changes, then the commit, and after it the wake-up. All of it
+// is on its way before Postgres has answered the first, so a process that is frozen in the middle
+// holds no row and no key.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "pg/link.h"
+#include "store/store.h"
+
+namespace vigil {
+
+// The channel on which committed events are announced.
+inline constexpr const char* kLogChannel = "vigil_log";
+
+class PostgresStore final : public Store {
+ public:
+  PostgresStore(pg::ConnectOptions options, Duration deadline);
+
+  Result<History> ReadHistory() override;
+
+  Result<void> AddCoordinator(CoordinatorNumber coordinator, const std::string& address) override;
+  Result<Renewal> RenewCoordinator(CoordinatorNumber coordinator,
+                                   const std::vector<SessionNumber>& handled) override;
+  Result<void> RemoveCoordinator(CoordinatorNumber coordinator) override;
+  Result<std::vector<CoordinatorNumber>> GiveUpCoordinators(
+      const Observer& observer, const std::vector<CoordinatorNumber>& coordinators) override;
+
+  Result<std::variant<Registered, NameTaken>> Register(const NewPod& pod) override;
+  Result<Pod> Resume(const ResumePod& pod) override;
+  Result<void> Leave(const std::string& ns, HostedPod pod) override;
+  Result<std::vector<HostedPod>> SuspectHosted(const std::string& ns, Cause cause,
+                                               const std::vector<HostedPod>& pods) override;
+  Result<std::vector<HostedPod>> DeclareHosted(const std::string& ns, Cause cause,
+                                               const std::vector<HostedPod>& pods) override;
+  Result<std::vector<HostedPod>> Refute(const std::string& ns,
+                                        const std::vector<HostedPod>& pods) override;
+  Result<ProbeReport> Probe(const Observer& observer) override;
+  Result<std::vector<Suspicion>> SuspectFree(const Observer& observer, const std::string& ns,
+                                             const std::vector<HostedPod>& pods) override;
+  Result<std::vector<HostedPod>> DeclareFree(const Observer& observer, const std::string& ns,
+                                             const std::vector<Suspicion>& suspicions) override;
+  Result<Pod> GetPod(const std::string& ns, const std::string& name) override;
+  Result<PodPage> ListPods(const std::string& ns, bool include_ended, Incarnation after,
+                           uint32_t limit) override;
+  Result<PodSnapshot> Snapshot(const std::string& ns) override;
+
+  Result<std::vector<LogBounds>> ReadBounds(const std::vector<std::string>& namespaces) override;
+  Result<EventPage> ReadEvents(const std::string& ns, Seq after, uint32_t limit) override;
+
+  Result<StartedWork> StartWork(const std::string& ns, const std::string& key,
+                                Incarnation incarnation, const std::string& payload) override;
+  Result<WorkItem> CheckpointWork(const WorkHolder& holder, const std::string& checkpoint) override;
+  Result<WorkItem> CompleteWork(const WorkHolder& holder, const std::string& result) override;
+  Result<WorkItem> ReleaseWork(const WorkHolder& holder) override;
+  Result<ClaimedWork> ClaimWork(const WorkClaim& claim) override;
+  Result<std::vector<WorkItem>> ClaimOrphans(const std::string& ns, Incarnation claimant,
+                                             uint32_t limit) override;
+  Result<WorkItem> GetWork(const std::string& ns, const std::string& key) override;
+  Result<WorkPage> ListWork(const std::string& ns, const WorkFilter& filter,
+                            const std::string& after, uint32_t limit) override;
+
+ private:
+  // An item after an attempt of its holder to change it.
+  struct HeldItem {
+    bool changed = false;
+    // The caller owns it with its fence.
+    bool held = false;
+    WorkItem item;
+  };
+
+  // Sends the steps as one transaction and returns the rows of the last one.
+  Result<pg::Rows> Change(std::vector<pg::Step> steps);
+
+  // The same, and wakes the listeners after the commit, in the same flush.
+  Result<pg::Rows> ChangeAndWake(std::vector<pg::Step> steps);
+
+  // Wakes the listeners, where only the answer told that there is an event.
+  void Wake();
+
+  Result<std::vector<HostedPod>> ChangeHosted(const pg::Statement& statement, const std::string& ns,
+                                              const std::vector<HostedPod>& pods, pg::Params more);
+  Result<HeldItem> ChangeHeld(const pg::Statement& statement, const WorkHolder& holder,
+                              pg::Params more, bool wake);
+
+  pg::Link link_;
+};
+
+}  // namespace vigil

@@ -1,0 +1,141 @@
+#include "store/postgres/rows.h"
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "base/check.h"
+#include "core/errors.h"
+
+namespace vigil {
+namespace {
+
+// The constraints of the schema admit no other name.
+template <typename E, size_t n>
+E ByName(const std::array<E, n>& values, const std::string& name) {
+  for (const E value : values) {
+    if (Name(value) == name) return value;
+  }
+  VIGIL_CHECK(!"a name that the schema admits and this program does not know");
+  return values[0];
+}
+
+constexpr std::array kPodStates{PodState::kAlive, PodState::kSuspect, PodState::kDead,
+                                PodState::kLeft};
+constexpr std::array kCauses{Cause::kNone,        Cause::kLeft,
+                             Cause::kStreamEnded, Cause::kHeartbeatsStopped,
+                             Cause::kLockFree,    Cause::kProcessExited};
+constexpr std::array kEventKinds{
+    EventKind::kPodRegistered, EventKind::kPodSuspected, EventKind::kPodRefuted,
+    EventKind::kPodMoved,      EventKind::kPodDied,      EventKind::kPodLeft,
+    EventKind::kWorkClaimed,   EventKind::kWorkReleased, EventKind::kWorkCompleted};
+
+WorkState WorkStateFrom(const std::string& name) {
+  if (name == "OWNED") return WorkState::kOwned;
+  if (name == "RELEASED") return WorkState::kReleased;
+  VIGIL_CHECK(name == "COMPLETED");
+  return WorkState::kCompleted;
+}
+
+WallMicros TimeFrom(pg::Row& row) { return WallMicros{static_cast<uint64_t>(row.Micros())}; }
+
+}  // namespace
+
+const pg::Statement kLockPods{"lock_pods",
+                              "SELECT incarnation FROM vigil.pods"
+                              " WHERE namespace = $1 AND incarnation = ANY ($2)"
+                              " ORDER BY incarnation FOR UPDATE"};
+
+PodState PodStateFrom(const std::string& name) { return ByName(kPodStates, name); }
+
+Cause CauseFrom(const std::string& name) { return ByName(kCauses, name); }
+
+Profile ProfileFrom(const std::string& name) {
+  if (name == "FAST") return Profile::kFast;
+  VIGIL_CHECK(name == "STRICT");
+  return Profile::kStrict;
+}
+
+std::string_view NameOf(Profile profile) { return profile == Profile::kFast ? "FAST" : "STRICT"; }
+
+Pod PodFrom(pg::Row& row) {
+  Pod pod;
+  pod.ns = row.Text();
+  pod.name = row.Text();
+  pod.incarnation = row.As<Incarnation>();
+  pod.state = PodStateFrom(row.Text());
+  pod.profile = ProfileFrom(row.Text());
+  pod.lease = row.Interval();
+  pod.labels = LabelsFrom(row.Text());
+  pod.coordinator = row.As<CoordinatorNumber>();
+  pod.session = row.As<SessionNumber>();
+  pod.cause = CauseFrom(row.Text());
+  pod.registered_at = TimeFrom(row);
+  pod.ended_at = TimeFrom(row);
+  return pod;
+}
+
+WorkItem WorkFrom(pg::Row& row) {
+  WorkItem item;
+  item.ns = row.Text();
+  item.key = row.Text();
+  item.state = WorkStateFrom(row.Text());
+  item.owner = row.As<Incarnation>();
+  item.owner_name = row.Text();
+  item.orphan = row.Bool();
+  item.fence = row.As<Fence>();
+  item.payload = row.Bytes();
+  item.checkpoint = row.Bytes();
+  item.result = row.Bytes();
+  item.started_at = TimeFrom(row);
+  item.updated_at = TimeFrom(row);
+  return item;
+}
+
+Event EventFrom(pg::Row& row) {
+  Event event;
+  event.seq = row.As<Seq>();
+  event.transaction_end = row.As<Seq>();
+  event.kind = ByName(kEventKinds, row.Text());
+  event.pod_name = row.Text();
+  event.incarnation = row.As<Incarnation>();
+  event.cause = CauseFrom(row.Text());
+  event.orphans = static_cast<uint32_t>(row.Bigint());
+  event.work_key = row.Text();
+  event.fence = row.As<Fence>();
+  event.previous_owner = row.As<Incarnation>();
+  event.occurred_at = TimeFrom(row);
+  return event;
+}
+
+HostedArrays::HostedArrays(const std::vector<HostedPod>& pods) {
+  for (const HostedPod& pod : pods) {
+    incarnations.push_back(static_cast<int64_t>(pod.incarnation.value));
+    sessions.push_back(static_cast<int64_t>(pod.session.value));
+  }
+}
+
+std::vector<HostedPod> HostedFrom(const pg::Rows& rows) {
+  std::vector<HostedPod> pods;
+  for (pg::Row row : rows) {
+    const auto incarnation = row.As<Incarnation>();
+    pods.push_back({incarnation, row.As<SessionNumber>()});
+  }
+  return pods;
+}
+
+std::string JsonFrom(const std::map<std::string, std::string>& labels) {
+  // Text that is no UTF-8 is replaced here: the alternative is an exception.
+  return nlohmann::json(labels).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::map<std::string, std::string> LabelsFrom(const std::string& json) {
+  std::map<std::string, std::string> labels;
+  if (json == "{}") return labels;
+  const auto parsed = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
+  for (const auto& [key, value] : parsed.items()) {
+    if (value.is_string()) labels.emplace(key, value.get_ref<const std::string&>());
+  }
+  return labels;
+}
+
+}  // namespace vigil

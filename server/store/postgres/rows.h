@@ -1,0 +1,97 @@
+// How rows become values, and the parts that several statements share.
+//
+// A part is a string literal that the compiler joins with others; nothing is joined while the
+// server runs.
+#pragma once
+
+#include <vector>
+
+#include "core/types.h"
+#include "pg/params.h"
+#include "pg/rows.h"
+#include "store/store.h"
+
+namespace vigil {
+
+// What PodFrom reads; from a relation that has the columns of vigil.pods.
+#define VIGIL_POD_COLUMNS                                                           \
+  "namespace, name, incarnation, state, profile, lease, labels::text, coordinator," \
+  " session, cause, registered_at, ended_at"
+Pod PodFrom(pg::Row& row);
+
+// What WorkFrom reads; from an item w and its owner's row o, if any.
+#define VIGIL_WORK_COLUMNS                                                  \
+  "w.namespace, w.key, w.state, w.owner, coalesce(o.name, ''),"             \
+  " w.state = 'OWNED' AND o.state IN ('DEAD', 'LEFT'), w.fence, w.payload," \
+  " w.checkpoint, w.result, w.started_at, w.updated_at"
+WorkItem WorkFrom(pg::Row& row);
+
+// What EventFrom reads; from e, a row of vigil.events.
+#define VIGIL_EVENT_COLUMNS                                                          \
+  "e.seq, e.transaction_end, e.kind, e.pod_name, e.incarnation, e.cause, e.orphans," \
+  " e.work_key, e.fence, e.previous_owner, e.occurred_at"
+Event EventFrom(pg::Row& row);
+
+// Appends what `news` has to the log of the namespace $1. The head row is locked here, the last of
+// a transaction's locks: whatever news comes from was locked and changed before it can be counted.
+#define VIGIL_APPEND_NEWS                                                             \
+  "head AS ("                                                                         \
+  "  UPDATE vigil.namespaces AS space SET head = space.head + counted.total"          \
+  "    FROM (SELECT count(*) AS total FROM news) AS counted"                          \
+  "   WHERE space.name = $1 AND counted.total > 0"                                    \
+  "  RETURNING space.head - counted.total AS before, space.head AS transaction_end)," \
+  " appended AS ("                                                                    \
+  "  INSERT INTO vigil.events (namespace, seq, transaction_end, kind, pod_name,"      \
+  "         incarnation, cause, orphans, work_key, fence, previous_owner)"            \
+  "  SELECT $1, head.before + row_number() OVER (ORDER BY news.position),"            \
+  "         head.transaction_end, news.kind, news.pod_name, news.incarnation,"        \
+  "         news.cause, news.orphans, news.work_key, news.fence, news.previous_owner" \
+  "    FROM news, head) "
+
+// The news that one pod's event is, of the relation `changed` (name, incarnation).
+#define VIGIL_POD_NEWS(kind, cause, orphans)                         \
+  "news AS ("                                                        \
+  "  SELECT " kind " AS kind, name AS pod_name, incarnation, " cause \
+  " AS cause,"                                                       \
+  "         " orphans                                                \
+  " AS orphans, '' AS work_key, 0 AS fence, 0 AS previous_owner,"    \
+  "         incarnation AS position"                                 \
+  "    FROM changed), "
+
+// How many items an ended incarnation leaves. Its row is locked, so none can come or go meanwhile.
+#define VIGIL_ORPHANS                              \
+  "(SELECT count(*) FROM vigil.work_items AS item" \
+  "  WHERE item.owner = changed.incarnation AND item.state = 'OWNED')"
+
+PodState PodStateFrom(const std::string& name);
+Cause CauseFrom(const std::string& name);
+Profile ProfileFrom(const std::string& name);
+std::string_view NameOf(Profile profile);
+
+// Two arrays, of the same order.
+struct HostedArrays {
+  explicit HostedArrays(const std::vector<HostedPod>& pods);
+  std::vector<int64_t> incarnations;
+  std::vector<int64_t> sessions;
+};
+
+// Locks the rows of these pods, by number. A statement that decides comes after it in the same
+// transaction, so that it sees what was committed while this one waited.
+extern const pg::Statement kLockPods;
+
+// From rows of (incarnation, session).
+std::vector<HostedPod> HostedFrom(const pg::Rows& rows);
+
+template <typename N>
+std::vector<int64_t> Numbers(const std::vector<N>& numbers) {
+  std::vector<int64_t> values;
+  values.reserve(numbers.size());
+  for (const N number : numbers) values.push_back(static_cast<int64_t>(number.value));
+  return values;
+}
+
+// A JSON object of strings, and back.
+std::string JsonFrom(const std::map<std::string, std::string>& labels);
+std::map<std::string, std::string> LabelsFrom(const std::string& json);
+
+}  // namespace vigil

@@ -1,0 +1,160 @@
+// What rests on locks that are found free: the probe, the suspicion and the verdict.
+//
+// A try-lock in the session that holds the lock succeeds and stacks, so all of this runs in a
+// session that holds no lock of a pod. Which rows are tried is settled first (MATERIALIZED): a key
+// must not be tried for a row that the statement then leaves out.
+#include <utility>
+
+#include "store/postgres/lock_keys.h"
+#include "store/postgres/observer.h"
+#include "store/postgres/postgres_store.h"
+#include "store/postgres/rows.h"
+
+namespace vigil {
+namespace {
+
+// Reads rows without locking them. Free keys are ours until the statement ends.
+constexpr pg::Statement kProbe{
+    "probe", "WITH " VIGIL_OBSERVER("$1", "$2", "$3") VIGIL_SERVER
+    " living AS MATERIALIZED ("
+    "  SELECT pod.* FROM vigil.pods AS pod, observer"
+    "   WHERE observer.sound AND pod.state IN ('ALIVE', 'SUSPECT')),"
+    " free_pods AS MATERIALIZED ("
+    "  SELECT * FROM living WHERE pg_try_advisory_xact_lock($4 + session)),"
+    " others AS MATERIALIZED ("
+    "  SELECT other.coordinator FROM vigil.coordinators AS other, observer"
+    "   WHERE observer.sound AND other.state = 'ALIVE' AND other.coordinator <> $1),"
+    " free_coordinators AS MATERIALIZED ("
+    "  SELECT coordinator FROM others WHERE pg_try_advisory_xact_lock($5 + coordinator)) "
+    "SELECT observer.sound, server.identity, (SELECT count(*) FROM living), found.*"
+    "  FROM observer CROSS JOIN server LEFT JOIN ("
+    "    SELECT NULL::bigint AS coordinator, namespace, incarnation, session, profile, lease,"
+    "           CASE WHEN suspicion_identity = identity THEN suspicion END AS suspicion"
+    "      FROM free_pods, server"
+    "    UNION ALL"
+    "    SELECT coordinator, NULL, NULL, NULL, NULL, NULL, NULL FROM free_coordinators"
+    "  ) AS found ON true"
+    " ORDER BY found.coordinator, found.incarnation"};
+
+constexpr pg::Statement kSuspectFree{
+    "suspect_free", "WITH " VIGIL_OBSERVER("$2", "$3", "$4") VIGIL_SERVER
+    " candidates AS MATERIALIZED ("
+    "  SELECT pod.incarnation, pod.session, server.identity"
+    "    FROM observer, server, vigil.pods AS pod"
+    "    JOIN unnest($6::bigint[], $7::bigint[]) AS named(incarnation, session)"
+    "      ON pod.incarnation = named.incarnation AND pod.session = named.session"
+    "   WHERE observer.sound AND pod.namespace = $1 AND pod.state IN ('ALIVE', 'SUSPECT')"
+    "     AND pod.suspicion_identity IS DISTINCT FROM server.identity),"
+    " free AS MATERIALIZED ("
+    "  SELECT * FROM candidates WHERE pg_try_advisory_xact_lock($5 + session)),"
+    " changed AS ("
+    "  UPDATE vigil.pods AS pod"
+    "     SET state = 'SUSPECT', cause = 'LOCK_FREE', suspicion_identity = free.identity,"
+    "         suspicion = nextval('vigil.suspicion_numbers')"
+    "    FROM free WHERE pod.incarnation = free.incarnation"
+    "  RETURNING pod.incarnation, pod.session, pod.suspicion, pod.name)," VIGIL_POD_NEWS(
+        "'POD_SUSPECTED'", "'LOCK_FREE'", "0") VIGIL_APPEND_NEWS
+    "SELECT observer.sound, changed.incarnation, changed.session, changed.suspicion"
+    "  FROM observer LEFT JOIN changed ON true ORDER BY changed.incarnation"};
+
+constexpr pg::Statement kDeclareFree{
+    "declare_free", "WITH " VIGIL_OBSERVER("$2", "$3", "$4") VIGIL_SERVER
+    " candidates AS MATERIALIZED ("
+    "  SELECT pod.incarnation, pod.session"
+    "    FROM observer, server, vigil.pods AS pod"
+    "    JOIN unnest($6::bigint[], $7::bigint[], $8::bigint[])"
+    "           AS named(incarnation, session, suspicion)"
+    "      ON pod.incarnation = named.incarnation AND pod.session = named.session"
+    "     AND pod.suspicion = named.suspicion"
+    "   WHERE observer.sound AND pod.namespace = $1 AND pod.state = 'SUSPECT'"
+    "     AND pod.suspicion_identity = server.identity),"
+    " free AS MATERIALIZED ("
+    "  SELECT * FROM candidates WHERE pg_try_advisory_xact_lock($5 + session)),"
+    " changed AS ("
+    "  UPDATE vigil.pods AS pod"
+    "     SET state = 'DEAD', suspicion = NULL, suspicion_identity = NULL,"
+    "         ended_at = clock_timestamp()"
+    "    FROM free WHERE pod.incarnation = free.incarnation"
+    "  RETURNING pod.incarnation, pod.session, pod.name, pod.coordinator),"
+    " taken AS ("
+    "  INSERT INTO vigil.taken_sessions (coordinator, session)"
+    "  SELECT coordinator, session FROM changed JOIN vigil.coordinators USING (coordinator)"
+    "   WHERE coordinator <> $2"
+    "  ON CONFLICT DO NOTHING)," VIGIL_POD_NEWS("'POD_DIED'", "'LOCK_FREE'", VIGIL_ORPHANS)
+        VIGIL_APPEND_NEWS
+    "SELECT observer.sound, changed.incarnation, changed.session"
+    "  FROM observer LEFT JOIN changed ON true ORDER BY changed.incarnation"};
+
+}  // namespace
+
+Result<ProbeReport> PostgresStore::Probe(const Observer& observer) {
+  auto rows = link_.Read(kProbe, {observer.number, observer.backend, ObserverKey(observer),
+                                  kSessionKeys, kCoordinatorKeys});
+  if (!rows) return Fail(std::move(rows.error()));
+  ProbeReport report;
+  for (pg::Row row : *rows) {
+    if (!row.Bool()) return Fail(UnsoundObserver());
+    report.identity = row.Text();
+    report.probed = static_cast<uint64_t>(row.Bigint());
+    const auto coordinator = row.As<CoordinatorNumber>();
+    if (coordinator) report.free_coordinators.push_back(coordinator);
+    if (row.IsNull()) continue;
+    FreePod free;
+    free.ns = row.Text();
+    free.pod.incarnation = row.As<Incarnation>();
+    free.pod.session = row.As<SessionNumber>();
+    free.profile = ProfileFrom(row.Text());
+    free.lease = row.Interval();
+    free.suspicion = row.As<SuspicionNumber>();
+    report.free_pods.push_back(std::move(free));
+  }
+  return report;
+}
+
+Result<std::vector<Suspicion>> PostgresStore::SuspectFree(const Observer& observer,
+                                                          const std::string& ns,
+                                                          const std::vector<HostedPod>& pods) {
+  const HostedArrays arrays(pods);
+  auto rows = ChangeAndWake({{&kLockPods, {ns, arrays.incarnations}},
+                             {&kSuspectFree,
+                              {ns, observer.number, observer.backend, ObserverKey(observer),
+                               kSessionKeys, arrays.incarnations, arrays.sessions}}});
+  if (!rows) return Fail(std::move(rows.error()));
+  std::vector<Suspicion> suspicions;
+  for (pg::Row row : *rows) {
+    if (!row.Bool()) return Fail(UnsoundObserver());
+    if (row.IsNull()) break;
+    Suspicion suspicion;
+    suspicion.pod.incarnation = row.As<Incarnation>();
+    suspicion.pod.session = row.As<SessionNumber>();
+    suspicion.number = row.As<SuspicionNumber>();
+    suspicions.push_back(suspicion);
+  }
+  return suspicions;
+}
+
+Result<std::vector<HostedPod>> PostgresStore::DeclareFree(
+    const Observer& observer, const std::string& ns, const std::vector<Suspicion>& suspicions) {
+  std::vector<HostedPod> pods;
+  std::vector<int64_t> numbers;
+  for (const Suspicion& suspicion : suspicions) {
+    pods.push_back(suspicion.pod);
+    numbers.push_back(static_cast<int64_t>(suspicion.number.value));
+  }
+  const HostedArrays arrays(pods);
+  auto rows = ChangeAndWake({{&kLockPods, {ns, arrays.incarnations}},
+                             {&kDeclareFree,
+                              {ns, observer.number, observer.backend, ObserverKey(observer),
+                               kSessionKeys, arrays.incarnations, arrays.sessions, numbers}}});
+  if (!rows) return Fail(std::move(rows.error()));
+  std::vector<HostedPod> ended;
+  for (pg::Row row : *rows) {
+    if (!row.Bool()) return Fail(UnsoundObserver());
+    if (row.IsNull()) break;
+    const auto incarnation = row.As<Incarnation>();
+    ended.push_back({incarnation, row.As<SessionNumber>()});
+  }
+  return ended;
+}
+
+}  // namespace vigil

@@ -1,0 +1,204 @@
+// Work items in the hands of their owners, and how they are looked at.
+#include <utility>
+
+#include "core/errors.h"
+#include "store/postgres/postgres_store.h"
+#include "store/postgres/rows.h"
+#include "store/postgres/work_locks.h"
+
+namespace vigil {
+namespace {
+
+constexpr int kRaces = 5;
+
+// An item that another transaction inserts at this moment is waited for, and then makes this one
+// insert and return nothing: the caller looks again.
+constexpr pg::Statement kStartWork{
+    "start_work",
+    "WITH starter AS MATERIALIZED ("
+    "  SELECT incarnation, name FROM vigil.pods"
+    "   WHERE namespace = $1 AND incarnation = $3 AND state IN ('ALIVE', 'SUSPECT')),"
+    " before AS MATERIALIZED ("
+    "  SELECT * FROM vigil.work_items WHERE namespace = $1 AND key = $2),"
+    " started AS ("
+    "  INSERT INTO vigil.work_items (namespace, key, owner, payload)"
+    "  SELECT $1, $2, incarnation, $4 FROM starter WHERE NOT EXISTS (SELECT FROM before)"
+    "  ON CONFLICT DO NOTHING RETURNING *),"
+    " taken AS ("
+    "  UPDATE vigil.work_items AS item"
+    "     SET state = 'OWNED', owner = starter.incarnation, fence = item.fence + 1,"
+    "         updated_at = clock_timestamp()"
+    "    FROM starter"
+    "   WHERE item.namespace = $1 AND item.key = $2 AND item.state = 'RELEASED'"
+    "  RETURNING item.*),"
+    " news AS ("
+    "  SELECT 'WORK_CLAIMED' AS kind, starter.name AS pod_name, starter.incarnation,"
+    "         'NONE' AS cause, 0 AS orphans, taken.key AS work_key, taken.fence,"
+    "         0 AS previous_owner, 1 AS position"
+    "    FROM taken, starter)," VIGIL_APPEND_NEWS
+    "SELECT EXISTS (SELECT FROM taken), " VIGIL_WORK_COLUMNS
+    "  FROM (SELECT * FROM started UNION ALL SELECT * FROM taken"
+    "        UNION ALL SELECT * FROM before WHERE NOT EXISTS (SELECT FROM taken)) AS w"
+    "  LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"};
+
+// Who changes an item that it holds: $1 namespace, $2 key, $3 incarnation, $4 fence.
+#define VIGIL_HOLDER                           \
+  "WITH holder AS MATERIALIZED ("              \
+  "  SELECT incarnation, name FROM vigil.pods" \
+  "   WHERE namespace = $1 AND incarnation = $3 AND state IN ('ALIVE', 'SUSPECT')),"
+#define VIGIL_IS_HELD                                                                \
+  " FROM holder"                                                                     \
+  " WHERE item.namespace = $1 AND item.key = $2 AND item.owner = holder.incarnation" \
+  "   AND item.fence = $4 AND item.state = 'OWNED'"                                  \
+  " RETURNING item.*"
+#define VIGIL_HOLDER_NEWS(kind)                                                     \
+  " news AS ("                                                                      \
+  "  SELECT " kind                                                                  \
+  " AS kind, holder.name AS pod_name, holder.incarnation,"                          \
+  "         'NONE' AS cause, 0 AS orphans, changed.key AS work_key, changed.fence," \
+  "         0 AS previous_owner, 1 AS position"                                     \
+  "    FROM changed, holder),"
+#define VIGIL_NOW                                                                    \
+  "SELECT EXISTS (SELECT FROM changed), " VIGIL_WORK_COLUMNS                         \
+  "  FROM (SELECT * FROM changed"                                                    \
+  "        UNION ALL SELECT * FROM vigil.work_items"                                 \
+  "         WHERE namespace = $1 AND key = $2 AND NOT EXISTS (SELECT FROM changed))" \
+  "       AS w"                                                                      \
+  "  LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"
+
+constexpr pg::Statement kCheckpointWork{"checkpoint_work", VIGIL_HOLDER
+                                        " changed AS ("
+                                        "  UPDATE vigil.work_items AS item SET checkpoint = $5, "
+                                        "updated_at = clock_timestamp()" VIGIL_IS_HELD
+                                        ") " VIGIL_NOW};
+
+constexpr pg::Statement kCompleteWork{
+    "complete_work", VIGIL_HOLDER
+    " changed AS ("
+    "  UPDATE vigil.work_items AS item"
+    "     SET state = 'COMPLETED', result = $5, updated_at = clock_timestamp()" VIGIL_IS_HELD
+    ")," VIGIL_HOLDER_NEWS("'WORK_COMPLETED'") VIGIL_APPEND_NEWS VIGIL_NOW};
+
+constexpr pg::Statement kReleaseWork{
+    "release_work", VIGIL_HOLDER
+    " changed AS ("
+    "  UPDATE vigil.work_items AS item"
+    "     SET state = 'RELEASED', owner = NULL, updated_at = clock_timestamp()" VIGIL_IS_HELD
+    ")," VIGIL_HOLDER_NEWS("'WORK_RELEASED'") VIGIL_APPEND_NEWS VIGIL_NOW};
+
+constexpr pg::Statement kGetWork{
+    "get_work", "SELECT " VIGIL_WORK_COLUMNS
+                "  FROM vigil.work_items AS w LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"
+                " WHERE w.namespace = $1 AND w.key = $2"};
+
+constexpr pg::Statement kListWork{
+    "list_work", "SELECT " VIGIL_WORK_COLUMNS
+                 "  FROM vigil.work_items AS w LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"
+                 " WHERE w.namespace = $1 AND w.key > $5 AND ($2 = 0 OR w.owner = $2)"
+                 "   AND (NOT $3 OR w.state = 'RELEASED'"
+                 "        OR w.state = 'OWNED' AND o.state IN ('DEAD', 'LEFT'))"
+                 "   AND ($4 OR w.state <> 'COMPLETED')"
+                 " ORDER BY w.key LIMIT $6"};
+
+}  // namespace
+
+Result<StartedWork> PostgresStore::StartWork(const std::string& ns, const std::string& key,
+                                             Incarnation incarnation, const std::string& payload) {
+  for (int race = 0; race < kRaces; ++race) {
+    auto rows = link_.Execute(
+        {.steps = {{&kLockWorkPods, {ns, incarnation, incarnation}},
+                   {&kLockItem, {ns, key}},
+                   {&kStartWork, {ns, key, incarnation, pg::Param::Bytes(payload)}}}});
+    if (!rows) return Fail(std::move(rows.error()));
+    if (auto living = RequireLiving((*rows)[0], incarnation); !living) {
+      return Fail(std::move(living.error()));
+    }
+    if (rows->back().empty()) continue;
+    pg::Row row = rows->back()[0];
+    // Most starts make no event, so the wake-up is not part of every one of them.
+    if (row.Bool()) Wake();
+    StartedWork started{.item = WorkFrom(row)};
+    if (started.item.state == WorkState::kCompleted) {
+      started.outcome = StartOutcome::kCompleted;
+    } else if (started.item.owner != incarnation) {
+      started.outcome = started.item.orphan ? StartOutcome::kOrphaned : StartOutcome::kOwned;
+    }
+    return started;
+  }
+  return Fail(DatabaseUnavailable("too many starts of this item raced"));
+}
+
+Result<PostgresStore::HeldItem> PostgresStore::ChangeHeld(const pg::Statement& statement,
+                                                          const WorkHolder& holder, pg::Params more,
+                                                          bool wake) {
+  pg::Params params{holder.ns, holder.key, holder.incarnation, holder.fence};
+  for (pg::Param& param : more) params.push_back(std::move(param));
+  auto rows = link_.Execute(
+      {.steps = {{&kLockWorkPods, {holder.ns, holder.incarnation, holder.incarnation}},
+                 {&kLockItem, {holder.ns, holder.key}},
+                 {&statement, std::move(params)}},
+       .wake_channel = wake ? kLogChannel : nullptr});
+  if (!rows) return Fail(std::move(rows.error()));
+  if (auto living = RequireLiving((*rows)[0], holder.incarnation); !living) {
+    return Fail(std::move(living.error()));
+  }
+  if (rows->back().empty()) return Fail(WorkNotFound(holder.key));
+  pg::Row row = rows->back()[0];
+  HeldItem held{.changed = row.Bool(), .item = WorkFrom(row)};
+  held.held =
+      held.changed || (held.item.owner == holder.incarnation && held.item.fence == holder.fence);
+  return held;
+}
+
+Result<WorkItem> PostgresStore::CheckpointWork(const WorkHolder& holder,
+                                               const std::string& checkpoint) {
+  auto held = ChangeHeld(kCheckpointWork, holder, {pg::Param::Bytes(checkpoint)}, /*wake=*/false);
+  if (!held) return Fail(std::move(held.error()));
+  const WorkItem& item = held->item;
+  if (!held->held) return Fail(Fenced(item.key, item.owner, item.fence));
+  if (!held->changed) return Fail(WorkCompleted(item.key));
+  return item;
+}
+
+Result<WorkItem> PostgresStore::CompleteWork(const WorkHolder& holder, const std::string& result) {
+  auto held = ChangeHeld(kCompleteWork, holder, {pg::Param::Bytes(result)}, /*wake=*/true);
+  if (!held) return Fail(std::move(held.error()));
+  const WorkItem& item = held->item;
+  if (!held->held) return Fail(Fenced(item.key, item.owner, item.fence));
+  return item;
+}
+
+Result<WorkItem> PostgresStore::ReleaseWork(const WorkHolder& holder) {
+  auto held = ChangeHeld(kReleaseWork, holder, {}, /*wake=*/true);
+  if (!held) return Fail(std::move(held.error()));
+  const WorkItem& item = held->item;
+  if (held->changed) return item;
+  // A released item has no owner, so a repetition is known by the fence alone.
+  if (item.state == WorkState::kReleased && item.fence == holder.fence) return item;
+  if (!held->held) return Fail(Fenced(item.key, item.owner, item.fence));
+  return Fail(WorkCompleted(item.key));
+}
+
+Result<WorkItem> PostgresStore::GetWork(const std::string& ns, const std::string& key) {
+  auto rows = link_.Read(kGetWork, {ns, key});
+  if (!rows) return Fail(std::move(rows.error()));
+  if (rows->empty()) return Fail(WorkNotFound(key));
+  pg::Row row = (*rows)[0];
+  return WorkFrom(row);
+}
+
+Result<WorkPage> PostgresStore::ListWork(const std::string& ns, const WorkFilter& filter,
+                                         const std::string& after, uint32_t limit) {
+  auto rows = link_.Read(kListWork, {ns, filter.owner, filter.claimable_only,
+                                     filter.include_completed, after, int64_t{limit} + 1});
+  if (!rows) return Fail(std::move(rows.error()));
+  WorkPage page;
+  for (pg::Row row : *rows) {
+    page.more = page.items.size() == limit;
+    if (page.more) break;
+    page.items.push_back(WorkFrom(row));
+  }
+  return page;
+}
+
+}  // namespace vigil
