@@ -143,6 +143,7 @@ void Membership::GiveUp() {
   // A new session, so that the old number's lock goes with the old one.
   own_session_.reset();
   own_ping_.Revoke();
+  backoff_.Reset();
   Reopen();
 }
 

@@ -1,0 +1,326 @@
+// What happens to pods, in simulated time: leases, evidence, verdicts, moves.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "coordinator/simulated_cluster.h"
+#include "core/errors.h"
+
+namespace vigil {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::Not;
+
+constexpr Duration kLease = seconds(3);
+
+class Pods : public testing::Test {
+ protected:
+  SimulatedCluster cluster_;
+};
+
+TEST_F(Pods, Register_HostsWithALease) {
+  auto& host = cluster_.Add();
+  const auto pod = cluster_.Register(host, "a", Profile::kStrict);
+  const auto* registered = pod->Last<RegisteredAnswer>();
+  ASSERT_NE(registered, nullptr);
+  EXPECT_EQ(registered->terms.lease, kLease);
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
+  EXPECT_TRUE(cluster_.Beat(host, pod));
+}
+
+TEST_F(Pods, StreamEnded_FastDiesAtOnce) {
+  auto& host = cluster_.Add();
+  const auto pod = cluster_.Register(host, "a", Profile::kFast);
+  cluster_.Beat(host, pod);
+  cluster_.Break(host, pod);
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kDead);
+  EXPECT_EQ(cluster_.Look("a").cause, Cause::kStreamEnded);
+}
+
+// P7: SUSPECT at once, but nobody is told of a death before the last lease has surely ended.
+TEST_F(Pods, StreamEnded_StrictDiesOnlyAfterItsLease) {
+  auto& host = cluster_.Add();
+  const auto pod = cluster_.Register(host, "a", Profile::kStrict);
+  cluster_.KeepAlive(host, {pod}, seconds(5));
+  ASSERT_TRUE(cluster_.Beat(host, pod));
+  cluster_.scheduler.Advance(milliseconds(700));
+  cluster_.Break(host, pod);
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kSuspect);
+  cluster_.scheduler.Advance(kLease - milliseconds(700));
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kSuspect);
+  cluster_.scheduler.Advance(milliseconds(500));
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kDead);
+}
+
+TEST_F(Pods, Silence_IsDeathAfterTheLease) {
+  auto& host = cluster_.Add();
+  const auto strict = cluster_.Register(host, "strict", Profile::kStrict);
+  const auto fast = cluster_.Register(host, "fast", Profile::kFast);
+  cluster_.KeepAlive(host, {strict, fast}, seconds(5));
+  cluster_.Beat(host, strict);
+  cluster_.Beat(host, fast);
+  cluster_.scheduler.Advance(kLease - milliseconds(10));
+  EXPECT_EQ(cluster_.Look("strict").state, PodState::kAlive);
+  EXPECT_EQ(cluster_.Look("fast").state, PodState::kAlive);
+  cluster_.scheduler.Advance(milliseconds(500));
+  EXPECT_EQ(cluster_.Look("strict").state, PodState::kDead);
+  EXPECT_EQ(cluster_.Look("fast").cause, Cause::kHeartbeatsStopped);
+  EXPECT_EQ(strict->reason, reason::kIncarnationEnded);
+}
+
+TEST_F(Pods, Resume_SameIncarnationAndNoSuspicionLeft) {
+  auto& host = cluster_.Add();
+  auto& other = cluster_.Add();
+  const auto pod = cluster_.Register(host, "a", Profile::kStrict);
+  const auto registered = *pod->Last<RegisteredAnswer>();
+  cluster_.Break(host, pod);
+  const auto resumed = cluster_.Resume(other, registered.pod, registered.session_token);
+  ASSERT_NE(resumed->Last<ResumedAnswer>(), nullptr);
+  EXPECT_GT(resumed->Last<ResumedAnswer>()->pod.session, registered.pod.session);
+  cluster_.KeepAlive(other, {resumed}, seconds(60));
+  EXPECT_EQ(cluster_.Look("a").incarnation, registered.pod.incarnation);
+  EXPECT_THAT(cluster_.Kinds(registered.pod.incarnation),
+              ElementsAre(EventKind::kPodRegistered, EventKind::kPodSuspected,
+                          EventKind::kPodRefuted, EventKind::kPodMoved));
+}
+
+// P9: its pods move, and nobody dies.
+TEST_F(Pods, CoordinatorKilled_PodsThatMoveLive) {
+  auto& doomed = cluster_.Add();
+  auto& other = cluster_.Add();
+  const auto pod = cluster_.Register(doomed, "a", Profile::kFast);
+  const auto registered = *pod->Last<RegisteredAnswer>();
+  cluster_.Kill(doomed);
+  cluster_.scheduler.Advance(seconds(2));
+  const auto resumed = cluster_.Resume(other, registered.pod, registered.session_token);
+  ASSERT_NE(resumed->Last<ResumedAnswer>(), nullptr);
+  cluster_.KeepAlive(other, {resumed}, seconds(60));
+  EXPECT_THAT(cluster_.Kinds(registered.pod.incarnation), Not(Contains(EventKind::kPodDied)));
+}
+
+// P2: once gone, each dies once, within the grace and what finding and judging take. P7: not sooner
+// than the last lease that the lost coordinator may have granted.
+TEST_F(Pods, CoordinatorKilledWithItsPods_EachDiesOnceAfterTheGrace) {
+  auto& doomed = cluster_.Add();
+  cluster_.Add();
+  cluster_.Add();
+  const auto strict = cluster_.Register(doomed, "strict", Profile::kStrict);
+  const auto fast = cluster_.Register(doomed, "fast", Profile::kFast);
+  const Timing timing;
+  cluster_.Kill(doomed);
+  cluster_.scheduler.Advance(timing.fast_grace);
+  EXPECT_EQ(cluster_.Look("fast").state, PodState::kSuspect);
+  cluster_.scheduler.Advance(3 * timing.probe_interval);
+  EXPECT_EQ(cluster_.Look("fast").state, PodState::kDead);
+  EXPECT_EQ(cluster_.Look("fast").cause, Cause::kLockFree);
+  const Duration grace = GraceFor(Profile::kStrict, kLease, timing);
+  cluster_.scheduler.Advance(grace - timing.fast_grace - 3 * timing.probe_interval);
+  EXPECT_EQ(cluster_.Look("strict").state, PodState::kSuspect);
+  cluster_.scheduler.Advance(3 * timing.probe_interval);
+  EXPECT_EQ(cluster_.Look("strict").state, PodState::kDead);
+  for (const char* name : {"strict", "fast"}) {
+    const auto kinds = cluster_.Kinds(cluster_.Look(name).incarnation);
+    EXPECT_EQ(std::count(kinds.begin(), kinds.end(), EventKind::kPodDied), 1) << name;
+  }
+}
+
+// P9: all locks vanish at once, and are taken again.
+TEST_F(Pods, DatabaseRestarted_NobodyDiesAndLeasesGoOn) {
+  auto& one = cluster_.Add();
+  auto& two = cluster_.Add();
+  std::vector<PodHandle> pods;
+  for (int i = 0; i < 20; ++i) {
+    pods.push_back(cluster_.Register(i % 2 ? one : two, "p" + std::to_string(i),
+                                     i % 3 ? Profile::kStrict : Profile::kFast));
+  }
+  for (int round = 0; round < 10; ++round) {
+    cluster_.engine->Restart();
+    for (int beat = 0; beat < 4; ++beat) {
+      for (int i = 0; i < 20; ++i) {
+        EXPECT_TRUE(cluster_.Beat(i % 2 ? one : two, pods[static_cast<size_t>(i)]));
+      }
+      cluster_.scheduler.Advance(seconds(1));
+    }
+  }
+  for (const Event& event : cluster_.Log()) EXPECT_NE(event.kind, EventKind::kPodDied);
+}
+
+// P7: outside the trust window no lease is granted. P9: an outage that ends in time stops nobody.
+TEST_F(Pods, DatabaseAway_LeasesUntilTheTrustWindowEnds) {
+  auto& host = cluster_.Add();
+  const auto pod = cluster_.Register(host, "a", Profile::kStrict);
+  const Timing timing;
+  host.database.SetAway(true);
+  const Instant cut = cluster_.clock.Now();
+  cluster_.KeepAlive(host, {pod}, timing.trust_window - 2 * timing.ping_interval);
+  EXPECT_TRUE(cluster_.Beat(host, pod));
+  cluster_.scheduler.Advance(cut + timing.trust_window - cluster_.clock.Now());
+  EXPECT_FALSE(cluster_.Beat(host, pod));
+  EXPECT_TRUE(pod->Last<HeartbeatAnswer>()->link_degraded);
+  host.database.SetAway(false);
+  cluster_.scheduler.Advance(milliseconds(2900));
+  EXPECT_TRUE(cluster_.Beat(host, pod));
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
+}
+
+// P10: what a coordinator did not hear while it was paused is no evidence.
+TEST_F(Pods, CoordinatorPaused_SilenceIsNoEvidence) {
+  auto& host = cluster_.Add();
+  const auto pod = cluster_.Register(host, "a", Profile::kFast);
+  cluster_.Beat(host, pod);
+  cluster_.scheduler.Freeze(seconds(4));
+  cluster_.scheduler.Settle();
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
+  EXPECT_TRUE(cluster_.Beat(host, pod));
+}
+
+TEST_F(Pods, Leave_IsFinalAndSaysSo) {
+  auto& host = cluster_.Add();
+  const auto pod = cluster_.Register(host, "a", Profile::kStrict);
+  host.coordinator.conversations().Received(pod, LeaveMessage{});
+  cluster_.scheduler.Settle();
+  EXPECT_NE(pod->Last<LeftAnswer>(), nullptr);
+  EXPECT_TRUE(pod->ended);
+  cluster_.Break(host, pod);
+  cluster_.scheduler.Advance(seconds(60));
+  EXPECT_THAT(cluster_.Kinds(cluster_.Look("a").incarnation),
+              ElementsAre(EventKind::kPodRegistered, EventKind::kPodLeft));
+}
+
+TEST_F(Pods, Detach_IsNoEvidenceWhileThePodMoves) {
+  auto& host = cluster_.Add();
+  auto& other = cluster_.Add();
+  const auto pod = cluster_.Register(host, "a", Profile::kFast);
+  const auto registered = *pod->Last<RegisteredAnswer>();
+  host.coordinator.conversations().Received(pod, DetachMessage{});
+  cluster_.Break(host, pod);
+  cluster_.scheduler.Advance(seconds(1));
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
+  const auto resumed = cluster_.Resume(other, registered.pod, registered.session_token);
+  cluster_.KeepAlive(other, {resumed}, seconds(30));
+  EXPECT_THAT(cluster_.Kinds(registered.pod.incarnation),
+              ElementsAre(EventKind::kPodRegistered, EventKind::kPodMoved));
+}
+
+// P1: a stream that the pod has left behind is no evidence against its new session.
+TEST_F(Pods, StreamEnded_OfAnOldSessionIsVoid) {
+  auto& host = cluster_.Add();
+  auto& other = cluster_.Add();
+  const auto pod = cluster_.Register(host, "a", Profile::kFast);
+  const auto registered = *pod->Last<RegisteredAnswer>();
+  const auto resumed = cluster_.Resume(other, registered.pod, registered.session_token);
+  cluster_.Break(host, pod);
+  cluster_.KeepAlive(other, {resumed}, seconds(10));
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
+}
+
+TEST_F(Pods, NameTaken_RefusedAtOnceOrAfterTheWait) {
+  auto& host = cluster_.Add();
+  const auto incumbent = cluster_.Register(host, "a", Profile::kFast);
+  const auto refused = cluster_.Register(host, "a", Profile::kFast);
+  EXPECT_EQ(refused->reason, reason::kPodNameTaken);
+  const auto waiting = cluster_.Register(host, "a", Profile::kFast, seconds(2));
+  EXPECT_NE(waiting->Last<WaitingAnswer>(), nullptr);
+  cluster_.KeepAlive(host, {incumbent}, seconds(3));
+  EXPECT_EQ(waiting->reason, reason::kPodNameTaken);
+}
+
+TEST_F(Pods, NameTaken_TheNewcomerFollowsTheVerdict) {
+  auto& host = cluster_.Add();
+  const auto incumbent = cluster_.Register(host, "a", Profile::kFast);
+  const auto waiting = cluster_.Register(host, "a", Profile::kFast, seconds(30));
+  cluster_.Break(host, incumbent);
+  cluster_.scheduler.Advance(milliseconds(500));
+  const auto* registered = waiting->Last<RegisteredAnswer>();
+  ASSERT_NE(registered, nullptr);
+  EXPECT_GT(registered->pod.incarnation, incumbent->Last<RegisteredAnswer>()->pod.incarnation);
+}
+
+TEST_F(Pods, Register_ARepetitionFindsItsIncarnation) {
+  auto& host = cluster_.Add();
+  auto& other = cluster_.Add();
+  const auto first = cluster_.Register(host, "a", Profile::kStrict, {}, "registration-of-a");
+  const auto again = cluster_.Register(other, "a", Profile::kStrict, {}, "registration-of-a");
+  ASSERT_NE(again->Last<RegisteredAnswer>(), nullptr);
+  EXPECT_EQ(again->Last<RegisteredAnswer>()->pod.incarnation,
+            first->Last<RegisteredAnswer>()->pod.incarnation);
+  EXPECT_EQ(again->Last<RegisteredAnswer>()->session_token,
+            first->Last<RegisteredAnswer>()->session_token);
+}
+
+// P11
+TEST_F(Pods, Protocol_IsKeptOrTheStreamEnds) {
+  auto& host = cluster_.Add();
+  auto& conversations = host.coordinator.conversations();
+  const auto early = std::make_shared<RecordedPodStream>();
+  conversations.Opened(early);
+  conversations.Received(early, HeartbeatMessage{1});
+  EXPECT_EQ(early->reason, reason::kProtocolViolation);
+
+  const auto idle = std::make_shared<RecordedPodStream>();
+  conversations.Opened(idle);
+  cluster_.scheduler.Advance(seconds(11));
+  EXPECT_EQ(idle->reason, reason::kStreamIdle);
+
+  const auto twice = cluster_.Register(host, "a", Profile::kStrict);
+  conversations.Received(twice, RegisterMessage{.ns = "default", .name = "b"});
+  EXPECT_EQ(twice->reason, reason::kProtocolViolation);
+}
+
+// P11
+TEST_F(Pods, Limit_IsSaid) {
+  CoordinatorSettings settings;
+  settings.max_pods = 2;
+  SimulatedCluster small(settings);
+  auto& host = small.Add();
+  small.Register(host, "a", Profile::kFast);
+  small.Register(host, "b", Profile::kFast);
+  EXPECT_EQ(small.Register(host, "c", Profile::kFast)->reason, reason::kLimitReached);
+}
+
+TEST_F(Pods, Drain_PodsMoveAndNobodyDies) {
+  auto& leaving = cluster_.Add();
+  auto& other = cluster_.Add();
+  const auto pod = cluster_.Register(leaving, "a", Profile::kFast);
+  const auto registered = *pod->Last<RegisteredAnswer>();
+  bool drained = false;
+  leaving.coordinator.Drain(seconds(20), [&] { drained = true; });
+  cluster_.scheduler.Settle();
+  EXPECT_NE(pod->Last<DrainingNotice>(), nullptr);
+  EXPECT_EQ(cluster_.Register(leaving, "b", Profile::kFast)->reason, reason::kDraining);
+  leaving.coordinator.conversations().Received(pod, DetachMessage{});
+  cluster_.scheduler.Advance(milliseconds(100));
+  EXPECT_FALSE(drained);
+  const auto resumed = cluster_.Resume(other, registered.pod, registered.session_token);
+  cluster_.KeepAlive(other, {resumed}, seconds(2));
+  EXPECT_TRUE(drained);
+  cluster_.KeepAlive(other, {resumed}, seconds(30));
+  EXPECT_THAT(cluster_.Kinds(registered.pod.incarnation),
+              ElementsAre(EventKind::kPodRegistered, EventKind::kPodMoved));
+}
+
+// P10: one that others have given up lets its pods go without a verdict, and joins anew.
+TEST_F(Pods, GivenUp_LetsItsPodsGoAndJoinsAnew) {
+  auto& host = cluster_.Add();
+  auto& other = cluster_.Add();
+  const auto pod = cluster_.Register(host, "a", Profile::kStrict);
+  const auto registered = *pod->Last<RegisteredAnswer>();
+  host.database.SetAway(true);
+  // The other one waits for a trust window before it gives the first one up, and for a grace before
+  // it judges its pods.
+  cluster_.scheduler.Advance(seconds(17));
+  host.database.SetAway(false);
+  cluster_.scheduler.Advance(milliseconds(1100));
+  EXPECT_EQ(pod->reason, reason::kCoordinatorUntrusted);
+  EXPECT_TRUE(host.coordinator.Ready());
+  const auto resumed = cluster_.Resume(other, registered.pod, registered.session_token);
+  ASSERT_NE(resumed->Last<ResumedAnswer>(), nullptr);
+  cluster_.KeepAlive(other, {resumed}, seconds(30));
+  EXPECT_THAT(cluster_.Kinds(registered.pod.incarnation), Not(Contains(EventKind::kPodDied)));
+}
+
+}  // namespace
+}  // namespace vigil

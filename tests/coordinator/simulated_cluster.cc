@@ -1,0 +1,134 @@
+#include "coordinator/simulated_cluster.h"
+
+#include <gtest/gtest.h>
+
+namespace vigil {
+namespace {
+
+constexpr char kNamespace[] = "default";
+
+}  // namespace
+
+SimulatedCluster::Member::Member(SimulatedCluster& cluster, uint64_t seed)
+    : database(cluster.scheduler, cluster.engine),
+      lane(database, cluster.scheduler),
+      coordinator({.database = database,
+                   .lanes = {lane, lane, lane, lane, lane},
+                   .scheduler = cluster.scheduler,
+                   .clock = cluster.clock,
+                   .make_token =
+                       [seed, n = 0]() mutable {
+                         return "token-" + std::to_string(seed) + "-" + std::to_string(++n);
+                       },
+                   .seed = seed},
+                  cluster.settings_, "simulated") {}
+
+SimulatedCluster::Member& SimulatedCluster::Add() {
+  if (!engine) {
+    observer_ = std::make_unique<MemoryDatabase>(scheduler);
+    engine = observer_->engine();
+    store_ = observer_->OpenStore(std::chrono::seconds(1));
+  }
+  members_.push_back(std::make_unique<Member>(*this, members_.size() + 1));
+  Member& member = *members_.back();
+  member.coordinator.Start();
+  scheduler.Advance(std::chrono::seconds(1));
+  EXPECT_TRUE(member.coordinator.Ready());
+  return member;
+}
+
+void SimulatedCluster::Kill(Member& member) {
+  const auto found = std::find_if(members_.begin(), members_.end(),
+                                  [&](const auto& one) { return one.get() == &member; });
+  // Callbacks on their way to it belong to nobody now: they run while it still stands and changes
+  // nothing.
+  member.database.SetAway(true);
+  scheduler.Settle();
+  members_.erase(found);
+}
+
+PodHandle SimulatedCluster::Register(Member& member, const std::string& name, Profile profile,
+                                     Duration wait_for_name, const std::string& registration_id) {
+  auto pod = std::make_shared<RecordedPodStream>();
+  member.coordinator.conversations().Opened(pod);
+  const std::string id = registration_id.empty()
+                             ? "registration-" + std::to_string(1000 + ++registrations_)
+                             : registration_id;
+  member.coordinator.conversations().Received(pod, RegisterMessage{.ns = kNamespace,
+                                                                   .name = name,
+                                                                   .registration_id = id,
+                                                                   .profile = profile,
+                                                                   .wait_for_name = wait_for_name});
+  scheduler.Settle();
+  return pod;
+}
+
+PodHandle SimulatedCluster::Resume(Member& member, const Pod& pod, const std::string& token) {
+  auto stream = std::make_shared<RecordedPodStream>();
+  member.coordinator.conversations().Opened(stream);
+  member.coordinator.conversations().Received(stream,
+                                              ResumeMessage{kNamespace, pod.incarnation, token});
+  scheduler.Settle();
+  return stream;
+}
+
+bool SimulatedCluster::Beat(Member& member, const PodHandle& pod) {
+  const size_t before = pod->heard.size();
+  member.coordinator.conversations().Received(pod, HeartbeatMessage{1});
+  scheduler.Settle();
+  const auto* answer = pod->Last<HeartbeatAnswer>();
+  return pod->heard.size() > before && answer && answer->lease_granted;
+}
+
+void SimulatedCluster::Break(Member& member, const PodHandle& pod) {
+  member.coordinator.conversations().Ended(pod);
+  scheduler.Settle();
+}
+
+void SimulatedCluster::KeepAlive(Member& member, const std::vector<PodHandle>& pods,
+                                 Duration duration) {
+  const Instant end = clock.Now() + duration;
+  while (clock.Now() < end) {
+    for (const auto& pod : pods) Beat(member, pod);
+    scheduler.Advance(std::min<Duration>(settings_.timing.default_lease / 3, end - clock.Now()));
+  }
+}
+
+SubscriberHandle SimulatedCluster::Subscribe(Member& member, const SubscriptionStart& start) {
+  auto subscriber = std::make_shared<RecordedSubscriberStream>();
+  member.coordinator.subscriptions().Opened(subscriber, kNamespace, start);
+  scheduler.Settle();
+  return subscriber;
+}
+
+void SimulatedCluster::Read(Member& member, const SubscriberHandle& subscriber) {
+  while (subscriber->unread > 0) {
+    --subscriber->unread;
+    member.coordinator.subscriptions().Written(subscriber);
+    scheduler.Settle();
+  }
+}
+
+Pod SimulatedCluster::Look(const std::string& name) {
+  return store_->GetPod(kNamespace, name).value();
+}
+
+std::vector<Event> SimulatedCluster::Log() {
+  std::vector<Event> log;
+  while (true) {
+    const auto page =
+        store_->ReadEvents(kNamespace, log.empty() ? Seq{} : log.back().seq, 100).value();
+    if (page.events.empty()) return log;
+    log.insert(log.end(), page.events.begin(), page.events.end());
+  }
+}
+
+std::vector<EventKind> SimulatedCluster::Kinds(Incarnation incarnation) {
+  std::vector<EventKind> kinds;
+  for (const Event& event : Log()) {
+    if (event.incarnation == incarnation) kinds.push_back(event.kind);
+  }
+  return kinds;
+}
+
+}  // namespace vigil

@@ -1,0 +1,127 @@
+// A cluster of real coordinators over the state engine in memory, in simulated time, with pods and
+// subscribers that a test speaks for.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "coordinator/coordinator.h"
+#include "store/memory/memory_database.h"
+#include "support/simulated_time.h"
+
+namespace vigil {
+
+// What a pod hears.
+class RecordedPodStream final : public PodStream {
+ public:
+  void Send(HostMessage message) override { heard.push_back(std::move(message)); }
+  void End(std::optional<Error> error) override {
+    if (!ended) reason = error ? std::string(error->reason) : "";
+    ended = true;
+  }
+
+  // The last message of a kind; null when none came.
+  template <typename Message>
+  const Message* Last() const {
+    for (auto message = heard.rbegin(); message != heard.rend(); ++message) {
+      if (const auto* found = std::get_if<Message>(&*message)) return found;
+    }
+    return nullptr;
+  }
+
+  std::vector<HostMessage> heard;
+  bool ended = false;
+  std::string reason;
+};
+
+// What a subscriber hears. It reads at once, or when the test says so.
+class RecordedSubscriberStream final : public SubscriberStream {
+ public:
+  void Write(const SubscriberMessage& message) override {
+    heard.push_back(message);
+    ++unread;
+  }
+  void End(std::optional<Error> error) override {
+    if (!ended) reason = error ? std::string(error->reason) : "";
+    ended = true;
+  }
+  void Cancel() override { ended = true; }
+
+  std::vector<Event> Events() const {
+    std::vector<Event> events;
+    for (const auto& message : heard) {
+      if (const auto* delivered = std::get_if<DeliveredEvents>(&message)) {
+        events.insert(events.end(), delivered->events->begin(), delivered->events->end());
+      }
+    }
+    return events;
+  }
+  std::optional<EndNotice> Ending() const {
+    const auto* end = heard.empty() ? nullptr : std::get_if<EndNotice>(&heard.back());
+    return end ? std::optional(*end) : std::nullopt;
+  }
+
+  std::vector<SubscriberMessage> heard;
+  int unread = 0;
+  bool ended = false;
+  std::string reason;
+};
+
+using PodHandle = std::shared_ptr<RecordedPodStream>;
+using SubscriberHandle = std::shared_ptr<RecordedSubscriberStream>;
+
+class SimulatedCluster {
+ public:
+  explicit SimulatedCluster(CoordinatorSettings settings = {}) : settings_(std::move(settings)) {}
+
+  // One coordinator with its own link to the shared engine.
+  class Member {
+   public:
+    Member(SimulatedCluster& cluster, uint64_t seed);
+
+    MemoryDatabase database;
+    SimulatedLane lane;
+    Coordinator coordinator;
+  };
+
+  // Adds a coordinator and lets it join.
+  Member& Add();
+
+  // The process is killed: its sessions end, and it never runs again.
+  void Kill(Member& member);
+
+  PodHandle Register(Member& member, const std::string& name, Profile profile,
+                     Duration wait_for_name = {}, const std::string& registration_id = "");
+  PodHandle Resume(Member& member, const Pod& pod, const std::string& token);
+  // One heartbeat; whether it was answered with a lease.
+  bool Beat(Member& member, const PodHandle& pod);
+  // The connection breaks.
+  void Break(Member& member, const PodHandle& pod);
+  // Beats every third of the default lease for as long.
+  void KeepAlive(Member& member, const std::vector<PodHandle>& pods, Duration duration);
+
+  SubscriberHandle Subscribe(Member& member, const SubscriptionStart& start);
+  // The subscriber reads all that was written to it, and what follows from that.
+  void Read(Member& member, const SubscriberHandle& subscriber);
+
+  Pod Look(const std::string& name);
+  std::vector<Event> Log();
+  std::vector<EventKind> Kinds(Incarnation incarnation);
+
+  SimulatedClock clock;
+  SimulatedScheduler scheduler{clock};
+  std::shared_ptr<memory::Engine> engine;
+
+ private:
+  const CoordinatorSettings settings_;
+  std::unique_ptr<MemoryDatabase> observer_;
+  std::unique_ptr<Store> store_;
+  std::vector<std::unique_ptr<Member>> members_;
+  uint64_t registrations_ = 0;
+};
+
+}  // namespace vigil

@@ -1,0 +1,185 @@
+// A subscriber's way through the log, in simulated time.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "coordinator/simulated_cluster.h"
+#include "core/errors.h"
+
+namespace vigil {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class SubscriptionsTest : public testing::Test {
+ protected:
+  // Makes `count` events.
+  void Happen(SimulatedCluster::Member& host, int count) {
+    for (int i = 0; i < count; ++i) {
+      cluster_.Register(host, "pod-" + std::to_string(++pods_), Profile::kStrict);
+    }
+  }
+
+  static void ExpectContiguous(const std::vector<Event>& events, uint64_t first, uint64_t last) {
+    ASSERT_EQ(events.size(), last - first + 1);
+    for (size_t i = 0; i < events.size(); ++i) EXPECT_EQ(events[i].seq.value, first + i);
+  }
+
+  Cursor At(uint64_t seq) { return {cluster_.engine ? history() : History{}, "default", {seq}}; }
+  History history() { return *host_->coordinator.event_log().history(); }
+
+  // Leases so long that silent pods make no events of their own.
+  static CoordinatorSettings Patient() {
+    CoordinatorSettings settings;
+    settings.timing.default_lease = seconds(60);
+    return settings;
+  }
+
+  SimulatedCluster cluster_{Patient()};
+  SimulatedCluster::Member* host_ = &cluster_.Add();
+  int pods_ = 0;
+};
+
+// P8: every event, in order, across the seam of replay and live.
+TEST_F(SubscriptionsTest, FromOldest_ReplaysThenFollows) {
+  Happen(*host_, 1200);
+  const auto subscriber = cluster_.Subscribe(*host_, FromOldest{});
+  cluster_.Read(*host_, subscriber);
+  ExpectContiguous(subscriber->Events(), 1, 1200);
+  Happen(*host_, 3);
+  cluster_.Read(*host_, subscriber);
+  ExpectContiguous(subscriber->Events(), 1, 1203);
+}
+
+// P8
+TEST_F(SubscriptionsTest, SlowReplay_MissesNothingThatHappensMeanwhile) {
+  Happen(*host_, 600);
+  const auto subscriber = cluster_.Subscribe(*host_, FromOldest{});
+  const auto live = cluster_.Subscribe(*host_, FromNow{});
+  Happen(*host_, 700);
+  cluster_.Read(*host_, live);
+  cluster_.Read(*host_, subscriber);
+  Happen(*host_, 1);
+  cluster_.Read(*host_, live);
+  cluster_.Read(*host_, subscriber);
+  ExpectContiguous(subscriber->Events(), 1, 1301);
+  ExpectContiguous(live->Events(), 601, 1301);
+}
+
+TEST_F(SubscriptionsTest, FromNow_TheSnapshotAndWhatFollows) {
+  Happen(*host_, 700);
+  const auto subscriber = cluster_.Subscribe(*host_, FromNow{});
+  cluster_.Read(*host_, subscriber);
+  ASSERT_EQ(subscriber->heard.size(), 2u);
+  const auto& first = std::get<SnapshotPart>(subscriber->heard[0]);
+  const auto& last = std::get<SnapshotPart>(subscriber->heard[1]);
+  EXPECT_EQ(first.pods.size() + last.pods.size(), 700u);
+  EXPECT_FALSE(first.cursor);
+  EXPECT_EQ(*last.cursor, At(700));
+  Happen(*host_, 1);
+  cluster_.Read(*host_, subscriber);
+  ExpectContiguous(subscriber->Events(), 701, 701);
+}
+
+// P8
+TEST_F(SubscriptionsTest, AfterCursor_ResumesRightThere) {
+  Happen(*host_, 10);
+  const auto subscriber = cluster_.Subscribe(*host_, At(4));
+  cluster_.Read(*host_, subscriber);
+  ExpectContiguous(subscriber->Events(), 5, 10);
+}
+
+// P8: whoever cannot be served from where it stands is told so.
+TEST_F(SubscriptionsTest, AfterCursor_OfALostHistoryHasExpired) {
+  Happen(*host_, 3);
+  Cursor foreign = At(1);
+  foreign.history.value += 1;
+  const auto lost = cluster_.Subscribe(*host_, foreign);
+  ASSERT_TRUE(lost->Ending());
+  EXPECT_EQ(lost->Ending()->reason, EndReason::kExpired);
+  const auto ahead = cluster_.Subscribe(*host_, At(4));
+  ASSERT_TRUE(ahead->Ending());
+  EXPECT_EQ(ahead->Ending()->reason, EndReason::kExpired);
+}
+
+// P8, P11: the queue is bounded, and its bound ends the subscription with a cursor to resume from.
+TEST_F(SubscriptionsTest, NeverReading_HasLagged) {
+  CoordinatorSettings settings;
+  settings.subscriber_queue = {10, 1 << 20};
+  SimulatedCluster cluster(settings);
+  auto& host = cluster.Add();
+  const auto subscriber = cluster.Subscribe(host, FromNow{});
+  cluster.Read(host, subscriber);
+  for (int i = 0; i < 20; ++i) cluster.Register(host, "p" + std::to_string(i), Profile::kStrict);
+  cluster.Read(host, subscriber);
+  ASSERT_TRUE(subscriber->Ending());
+  EXPECT_EQ(subscriber->Ending()->reason, EndReason::kLagged);
+  const Cursor resume = *subscriber->Ending()->cursor;
+  EXPECT_EQ(resume.seq, subscriber->Events().back().seq);
+  const auto again = cluster.Subscribe(host, resume);
+  cluster.Read(host, again);
+  ExpectContiguous(again->Events(), resume.seq.value + 1, 20);
+}
+
+// P11: one that does not read even that is cut off.
+TEST_F(SubscriptionsTest, NeverReading_IsCutOffInTheEnd) {
+  CoordinatorSettings settings;
+  settings.subscriber_queue = {1, 1 << 20};
+  SimulatedCluster cluster(settings);
+  auto& host = cluster.Add();
+  const auto subscriber = cluster.Subscribe(host, FromNow{});
+  cluster.Read(host, subscriber);
+  for (int i = 0; i < 5; ++i) cluster.Register(host, "p" + std::to_string(i), Profile::kStrict);
+  EXPECT_FALSE(subscriber->ended);
+  cluster.scheduler.Advance(seconds(11));
+  EXPECT_TRUE(subscriber->ended);
+}
+
+TEST_F(SubscriptionsTest, Silence_IsBrokenByThePosition) {
+  Happen(*host_, 2);
+  const auto subscriber = cluster_.Subscribe(*host_, At(2));
+  cluster_.scheduler.Advance(seconds(11));
+  cluster_.Read(*host_, subscriber);
+  ASSERT_FALSE(subscriber->heard.empty());
+  const auto& position = std::get<PositionNotice>(subscriber->heard.back());
+  EXPECT_EQ(position.cursor, At(2));
+  EXPECT_EQ(position.head, Seq{2});
+  EXPECT_LE(position.read_age, seconds(1));
+}
+
+TEST_F(SubscriptionsTest, DatabaseAway_ThePositionSaysThatTheLogIsNotRead) {
+  Happen(*host_, 2);
+  const auto subscriber = cluster_.Subscribe(*host_, At(2));
+  host_->database.SetAway(true);
+  for (int i = 0; i < 7; ++i) {
+    cluster_.scheduler.Advance(seconds(5));
+    cluster_.Read(*host_, subscriber);
+  }
+  EXPECT_GE(std::get<PositionNotice>(subscriber->heard.back()).read_age, seconds(25));
+}
+
+// P8: without any wake-up, the poll finds everything.
+TEST_F(SubscriptionsTest, WakeUpsLost_ThePollFindsEverything) {
+  auto& deaf = cluster_.Add();
+  deaf.database.SetDeaf(true);
+  const auto subscriber = cluster_.Subscribe(deaf, FromNow{});
+  cluster_.Read(deaf, subscriber);
+  Happen(*host_, 5);
+  cluster_.scheduler.Advance(seconds(2));
+  cluster_.Read(deaf, subscriber);
+  ExpectContiguous(subscriber->Events(), 1, 5);
+}
+
+TEST_F(SubscriptionsTest, Drain_EndsWithACursorToGoOnFrom) {
+  Happen(*host_, 2);
+  const auto subscriber = cluster_.Subscribe(*host_, FromOldest{});
+  cluster_.Read(*host_, subscriber);
+  host_->coordinator.Drain(milliseconds(1), [] {});
+  ASSERT_TRUE(subscriber->Ending());
+  EXPECT_EQ(subscriber->Ending()->reason, EndReason::kDraining);
+  EXPECT_EQ(subscriber->Ending()->cursor, At(2));
+  EXPECT_EQ(cluster_.Subscribe(*host_, FromNow{})->reason, reason::kDraining);
+}
+
+}  // namespace
+}  // namespace vigil
