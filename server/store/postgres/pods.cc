@@ -54,8 +54,6 @@ constexpr pg::Statement kPredecessorsWork{
     "   AND w.state = 'OWNED'"
     " ORDER BY w.key LIMIT $3"};
 
-// A session with a smaller number than the current one's is the late answer to a resume that the
-// pod has given up: it changes nothing.
 constexpr pg::Statement kResume{
     "resume",
     "WITH before AS MATERIALIZED ("
@@ -66,7 +64,7 @@ constexpr pg::Statement kResume{
     "         coordinator = $4, session = $5"
     "    FROM before"
     "   WHERE pod.incarnation = before.incarnation AND before.session_token = $3"
-    "     AND before.state IN ('ALIVE', 'SUSPECT') AND before.session <= $5"
+    "     AND before.state IN ('ALIVE', 'SUSPECT')"
     "  RETURNING pod.*),"
     " taken AS ("
     "  INSERT INTO vigil.taken_sessions (coordinator, session)"
@@ -81,8 +79,7 @@ constexpr pg::Statement kResume{
     "         LATERAL (VALUES ('POD_REFUTED', 1, before.state = 'SUSPECT'),"
     "                         ('POD_MOVED', 2, before.coordinator <> $4))"
     "           AS told(kind, position, happened)"
-    "   WHERE told.happened)," VIGIL_APPEND_NEWS
-    "SELECT session_token = $3, EXISTS (SELECT FROM changed), " VIGIL_POD_COLUMNS
+    "   WHERE told.happened)," VIGIL_APPEND_NEWS "SELECT session_token = $3, " VIGIL_POD_COLUMNS
     "  FROM (SELECT * FROM changed"
     "        UNION ALL SELECT * FROM before WHERE NOT EXISTS (SELECT FROM changed)) AS now"};
 
@@ -164,11 +161,9 @@ Result<Pod> PostgresStore::Resume(const ResumePod& pod) {
   if (rows->empty()) return Fail(PodNotFound(std::to_string(pod.incarnation.value)));
   pg::Row row = (*rows)[0];
   const bool token_is_right = row.Bool();
-  const bool changed = row.Bool();
   Pod now = PodFrom(row);
   if (!token_is_right) return Fail(SessionTokenInvalid(pod.incarnation));
   if (!now.living()) return Fail(IncarnationEnded(now.incarnation, now.state, now.cause));
-  if (!changed) return Fail(SessionTaken(now.session));
   return now;
 }
 
