@@ -98,12 +98,13 @@ void LeaseKeeper::OnHosted(StreamId stream, Time now, LeaseTerms terms) {
   const Time sent = attempt_->sent;
   attempt_.reset();
   if (host_) AbandonHost();
+  // A coordinator that takes the pod in and drops it again and again must not be asked without rest.
+  host_proved_ = !registered_;
   registered_ = true;
   terms_ = terms;
   host_ = Host{stream};
   host_address_ = (next_address_ + options_.addresses - 1) % options_.addresses;
   unwilling_ = Unwilling::kNo;
-  host_proved_ = false;
   if (leaving_) return SendLeave(now);
 
   // A registration that waited for its name may be answered when the lease that it grants has

@@ -196,7 +196,8 @@ class LeaseKeeper {
   std::size_t failed_in_round_ = 0;
   unsigned failed_rounds_ = 0;
   Unwilling unwilling_ = Unwilling::kNo;
-  // The host has answered a heartbeat with a lease, so that losing it begins a new round at once.
+  // The host took the registration or has answered a heartbeat with a lease, so that losing it
+  // begins a new round at once.
   bool host_proved_ = false;
   // How often in a row the host was silent although the others sent the pod back to it.
   unsigned silences_ = 0;

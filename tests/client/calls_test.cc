@@ -1,0 +1,156 @@
+// Single calls: which coordinator is asked, what may be repeated, and what an error says.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "client/scripted_coordinator.h"
+#include "vigil/client.h"
+#include "vigil/work.h"
+
+namespace vigil::client {
+namespace {
+
+using std::chrono::milliseconds;
+
+class CallsTest : public ::testing::Test {
+ protected:
+  Client Connect(std::initializer_list<ScriptedCoordinator*> coordinators,
+                 Client::Options options = {}) {
+    options.spread = false;
+    for (const auto* coordinator : coordinators)
+      options.addresses.push_back(coordinator->address());
+    return *Client::Create(std::move(options));
+  }
+
+  std::uint64_t RegisterPod(const std::string& name) {
+    v1::Register request;
+    request.set_name(name);
+    request.set_registration_id("id-of-" + name);
+    return cluster_.Register(request, 1).incarnation();
+  }
+
+  void Refuse(ScriptedCoordinator& coordinator, grpc::Status status) {
+    coordinator.Change([&](auto& script) {
+      script.refuse_call = [status](const std::string&) { return status; };
+    });
+  }
+
+  Cluster cluster_;
+  ScriptedCoordinator a_{cluster_, 1};
+  ScriptedCoordinator b_{cluster_, 2};
+};
+
+TEST_F(CallsTest, Create_RefusesOptionsThatMakeNoSense) {
+  EXPECT_EQ(Client::Create({}).error().code, Code::kInvalidArgument);
+  EXPECT_EQ(Client::Create({.addresses = {"a:1", ""}}).error().code, Code::kInvalidArgument);
+  EXPECT_EQ(Client::Create({.addresses = {"a:1"}, .call_timeout = Duration(0)}).error().code,
+            Code::kInvalidArgument);
+}
+
+TEST_F(CallsTest, Call_GoesOnToTheNextCoordinator) {
+  RegisterPod("web-1");
+  const Client client = Connect({&a_, &b_});
+  a_.Kill();
+  ASSERT_TRUE(client.GetPod("default", "web-1"));
+  EXPECT_EQ(b_.CallsOf("GetPod"), 1);
+}
+
+TEST_F(CallsTest, Call_StaysWithTheCoordinatorThatAnswered) {
+  RegisterPod("web-1");
+  const Client client = Connect({&a_, &b_});
+  Refuse(a_, Refusal(grpc::StatusCode::UNAVAILABLE, v1::ERROR_REASON_DRAINING, "draining"));
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(client.GetPod("default", "web-1"));
+  EXPECT_EQ(a_.CallsOf("GetPod"), 1);
+  EXPECT_EQ(b_.CallsOf("GetPod"), 3);
+}
+
+TEST_F(CallsTest, Call_ARefusalIsReturnedAtOnceWithReasonAndHint) {
+  const Client client = Connect({&a_, &b_});
+  const auto pod = client.GetPod("default", "nobody");
+  ASSERT_FALSE(pod);
+  EXPECT_EQ(pod.error().code, Code::kNotFound);
+  EXPECT_EQ(pod.error().reason, Reason::kPodNotFound);
+  EXPECT_EQ(pod.error().hint, "do something else");
+  EXPECT_EQ(a_.CallsOf("GetPod") + b_.CallsOf("GetPod"), 1);
+}
+
+TEST_F(CallsTest, Call_GivesUpAfterTwoRounds) {
+  const Client client = Connect({&a_, &b_});
+  for (auto* coordinator : {&a_, &b_}) {
+    Refuse(*coordinator,
+           Refusal(grpc::StatusCode::UNAVAILABLE, v1::ERROR_REASON_DATABASE_UNAVAILABLE, "away"));
+  }
+  EXPECT_EQ(client.GetPod("default", "web-1").error().reason, Reason::kDatabaseUnavailable);
+  EXPECT_EQ(a_.CallsOf("GetPod"), 2);
+  EXPECT_EQ(b_.CallsOf("GetPod"), 2);
+}
+
+TEST_F(CallsTest, Call_IsBoundedByItsTimeout) {
+  const Client client =
+      Connect({&a_}, {.call_timeout = milliseconds(300), .attempt_timeout = milliseconds(200)});
+  a_.Change([this](auto& script) {
+    script.refuse_call = [this](const std::string&) {
+      cluster_.EventsAfter(100, milliseconds(1000));
+      return grpc::Status::OK;
+    };
+  });
+  const Time begin = BootClock::now();
+  EXPECT_EQ(client.GetPod("default", "web-1").error().code, Code::kDeadlineExceeded);
+  EXPECT_LT(BootClock::now() - begin, milliseconds(900));
+}
+
+TEST_F(CallsTest, Call_AnUnknownReasonKeepsItsName) {
+  Refuse(a_,
+         Refusal(grpc::StatusCode::FAILED_PRECONDITION, static_cast<v1::ErrorReason>(999), "new"));
+  const auto pod = Connect({&a_}).GetPod("default", "web-1");
+  EXPECT_EQ(pod.error().reason, Reason::kUnrecognized);
+  EXPECT_EQ(pod.error().metadata.at("reason"), "FROM_THE_FUTURE");
+}
+
+TEST_F(CallsTest, Work_StartClaimCompleteWithFences) {  // P5
+  const Incarnation first(RegisterPod("one"));
+  const Incarnation second(RegisterPod("two"));
+  const Work work(Connect({&a_, &b_}), "default");
+  const auto started = work.Start(first, "k", "payload");
+  ASSERT_TRUE(started);
+  EXPECT_EQ(started->outcome, StartOutcome::kStarted);
+  EXPECT_EQ(started->item.payload, "payload");
+  EXPECT_EQ(work.Start(second, "k")->outcome, StartOutcome::kOwned);
+  EXPECT_EQ(work.Claim(second, "k", first, Fence(1)).error().reason, Reason::kOwnerAlive);
+
+  cluster_.End(first.value(), v1::POD_STATE_DEAD);
+  const auto claimed = work.Claim(second, "k", first, Fence(1));
+  ASSERT_TRUE(claimed);
+  EXPECT_EQ(claimed->outcome, ClaimOutcome::kClaimed);
+  EXPECT_EQ(claimed->item.fence, Fence(2));
+  EXPECT_EQ(work.Claim(Incarnation(99), "k", first, Fence(1))->outcome, ClaimOutcome::kLost);
+
+  const auto stale = work.Complete(first, "k", Fence(1));
+  ASSERT_FALSE(stale);
+  EXPECT_EQ(stale.error().reason, Reason::kFenced);
+  EXPECT_EQ(stale.error().metadata.at("fence"), "2");
+  EXPECT_EQ(work.Complete(second, "k", Fence(2), "done")->result, "done");
+}
+
+TEST_F(CallsTest, ClaimOrphans_IsNotRepeatedWhenItsAnswerIsLost) {
+  const Work work(Connect({&a_, &b_}), "default");
+  Refuse(a_, {grpc::StatusCode::UNAVAILABLE, "the connection broke"});
+  const auto claimed = work.ClaimOrphans(Incarnation(1));
+  ASSERT_FALSE(claimed);
+  EXPECT_EQ(claimed.error().reason, Reason::kOutcomeUnknown);
+  EXPECT_EQ(b_.CallsOf("ClaimOrphans"), 0);
+}
+
+TEST_F(CallsTest, ClaimOrphans_GoesOnWhenNothingWasSentOrChanged) {
+  {
+    const Work work(Connect({&a_, &b_}), "default");
+    Refuse(a_, Refusal(grpc::StatusCode::UNAVAILABLE, v1::ERROR_REASON_DRAINING, "draining"));
+    EXPECT_TRUE(work.ClaimOrphans(Incarnation(1)));
+  }
+  a_.Kill();
+  const Work work(Connect({&a_, &b_}, {.attempt_timeout = milliseconds(300)}), "default");
+  EXPECT_TRUE(work.ClaimOrphans(Incarnation(1)));
+  EXPECT_EQ(b_.CallsOf("ClaimOrphans"), 2);
+}
+
+}  // namespace
+}  // namespace vigil::client
