@@ -3,7 +3,6 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <map>
 #include <memory>
 #include <random>
 
@@ -18,7 +17,7 @@ namespace {
 
 struct RunArguments {
   RunOptions run;
-  Profile profile = Profile::kDefault;
+  std::string profile = "strict";
   bool random_name = false;
 };
 
@@ -41,7 +40,8 @@ int Run(const Context& context, RunArguments arguments) {
          {}});
   }
   run.pod.ns = context.ns;
-  run.pod.profile = arguments.profile;
+  run.pod.profile =
+      CLI::detail::to_lower(arguments.profile) == "fast" ? Profile::kFast : Profile::kStrict;
   run.json = context.json();
   BlockSignals();
   const auto watcher = Watcher::Fork();  // before the client starts a thread
@@ -95,13 +95,12 @@ void AddRunCommand(CLI::App& app, Context& context) {
   run->add_option("--work", arguments->run.key, "The key of the work item")->required();
   run->add_option("--payload", arguments->run.payload,
                   "What whoever runs the item needs, if this pod is the first to start it");
-  const std::map<std::string, Profile> profiles = {{"strict", Profile::kStrict},
-                                                   {"fast", Profile::kFast}};
   run->add_option("--profile", arguments->profile,
                   "strict: nobody takes over before this pod's lease has ended. fast: as soon as "
-                  "its connection breaks; the "
-                  "fence protects the work")
-      ->transform(CLI::CheckedTransformer(profiles, CLI::ignore_case));
+                  "its connection breaks; "
+                  "the fence protects the work")
+      ->check(CLI::IsMember({"strict", "fast"}, CLI::ignore_case))
+      ->capture_default_str();
   AddDuration(
       *run, "--lease", pod.lease,
       "How long the pod may believe itself alive without an answer: 500ms to 60s; 3s by default");

@@ -21,9 +21,10 @@ grpc::Status Refusal(grpc::StatusCode code, v1::ErrorReason reason, const std::s
 }
 
 Cluster::Cluster() {
-  terms.mutable_lease()->set_nanos(900'000'000);
-  terms.mutable_heartbeat_interval()->set_nanos(300'000'000);
-  terms.mutable_stop_margin()->set_nanos(200'000'000);
+  terms.mutable_lease()->set_seconds(2);
+  terms.mutable_lease()->set_nanos(400'000'000);
+  terms.mutable_heartbeat_interval()->set_nanos(800'000'000);
+  terms.mutable_stop_margin()->set_nanos(400'000'000);
 }
 
 v1::Pod Cluster::Register(const v1::Register& request, std::uint64_t coordinator) {

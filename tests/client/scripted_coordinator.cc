@@ -237,8 +237,12 @@ grpc::Status ScriptedCoordinator::HostSession(grpc::ServerContext& context, Stre
     context.TryCancel();
     return grpc::Status::CANCELLED;
   }
-  stream.Write(response);
-  const Listed listed(mutex_, streams_, &stream);
+  const Listed listed(mutex_, streams_,
+                      &stream);  // first, so that whoever is hosted can be told something
+  {
+    std::lock_guard lock(mutex_);
+    stream.Write(response);
+  }
   return Converse(stream, incarnation);
 }
 
