@@ -1,0 +1,54 @@
+// Whoever follows the event log sees all of it.
+#include <csignal>
+
+#include "scenario.h"
+
+namespace vigil {
+namespace {
+
+using client::EventKind;
+
+// P4, P8
+TEST_F(Scenario, EverySubscriber_SeesTheSameEventsInOrder) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster());
+  std::vector<client::Client> clients;
+  std::vector<std::unique_ptr<LogFollower>> followers;
+  for (int place = 0; place < cluster().size(); ++place) {
+    auto connected = cluster().Connect(place);
+    ASSERT_TRUE(connected);
+    followers.push_back(std::make_unique<LogFollower>(*connected, "default"));
+  }
+  ReportingProcess& killed =
+      Run({.pod = "killed", .work = "item", .command = Counting(), .first = 1});
+  Expect(killed, "running");
+  ReportingProcess& survivor =
+      Run({.pod = "survivor", .work = "item", .command = Counting(), .first = 0});
+  Expect(survivor, "standing_by");
+  // One that knows the past as a snapshot only.
+  LogFollower late(client(), "default", client::FromNow{});
+  ASSERT_TRUE(late.AwaitStart(kPatience));
+  EXPECT_EQ(late.Snapshot().size(), 2U);
+
+  killed.process().Signal(SIGKILL);
+  ExpectEvent("the item was claimed", Claimed("item"));
+  cluster().coordinator(0).Signal(SIGKILL);  // with a pod, and with subscribers
+  ExpectEvent("survivor moved", Of(EventKind::kPodMoved, "survivor"));
+  survivor.process().Signal(SIGTERM);
+  const auto last = ExpectEvent("survivor left", Of(EventKind::kPodLeft, "survivor"));
+
+  const auto events = log().Events();
+  for (const auto& follower : followers) {
+    ASSERT_TRUE(follower->AwaitSeq(last.event.seq, kPatience));
+    const auto seen = follower->Events();
+    EXPECT_EQ(FindGap(seen), "");
+    EXPECT_EQ(seen.front().seq.value(), 1U);
+    EXPECT_EQ(seen.size(), events.size());
+  }
+  ASSERT_TRUE(late.AwaitSeq(last.event.seq, kPatience));
+  EXPECT_EQ(FindGap(late.Events()), "");
+  EXPECT_EQ(late.Count(Of(EventKind::kPodRegistered)), 0U);
+  EXPECT_EQ(late.Count(Of(EventKind::kPodDied, "killed")), 1U);
+}
+
+}  // namespace
+}  // namespace vigil

@@ -1,0 +1,10 @@
+// The scenarios, and the pods that play in them.
+#include <gmock/gmock.h>
+
+#include "scripted_pod.h"
+
+int main(int argc, char** argv) {
+  if (const auto exit_code = vigil::PlayIfAsked(argc, argv)) return *exit_code;
+  ::testing::InitGoogleMock(&argc, argv);
+  return RUN_ALL_TESTS();
+}

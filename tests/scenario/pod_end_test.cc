@@ -1,0 +1,153 @@
+// How the life of one pod ends, and what that means for its work.
+#include <csignal>
+
+#include "scenario.h"
+
+namespace vigil {
+namespace {
+
+using client::EventKind;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::AnyOf;
+
+// L of the pods whose bound is checked, and what the design adds to it: the clocks' rates (1 %) and
+// half a second for the verdict to be made and heard.
+constexpr auto kLease = seconds(2);
+constexpr auto kLongestStrictDeath = kLease + kLease / 100 + milliseconds(500);
+// FAST: strong evidence is a verdict at once; even weak evidence has only this grace.
+constexpr auto kFastGrace = seconds(3);
+
+// P2, P3, P5, P6
+TEST_F(Scenario, FastPodKilled_OneSurvivorGoesOnWithItsWork) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster());
+  ReportingProcess& first = Run({.pod = "first", .work = "item", .command = Counting()});
+  const auto incarnation = ExpectRegistered(first);
+  const uint64_t fence = Expect(first, "started").Number("fence");
+  const auto command = static_cast<pid_t>(Expect(first, "running").Number("pid"));
+  ReportingProcess& second = Run({.pod = "second", .work = "item", .command = Counting()});
+  ReportingProcess& third = Run({.pod = "third", .work = "item", .command = Counting()});
+  Expect(second, "standing_by");
+  Expect(third, "standing_by");
+
+  const Instant killed = Now();
+  first.process().Signal(SIGKILL);
+
+  const auto died = ExpectEvent("first died", Of(EventKind::kPodDied, "first"));
+  EXPECT_EQ(died.event.incarnation, incarnation);
+  EXPECT_EQ(died.event.cause, client::Cause::kStreamEnded);
+  EXPECT_EQ(died.event.orphans, 1U);
+  EXPECT_LE(died.at - killed, kFastGrace);
+  const auto claimed = ExpectEvent("the item was claimed", Claimed("item"));
+  EXPECT_GT(claimed.event.seq, died.event.seq);
+  EXPECT_EQ(claimed.event.previous_owner, incarnation);
+  EXPECT_EQ(claimed.event.fence.value(), fence + 1);
+  EXPECT_THAT(claimed.event.pod_name, AnyOf("second", "third"));
+  EXPECT_TRUE(AwaitGone(command, kPatience));
+
+  const bool second_won = claimed.event.pod_name == "second";
+  ReportingProcess& winner = second_won ? second : third;
+  ReportingProcess& loser = second_won ? third : second;
+  EXPECT_EQ(Expect(winner, "claimed").Number("fence"), fence + 1);
+  ExpectCounting(winner, "item", fence + 1);
+  Expect(loser, "standing_by",
+         [&](const Report& report) { return report.Number("fence") == fence + 1; });
+  EXPECT_EQ(log().Count(Claimed("item")), 1U);
+  EXPECT_EQ(log().Count(Of(EventKind::kPodDied)), 1U);
+}
+
+// P2, P7
+TEST_F(Scenario, StrictPodKilled_DiesWhenItsLeaseHasEndedAndSoonAfter) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster());
+  ReportingProcess& pod = Play({.name = "strict",
+                                .strict = true,
+                                .lease_ms = static_cast<int>(milliseconds(kLease).count()),
+                                .items = 1});
+  Expect(pod, "ready");
+  ReportingProcess& survivor = Run({.pod = "survivor", .work = "item-00", .command = Counting()});
+  Expect(survivor, "standing_by");
+
+  const Instant killed = Now();
+  pod.process().Signal(SIGKILL);
+
+  const auto suspected = ExpectEvent("suspected", Of(EventKind::kPodSuspected, "strict"));
+  const auto died = ExpectEvent("died", Of(EventKind::kPodDied, "strict"));
+  const auto leases = pod.Reports("lease");
+  ASSERT_FALSE(leases.empty());
+  const Instant lease_until = leases.back().At("until_ns");
+  EXPECT_LT(suspected.at, lease_until);
+  EXPECT_GE(died.at, lease_until);
+  EXPECT_LE(died.at - killed, kLongestStrictDeath);
+  EXPECT_EQ(died.event.cause, client::Cause::kStreamEnded);
+  ExpectEvent("the item was claimed", Claimed("item-00"));
+  ExpectCounting(survivor, "item-00", 2);
+}
+
+// P7: what cannot run cannot stop its work, so the watcher does.
+TEST_F(Scenario, StrictPodFrozen_ItsCommandIsGoneBeforeItsDeathIsVisible) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster());
+  ReportingProcess& pod = Run(
+      {.pod = "frozen", .work = "item", .profile = "strict", .lease = "2s", .command = Counting()});
+  const auto command = static_cast<pid_t>(Expect(pod, "running").Number("pid"));
+
+  const Instant frozen = Now();
+  pod.process().Signal(SIGSTOP);
+
+  const auto died = ExpectEvent("frozen died", Of(EventKind::kPodDied, "frozen"));
+  EXPECT_TRUE(AwaitGone(command, Duration::zero()));
+  EXPECT_LE(died.at - frozen, kLongestStrictDeath);
+  EXPECT_EQ(died.event.cause, client::Cause::kHeartbeatsStopped);
+
+  pod.process().Signal(SIGCONT);
+  Expect(pod, "lost");
+  EXPECT_EQ(pod.process().AwaitEnd(kPatience), 120);
+}
+
+// P5
+TEST_F(Scenario, PodTerminated_LeavesWhenItsCommandHasStopped) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster());
+  const std::vector<std::string> slow_to_stop = {
+      "/bin/sh", "-c", "trap 'sleep 0.3; echo stopped; exit 0' TERM; while :; do sleep 0.05; done"};
+  ReportingProcess& first =
+      Run({.pod = "first", .work = "item", .profile = "strict", .command = slow_to_stop});
+  const auto command = static_cast<pid_t>(Expect(first, "running").Number("pid"));
+  ReportingProcess& second = Run({.pod = "second", .work = "item", .command = Counting()});
+  Expect(second, "standing_by");
+
+  first.process().Signal(SIGTERM);
+
+  const auto released = ExpectEvent("released", Of(EventKind::kWorkReleased, "first"));
+  EXPECT_TRUE(AwaitGone(command, Duration::zero()));
+  const auto left = ExpectEvent("first left", Of(EventKind::kPodLeft, "first"));
+  EXPECT_GT(left.event.seq, released.event.seq);
+  EXPECT_EQ(first.process().AwaitEnd(kPatience), 128 + SIGTERM);
+  const Report exited = Expect(first, "exited");
+  EXPECT_EQ(exited.Number("code"), 0U);  // it stopped by itself, and was not killed
+
+  ExpectEvent("the item was claimed", Claimed("item"));
+  EXPECT_GT(Expect(second, "claimed").At(), exited.At());
+  ExpectCounting(second, "item", Item("item").fence.value());
+  EXPECT_EQ(log().Count(Of(EventKind::kPodDied)), 0U);
+}
+
+TEST_F(Scenario, RunKilled_TakesItsCommandAndItsChildrenDown) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster({.coordinators = 1}));
+  ReportingProcess& pod =
+      Run({.pod = "pod",
+           .work = "item",
+           .command = {"/bin/sh", "-c", "sleep 1000 & echo \"grandchild $!\"; wait"}});
+  const auto command = static_cast<pid_t>(Expect(pod, "running").Number("pid"));
+  const auto line = pod.process().AwaitLine(
+      [](const Process::Line& candidate) { return candidate.text.starts_with("grandchild "); },
+      kPatience);
+  ASSERT_TRUE(line);
+  const pid_t grandchild = std::stoi(line->text.substr(line->text.find(' ')));
+
+  pod.process().Signal(SIGKILL);
+
+  EXPECT_TRUE(AwaitGone(command, kPatience));
+  EXPECT_TRUE(AwaitGone(grandchild, kPatience));
+}
+
+}  // namespace
+}  // namespace vigil

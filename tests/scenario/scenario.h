@@ -1,0 +1,70 @@
+// What every scenario has: a cluster of real processes, pods that run in it, and a subscriber that
+// watches from the first event on.
+#pragma once
+
+#include <gmock/gmock.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "scripted_pod.h"
+#include "support/log_follower.h"
+#include "support/reporting_process.h"
+#include "support/vigil_cluster.h"
+#include "vigil/work.h"
+
+namespace vigil {
+
+// How long to wait for what should come at once, on a machine that has much else to do. No
+// promise is checked with it.
+inline constexpr auto kPatience = std::chrono::seconds(20);
+
+// What a command of `vigil run` does: it prints its item's key, its fence and a growing number,
+// again and again.
+std::vector<std::string> Counting();
+
+// Every scenario ends with a look at its event log: whatever happened, it is contiguous, and a
+// subscriber that comes late gets the same.   (P4, P8)
+class Scenario : public ::testing::Test {
+ protected:
+  // Fails the test when it cannot.
+  void StartCluster(VigilCluster::Options options = {});
+  void TearDown() override;
+
+  VigilCluster& cluster() { return *cluster_; }
+  LogFollower& log() { return *log_; }
+  const client::Client& client() const { return *client_; }
+
+  // A pod that the scenario owns; a test without its programs ends here.
+  ReportingProcess& Run(RunOptions options);
+  ReportingProcess& Play(PodScript script);
+
+  // --- Waiting for what must come; a failure when it does not.
+  Report Expect(ReportingProcess& pod, const std::string& event,
+                const ReportingProcess::Match& matches = nullptr);
+  LogFollower::Seen ExpectEvent(const std::string& what, const LogFollower::Match& matches,
+                                Duration within = kPatience);
+  // Waits until the pod has registered; returns its incarnation.
+  client::Incarnation ExpectRegistered(ReportingProcess& pod);
+  // Waits until the command of the pod prints a number for this fence.
+  void ExpectCounting(ReportingProcess& pod, const std::string& key, uint64_t fence);
+
+  // --- As the coordinators tell it now.
+  client::WorkItem Item(const std::string& key);
+  client::Pod PodNamed(const std::string& name);
+  // Every item as "key owner fence", to compare before and after.
+  std::vector<std::string> Owners();
+  // Every living pod as "name incarnation".
+  std::vector<std::string> Living();
+
+ private:
+  ReportingProcess& Keep(Result<std::unique_ptr<ReportingProcess>> pod);
+
+  std::unique_ptr<VigilCluster> cluster_;
+  std::optional<client::Client> client_;
+  std::unique_ptr<LogFollower> log_;
+  std::vector<std::unique_ptr<ReportingProcess>> pods_;
+};
+
+}  // namespace vigil

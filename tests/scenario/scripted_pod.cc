@@ -1,0 +1,158 @@
+#include "scripted_pod.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string_view>
+#include <utility>
+
+#include "vigil/client.h"
+#include "vigil/pod_session.h"
+#include "vigil/subscription.h"
+#include "vigil/work.h"
+
+namespace vigil {
+namespace {
+
+constexpr std::string_view kMode = "--as-pod";
+// How often the lease is looked at: what it has grown by in between goes unreported.
+constexpr int kLookMilliseconds = 2;
+constexpr uint32_t kClaimsAtOnce = 3;
+
+// One write a line, so that threads do not tear each other's.
+void Say(std::string_view event, Json fields = Json::object()) {
+  fields["event"] = event;
+  fields["at_ns"] = Now().time_since_epoch().count();
+  const std::string line = fields.dump() + "\n";
+  [[maybe_unused]] const ssize_t size = write(STDOUT_FILENO, line.data(), line.size());
+}
+
+int Fail(const client::Error& error) {
+  Say("failed", {{"message", client::Describe(error)}});
+  return 1;
+}
+
+std::string KeyOf(int item) {
+  char key[16];
+  std::snprintf(key, sizeof key, "item-%02d", item);
+  return key;
+}
+
+Json ToJson(const client::WorkItem& item) {
+  return {{"key", item.key}, {"owner", item.owner.value()}, {"fence", item.fence.value()}};
+}
+
+class ScriptedPod {
+ public:
+  ScriptedPod(const client::Client& client, const Json& script, int signals)
+      : client_(client),
+        script_(script),
+        signals_(signals),
+        work_(client, script.at("ns")),
+        session_(client, {.ns = script.at("ns"),
+                          .name = script.at("name"),
+                          .profile = script.at("strict").get<bool>() ? client::Profile::kStrict
+                                                                     : client::Profile::kFast,
+                          .lease = std::chrono::milliseconds(script.at("lease_ms").get<int>()),
+                          .wait_for_name = std::chrono::seconds(60)}) {}
+
+  int Play() {
+    const auto registration = session_.AwaitRegistration();
+    if (!registration) return Fail(registration.error());
+    self_ = registration->pod.incarnation;
+    Json predecessors = Json::array();
+    for (const auto& item : registration->predecessors_work) predecessors.push_back(ToJson(item));
+    Say("registered", {{"incarnation", self_.value()}, {"predecessors", predecessors}});
+    for (int i = 0; i < script_.at("items").get<int>(); ++i) {
+      const auto started = work_.Start(self_, KeyOf(i));
+      if (!started) return Fail(started.error());
+      Say("started", ToJson(started->item));
+    }
+    if (script_.at("claims").get<bool>()) {
+      Follow();  // is ready with its first snapshot
+    } else {
+      Say("ready");
+    }
+    return Live();
+  }
+
+ private:
+  void Follow() {
+    subscription_.emplace(
+        client_, client::Subscription::Options{.ns = script_.at("ns"), .retry_first = true},
+        client::Subscription::Callbacks{
+            .on_snapshot = [](std::span<const client::Pod>,
+                              const client::Cursor&) { Say("ready"); },
+            .on_events =
+                [this](std::span<const client::Event> events, const client::Cursor&) {
+                  for (const client::Event& event : events) {
+                    if (event.kind == client::EventKind::kPodDied) ClaimAll();
+                  }
+                }});
+  }
+
+  void ClaimAll() const {
+    for (;;) {
+      const auto claimed = work_.ClaimOrphans(self_, kClaimsAtOnce);
+      if (!claimed) {
+        Fail(claimed.error());
+        return;
+      }
+      for (const auto& item : *claimed) Say("claimed", ToJson(item));
+      if (claimed->empty()) return Say("dry");
+    }
+  }
+
+  int Live() {
+    client::Time reported{};
+    pollfd entry{signals_, POLLIN, 0};
+    while (poll(&entry, 1, kLookMilliseconds) == 0) {
+      const client::Standing standing = session_.standing();
+      if (!standing.alive()) {
+        Say("lost");
+        return 1;
+      }
+      if (standing.lease_until != std::exchange(reported, standing.lease_until)) {
+        Say("lease", {{"until_ns", reported.time_since_epoch().count()}});
+      }
+    }
+    const auto left = session_.Leave();
+    return left ? 0 : Fail(left.error());
+  }
+
+  const client::Client& client_;
+  const Json& script_;
+  const int signals_;
+  const client::Work work_;
+  client::PodSession session_;
+  client::Incarnation self_;
+  std::optional<client::Subscription> subscription_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ReportingProcess>> RunScriptedPod(const PodScript& script) {
+  const Json json{{"addresses", script.addresses}, {"ns", script.ns},
+                  {"name", script.name},           {"strict", script.strict},
+                  {"lease_ms", script.lease_ms},   {"items", script.items},
+                  {"claims", script.claims}};
+  return ReportingProcess::Spawn({.command = {"/proc/self/exe", std::string(kMode), json.dump()}});
+}
+
+std::optional<int> PlayIfAsked(int argc, char** argv) {
+  if (argc != 3 || argv[1] != kMode) return std::nullopt;
+  sigset_t termination;
+  sigemptyset(&termination);
+  sigaddset(&termination, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &termination, nullptr);  // before there is a second thread
+  const int signals = signalfd(-1, &termination, SFD_CLOEXEC);
+  const Json script = Json::parse(argv[2]);
+  const auto client = client::Client::Create({.addresses = script.at("addresses")});
+  if (!client) return Fail(client.error());
+  return ScriptedPod(*client, script, signals).Play();
+}
+
+}  // namespace vigil

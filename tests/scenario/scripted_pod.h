@@ -1,0 +1,37 @@
+// A pod that does what `vigil run` does not: the test's own binary, in another mode.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "support/reporting_process.h"
+
+namespace vigil {
+
+// It registers, does this, and lives until it is killed or, by SIGTERM, leaves.
+//
+// It reports `registered` (incarnation, predecessors: a list of key, owner and fence), `lease`
+// (until_ns) whenever its lease has grown, `started` (key, fence) for each item, `ready` when all
+// of the below is done or begun, `claimed` (key, fence) for each orphan, `dry` when a round of
+// claims found no more, and `lost`.
+struct PodScript {
+  std::vector<std::string> addresses;
+  std::string ns = "default";
+  std::string name;
+  bool strict = false;
+  int lease_ms = 3000;
+  // How many items to start: item-00, item-01, ...
+  int items = 0;
+  // Whether to claim orphans, a few at a time, whenever a pod has ended.
+  bool claims = false;
+};
+
+Result<std::unique_ptr<ReportingProcess>> RunScriptedPod(const PodScript& script);
+
+// In main: the exit code, if this process was started to play a script.
+std::optional<int> PlayIfAsked(int argc, char** argv);
+
+}  // namespace vigil

@@ -1,0 +1,70 @@
+// An event log as one subscriber sees it, kept for a test to look at.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "vigil/client.h"
+#include "vigil/event.h"
+#include "vigil/subscription.h"
+
+namespace vigil {
+
+// Owns a subscription. Thread safety: everything may be called from any thread.
+class LogFollower {
+ public:
+  struct Seen {
+    client::Event event;
+    // When it arrived.
+    Instant at;
+  };
+
+  LogFollower(const client::Client& client, std::string ns,
+              client::SubscriptionStart start = client::FromOldest{});
+  LogFollower(const LogFollower&) = delete;
+  LogFollower& operator=(const LogFollower&) = delete;
+
+  // Waits for the first message, or for the end. True when it was a message.
+  bool AwaitStart(Duration within);
+
+  // The first event that matches, as soon as it is there. Nothing when there was none within this
+  // time.
+  using Match = std::function<bool(const client::Event&)>;
+  std::optional<Seen> Await(const Match& matches, Duration within);
+  // Waits for the event with this number.
+  bool AwaitSeq(client::Seq seq, Duration within);
+
+  std::vector<client::Event> Events() const;
+  size_t Count(const Match& matches) const;
+  std::vector<client::Pod> Snapshot() const;
+  std::optional<client::Error> ended() const;
+
+ private:
+  void Change(const std::function<void()>& change);
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  // Guarded by mutex_.
+  bool started_ = false;
+  std::vector<client::Pod> snapshot_;
+  std::vector<Seen> seen_;
+  std::optional<client::Error> ended_;
+
+  client::Subscription subscription_;  // last: its callbacks use everything above
+};
+
+// What to wait for.
+LogFollower::Match Of(client::EventKind kind);
+LogFollower::Match Of(client::EventKind kind, std::string pod_name);
+LogFollower::Match Of(client::EventKind kind, client::Incarnation incarnation);
+LogFollower::Match Claimed(std::string work_key);
+
+// Empty when every number is that of the event before it plus one; else what is wrong.   (P4, P8)
+std::string FindGap(const std::vector<client::Event>& events);
+
+}  // namespace vigil
