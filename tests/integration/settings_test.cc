@@ -1,0 +1,69 @@
+// The table of settings: complete, and the same everywhere it stands.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "app/config.h"
+
+namespace vigil {
+namespace {
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+TEST(Settings, EachReadsItsOwnDefault) {
+  for (const Setting& setting : Settings()) {
+    Config config;
+    if (!setting.fallback.empty()) {
+      EXPECT_EQ(setting.read(config, setting.fallback), "") << setting.name;
+    }
+    EXPECT_FALSE(setting.meaning.empty()) << setting.name;
+  }
+}
+
+TEST(Settings, NamesAreUniqueAndBecomeVariables) {
+  std::set<std::string> names;
+  for (const Setting& setting : Settings())
+    EXPECT_TRUE(names.insert(setting.name).second) << setting.name;
+  EXPECT_EQ(Settings().front().environment(), "VIGIL_DATABASE");
+  Setting setting = Settings().front();
+  setting.name = "drain-timeout";
+  EXPECT_EQ(setting.environment(), "VIGIL_DRAIN_TIMEOUT");
+}
+
+TEST(Settings, ReadmeHasEveryRow) {
+  const std::string readme = ReadFile(VIGIL_SOURCE_DIR "/README.md");
+  for (const Setting& setting : Settings()) {
+    const std::string row = "| `" + setting.flag() + "` | `" + setting.environment() + "` | " +
+                            (setting.fallback.empty() ? "" : "`" + setting.fallback + "` ") + "| " +
+                            setting.meaning + " |";
+    EXPECT_NE(readme.find(row), std::string::npos) << "README.md lacks the row:\n" << row;
+  }
+}
+
+TEST(Settings, NonsenseIsRefusedWithWhatIsExpected) {
+  for (const Setting& setting : Settings()) {
+    if (setting.name == "database") continue;  // Any text may be one; libpq judges it.
+    Config config;
+    EXPECT_NE(setting.read(config, "nonsense"), "") << setting.name;
+  }
+}
+
+// P7: settings that would break the timing rule do not start.
+TEST(Settings, TimingThatCannotHoldIsRefused) {
+  Config config;
+  EXPECT_TRUE(CheckConfig(config));
+  config.coordinator.timing.trust_window = config.coordinator.timing.ping_interval;
+  const auto refused = CheckConfig(config);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("trust window"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace vigil

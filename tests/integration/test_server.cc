@@ -1,0 +1,125 @@
+#include "integration/test_server.h"
+
+#include <grpcpp/create_channel.h>
+#include <gtest/gtest.h>
+
+#include "google/rpc/status.pb.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+
+namespace vigil {
+namespace {
+
+constexpr int64_t kLongMillis = 20'000;
+
+Config ConfigOf(const CoordinatorSettings& settings) {
+  Config config;
+  config.listen = "127.0.0.1:0";
+  config.drain_timeout = std::chrono::seconds(2);
+  config.coordinator = settings;
+  return config;
+}
+
+std::string RegistrationId() {
+  static int count = 0;
+  return "integration-test-" + std::to_string(++count);
+}
+
+}  // namespace
+
+TestServer::TestServer(const std::string& conninfo, CoordinatorSettings settings)
+    : database_(loop_, {.conninfo = conninfo}), server_(loop_, database_, ConfigOf(settings)) {
+  const auto started = server_.Start();
+  EXPECT_TRUE(started) << started.error().message;
+  server_.Join();
+  // A channel of its own: gRPC shares connections between channels with equal arguments.
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  channel_ = grpc::CreateCustomChannel(address(), grpc::InsecureChannelCredentials(), arguments);
+  pods_ = v1::PodRegistryService::NewStub(channel_);
+  events_ = v1::PodEventService::NewStub(channel_);
+  work_ = v1::WorkService::NewStub(channel_);
+}
+
+TestServer::~TestServer() { server_.Abandon(); }
+
+bool TestServer::WaitUntilReady() {
+  const auto health = grpc::health::v1::Health::NewStub(channel_);
+  const auto context = InTime();
+  const auto watch = health->Watch(context.get(), grpc::health::v1::HealthCheckRequest());
+  grpc::health::v1::HealthCheckResponse response;
+  while (watch->Read(&response)) {
+    if (response.status() == grpc::health::v1::HealthCheckResponse::SERVING) {
+      context->TryCancel();
+      return true;
+    }
+  }
+  return false;
+}
+
+std::unique_ptr<grpc::ClientContext> InTime() {
+  auto context = std::make_unique<grpc::ClientContext>();
+  context->set_deadline(gpr_time_from_millis(kLongMillis, GPR_TIMESPAN));
+  return context;
+}
+
+google::rpc::ErrorInfo InfoOf(const grpc::Status& status) {
+  google::rpc::Status details;
+  google::rpc::ErrorInfo info;
+  if (details.ParseFromString(status.error_details()) && details.details_size() == 1) {
+    details.details(0).UnpackTo(&info);
+  }
+  return info;
+}
+
+RawPod::RawPod(TestServer& server, const std::string& name, v1::Profile profile)
+    : stream_(server.pods().Session(context_.get())) {
+  v1::SessionRequest request;
+  request.mutable_register_()->set_namespace_("default");
+  request.mutable_register_()->set_name(name);
+  request.mutable_register_()->set_registration_id(RegistrationId());
+  request.mutable_register_()->set_profile(profile);
+  stream_->Write(request);
+  v1::SessionResponse response;
+  EXPECT_TRUE(stream_->Read(&response)) << stream_->Finish().error_message();
+  EXPECT_TRUE(response.has_registered());
+  registered_ = response.registered();
+}
+
+RawPod::RawPod(TestServer& server, const v1::Registered& registered)
+    : stream_(server.pods().Session(context_.get())), registered_(registered) {
+  v1::SessionRequest request;
+  request.mutable_resume()->set_namespace_("default");
+  request.mutable_resume()->set_incarnation(registered.pod().incarnation());
+  request.mutable_resume()->set_session_token(registered.session_token());
+  stream_->Write(request);
+  v1::SessionResponse response;
+  EXPECT_TRUE(stream_->Read(&response)) << stream_->Finish().error_message();
+  EXPECT_TRUE(response.has_resumed());
+  *registered_.mutable_pod() = response.resumed().pod();
+}
+
+bool RawPod::Beat() {
+  v1::SessionRequest request;
+  request.mutable_heartbeat()->set_number(1);
+  v1::SessionResponse response;
+  return stream_->Write(request) && stream_->Read(&response) &&
+         response.heartbeat().lease_granted();
+}
+
+void RawPod::Leave() {
+  v1::SessionRequest request;
+  request.mutable_leave();
+  v1::SessionResponse response;
+  EXPECT_TRUE(stream_->Write(request) && stream_->Read(&response) && response.has_left());
+}
+
+void RawPod::Break() { context_->TryCancel(); }
+
+grpc::Status RawPod::End() {
+  v1::SessionResponse response;
+  while (stream_->Read(&response)) {
+  }
+  return stream_->Finish();
+}
+
+}  // namespace vigil

@@ -1,0 +1,76 @@
+// A whole server in the test's process, on a port and a database of its own, and raw stubs to it.
+#pragma once
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "app/server.h"
+#include "google/rpc/error_details.pb.h"
+#include "store/postgres/postgres_database.h"
+#include "support/store_test_database.h"
+#include "vigil/v1/pod_event_service.grpc.pb.h"
+#include "vigil/v1/pod_registry_service.grpc.pb.h"
+#include "vigil/v1/work_service.grpc.pb.h"
+
+namespace vigil {
+
+class TestServer {
+ public:
+  explicit TestServer(const std::string& conninfo, CoordinatorSettings settings = {});
+  ~TestServer();
+
+  // Waits until the health service says SERVING. False: it did not in time.
+  bool WaitUntilReady();
+
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+  std::string address() const { return "127.0.0.1:" + std::to_string(server_.port()); }
+  v1::PodRegistryService::Stub& pods() { return *pods_; }
+  v1::PodEventService::Stub& events() { return *events_; }
+  v1::WorkService::Stub& work() { return *work_; }
+
+ private:
+  EventLoop loop_;
+  PostgresDatabase database_;
+  Server server_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<v1::PodRegistryService::Stub> pods_;
+  std::unique_ptr<v1::PodEventService::Stub> events_;
+  std::unique_ptr<v1::WorkService::Stub> work_;
+};
+
+// A context whose deadline is far enough for any machine.
+std::unique_ptr<grpc::ClientContext> InTime();
+
+// The ErrorInfo of a status; empty when it carries none.
+google::rpc::ErrorInfo InfoOf(const grpc::Status& status);
+
+// A pod that speaks the contract by hand.
+class RawPod {
+ public:
+  // Registers, and fails the test when that fails.
+  RawPod(TestServer& server, const std::string& name, v1::Profile profile = v1::PROFILE_FAST);
+  // Resumes.
+  RawPod(TestServer& server, const v1::Registered& registered);
+
+  uint64_t incarnation() const { return registered_.pod().incarnation(); }
+  const v1::Registered& registered() const { return registered_; }
+
+  // One heartbeat; whether it was answered with a lease.
+  bool Beat();
+  void Leave();
+  // Breaks the stream without a word.
+  void Break();
+  // Waits for the end and returns its status.
+  grpc::Status End();
+
+ private:
+  std::unique_ptr<grpc::ClientContext> context_ = InTime();
+  std::unique_ptr<grpc::ClientReaderWriter<v1::SessionRequest, v1::SessionResponse>> stream_;
+  v1::Registered registered_;
+};
+
+}  // namespace vigil
