@@ -53,7 +53,8 @@ class Rows {
 
   int size() const;
   bool empty() const { return size() == 0; }
-  Row operator[](int row) const { return {result_.get(), row}; }
+  Row operator[](int row) const& { return {result_.get(), row}; }
+  Row operator[](int row) const&& = delete;  // it would outlive its rows
 
   class Iterator {
    public:
