@@ -1,0 +1,194 @@
+#include "death.h"
+
+#include <fmt/format.h>
+#include <sys/utsname.h>
+
+#include <cstdio>
+#include <fstream>
+#include <random>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "floor_chain.h"
+#include "measuring.h"
+#include "pg/connection.h"
+#include "pg/private_cluster.h"
+#include "support/vigil_cluster.h"
+#include "vigil_chain.h"
+
+namespace vigil::bench {
+namespace {
+
+// The claim is to be committed within so many floors.
+constexpr double kTarget = 3;
+constexpr pg::Statement kDescribeServer{
+    "describe_server",
+    "SELECT current_setting('server_version'), current_setting('fsync'),"
+    "       current_setting('synchronous_commit')"};
+
+struct Postgres {
+  std::string version;
+  std::string fsync;
+  std::string synchronous_commit;
+};
+
+Result<Postgres> Describe(const pg::PrivateCluster& cluster) {
+  const Instant deadline = Now() + kStartLimit;
+  auto connection = pg::Connection::Open({.conninfo = cluster.Conninfo()}, deadline);
+  if (!connection) return Fail(connection.error().error);
+  auto rows =
+      (*connection)->Execute({.steps = {{&kDescribeServer, {}}}, .changes = false}, deadline);
+  if (!rows) return Fail(rows.error().error);
+  pg::Row row = (*rows)[0][0];
+  Postgres postgres;
+  postgres.version = row.Text();
+  postgres.fsync = row.Text();
+  postgres.synchronous_commit = row.Text();
+  if (postgres.fsync == "on") return postgres;
+  return Fail(Unmeasurable("fsync is off: a commit would cost nothing"));
+}
+
+// A pod's death does not wait for a good moment: rounds spread over what repeats itself by the
+// clock.
+class Peace {
+ public:
+  explicit Peace(const DeathOptions& options)
+      : milliseconds_(20, 20 + (options.profile == client::Profile::kStrict
+                                    ? Milliseconds(options.lease) / 3  // a heartbeat's interval
+                                    : 100)) {}
+
+  Duration Next() {
+    return std::chrono::microseconds(static_cast<int64_t>(milliseconds_(random_) * 1e3));
+  }
+
+ private:
+  std::mt19937_64 random_{std::random_device{}()};
+  std::uniform_real_distribution<double> milliseconds_;
+};
+
+struct Rounds {
+  std::vector<VigilRound> vigil;
+  std::vector<FloorRound> floor;
+};
+
+Result<Rounds> RunRounds(VigilChain& vigil, FloorChain& floor, const DeathOptions& options) {
+  Peace peace(options);
+  Rounds rounds;
+  for (int round = -options.warm_up; round < options.samples; ++round) {
+    const auto with_vigil = vigil.Run(peace.Next());
+    if (!with_vigil) return Fail(with_vigil.error());
+    const auto bare = floor.Run(peace.Next());
+    if (!bare) return Fail(bare.error());
+    if (round >= 0) {
+      rounds.vigil.push_back(*with_vigil);
+      rounds.floor.push_back(*bare);
+    }
+    fmt::print(stderr, "{} {:>3}: event {:.2f} ms, claim {:.2f} ms, floor {:.2f} ms\n",
+               round < 0 ? "warm-up" : "round  ",
+               round < 0 ? round + options.warm_up + 1 : round + 1, Milliseconds(with_vigil->event),
+               Milliseconds(with_vigil->claimed), Milliseconds(bare->claimed));
+  }
+  return rounds;
+}
+
+template <typename Round>
+Summary Of(const std::vector<Round>& rounds, Duration Round::*hop) {
+  std::vector<Duration> durations;
+  for (const Round& round : rounds) durations.push_back(round.*hop);
+  return Summarize(std::move(durations));
+}
+
+std::string ProcessorName() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  }
+  return "unknown";
+}
+
+Json Machine() {
+  utsname kernel{};
+  uname(&kernel);
+  return {{"cpus", std::thread::hardware_concurrency()},
+          {"processor", ProcessorName()},
+          {"kernel", kernel.release}};
+}
+
+Json Report(const Rounds& rounds, const DeathOptions& options, const Postgres& postgres) {
+  const Summary claim = Of(rounds.vigil, &VigilRound::claimed);
+  const Summary floor = Of(rounds.floor, &FloorRound::claimed);
+  const auto hop = [&](Duration FloorRound::*member) {
+    return Milliseconds(Of(rounds.floor, member).p50);
+  };
+  const double ratio = Milliseconds(claim.p50) / Milliseconds(floor.p50);
+  Json report{{"bench", "death"},
+              {"profile", options.profile == client::Profile::kStrict ? "strict" : "fast"},
+              {"lease_ms", Milliseconds(options.lease)},
+              {"samples", options.samples},
+              {"warm_up", options.warm_up},
+              {"event_ms", ToJson(Of(rounds.vigil, &VigilRound::event))},
+              {"claim_ms", ToJson(claim)},
+              {"floor_ms", Milliseconds(floor.p50)},
+              {"floor_all_ms", ToJson(floor)},
+              {"floor_hops_p50_ms",
+               {{"noticed", hop(&FloorRound::noticed)},
+                {"committed", hop(&FloorRound::committed)},
+                {"woken", hop(&FloorRound::woken)},
+                {"claimed", hop(&FloorRound::claimed)}}},
+              {"claim_p50_over_floor", std::round(ratio * 100) / 100}};
+  if (options.profile == client::Profile::kFast) {
+    report["target"] = kTarget;
+    report["met"] = ratio <= kTarget;
+  }
+  report["postgres"] = {{"version", postgres.version},
+                        {"fsync", postgres.fsync},
+                        {"synchronous_commit", postgres.synchronous_commit}};
+  report["vigil"] = VIGIL_VERSION;
+  report["machine"] = Machine();
+  return report;
+}
+
+}  // namespace
+
+Result<Json> MeasureDeath(const DeathOptions& options) {
+  // It forks: before any thread.
+  auto postgres = pg::PrivateCluster::Start({.fsync = true});
+  if (!postgres) return Fail(postgres.error());
+  auto description = Describe(**postgres);
+  if (!description) return Fail(description.error());
+  auto cluster = VigilCluster::Start(
+      **postgres, {.coordinators = 1, .settings = {"--log-level", options.log_level}});
+  if (!cluster) return Fail(cluster.error());
+  const auto logs = [&] {
+    if (options.log_level != DeathOptions().log_level) fmt::print(stderr, "{}", (*cluster)->Logs());
+  };
+  auto floor = FloorChain::Start(**postgres, options.warm_up + options.samples);
+  if (!floor) return Fail(floor.error());
+  auto vigil = VigilChain::Start((*cluster)->address(0),
+                                 {.profile = options.profile, .lease = options.lease});
+  if (!vigil) return Fail(vigil.error());
+  const auto rounds = RunRounds(**vigil, **floor, options);
+  vigil->reset();
+  logs();
+  if (!rounds) return Fail(rounds.error());
+  return Report(*rounds, options, *description);
+}
+
+std::string DeathTable(const Json& measured) {
+  std::string table = fmt::format("{:<28} {:>9} {:>9} {:>9} {:>9}\n", "ms after the SIGKILL", "min",
+                                  "p50", "p99", "max");
+  const std::pair<const char*, const char*> rows[] = {{"a survivor has the event", "event_ms"},
+                                                      {"its claim is committed", "claim_ms"},
+                                                      {"the bare chain's claim", "floor_all_ms"}};
+  for (const auto& [name, field] : rows) {
+    const Json& row = measured.at(field);
+    table += fmt::format("{:<28} {:>9.2f} {:>9.2f} {:>9.2f} {:>9.2f}\n", name,
+                         row.at("min").get<double>(), row.at("p50").get<double>(),
+                         row.at("p99").get<double>(), row.at("max").get<double>());
+  }
+  return table + fmt::format("claim p50 / floor p50: {}\n",
+                             measured.at("claim_p50_over_floor").get<double>());
+}
+
+}  // namespace vigil::bench
