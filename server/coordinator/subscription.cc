@@ -110,6 +110,7 @@ void Subscription::StartWithSnapshot() {
           parts.push_back(std::move(part));
         }
         for (auto& part : parts) Enqueue(std::move(part), 0);
+        at_head_ = true;
         Begin(snapshot->head);
       }));
 }
@@ -125,8 +126,12 @@ void Subscription::Begin(Seq after) {
 
 void Subscription::ReplayOrJoin() {
   if (replaying_) return;
-  if (env_.log.Attach(ns_, read_, this)) {
+  // Not before replay has come to the head: a reader that begins with this subscription would
+  // deliver the past as fast as it reads, and not as fast as the subscriber does.
+  if (at_head_ && env_.log.Attach(ns_, read_, this)) {
     phase_ = Phase::kLive;
+    // A snapshot says by itself where it ends.
+    if (!std::holds_alternative<FromNow>(start_)) TellPosition();
     return;
   }
   replaying_ = true;
@@ -135,6 +140,7 @@ void Subscription::ReplayOrJoin() {
       [ns = ns_, after = read_](Store& store) { return store.ReadEvents(ns, after, kReplayPage); },
       IfStillHere<EventPage>([this](Result<EventPage> page) {
         replaying_ = false;
+        at_head_ = page && page->events.empty();
         if (!page) {
           Fail(std::move(page.error()));
         } else if (page->bounds.oldest.value > read_.value + 1) {
@@ -188,12 +194,15 @@ void Subscription::TellPositionRegularly() {
   position_timer_ = env_.scheduler.After(env_.settings.position_interval, [this] {
     const Instant now = env_.clock.Now();
     const bool silent = now - last_write_ >= env_.settings.position_interval;
-    if (silent && !writing_ && queue_.empty() && phase_ == Phase::kLive) {
-      const auto reading = env_.log.LastReading(ns_);
-      Enqueue(PositionNotice{At(written_), reading.head, now - reading.at}, 0);
-    }
+    if (silent && !writing_ && queue_.empty() && phase_ == Phase::kLive) TellPosition();
     TellPositionRegularly();
   });
+}
+
+void Subscription::TellPosition() {
+  const auto reading = env_.log.LastReading(ns_);
+  const Seq head = std::max(reading.head, read_);
+  Enqueue(PositionNotice{At(written_), head, env_.clock.Now() - reading.at}, 0);
 }
 
 void Subscription::End(EndReason reason) {

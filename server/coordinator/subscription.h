@@ -64,8 +64,9 @@ class SubscriberStream {
 };
 
 // Replay reads pages at the pace of the subscriber and is never dropped; live delivery waits in a
-// bounded queue and ends with LAGGED when that is full. The seam is one comparison: the
-// subscription joins the reader as soon as it is not behind it.
+// bounded queue and ends with LAGGED when that is full. The seam: once a page of replay is empty,
+// the subscription joins the reader, unless that has gone on meanwhile; then it is told its
+// position, and so that this was all of the past.
 //
 // Runs on the loop's thread. The owner calls Written after each write, and destroys it when the
 // stream is over. Invariants:
@@ -106,6 +107,7 @@ class Subscription final : public LogFollower {
   void End(EndReason reason);
   void Fail(Error error);
   void TellPositionRegularly();
+  void TellPosition();
   Cursor At(Seq seq) const;
 
   // Wraps a continuation so that it does nothing once the subscription is gone.
@@ -124,6 +126,8 @@ class Subscription final : public LogFollower {
   Seq written_;
   bool writing_ = false;
   bool replaying_ = false;
+  // The last page of replay was empty, or the snapshot was taken at the head.
+  bool at_head_ = false;
   Instant last_write_{};
   BoundedQueue<SubscriberMessage> queue_;
   // Told once the write that is under way is done.

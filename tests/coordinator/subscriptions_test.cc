@@ -51,6 +51,29 @@ TEST_F(SubscriptionsTest, FromOldest_ReplaysThenFollows) {
   ExpectContiguous(subscriber->Events(), 1, 1203);
 }
 
+// P8: the past comes at the subscriber's pace, even to the first one, for whom the reader begins.
+TEST_F(SubscriptionsTest, Replay_NeverLags) {
+  CoordinatorSettings settings = Patient();
+  settings.subscriber_queue = {1, 1 << 20};
+  SimulatedCluster cluster(settings);
+  auto& host = cluster.Add();
+  for (int i = 0; i < 3000; ++i) cluster.Register(host, "p" + std::to_string(i), Profile::kStrict);
+  const auto subscriber = cluster.Subscribe(host, FromOldest{});
+  cluster.scheduler.Advance(seconds(5));
+  cluster.Read(host, subscriber);
+  EXPECT_FALSE(subscriber->Ending());
+  ExpectContiguous(subscriber->Events(), 1, 3000);
+}
+
+TEST_F(SubscriptionsTest, Replay_EndsWithThePosition) {
+  Happen(*host_, 3);
+  const auto subscriber = cluster_.Subscribe(*host_, FromOldest{});
+  cluster_.Read(*host_, subscriber);
+  ExpectContiguous(subscriber->Events(), 1, 3);
+  ASSERT_TRUE(std::holds_alternative<PositionNotice>(subscriber->heard.back()));
+  EXPECT_EQ(std::get<PositionNotice>(subscriber->heard.back()).cursor, At(3));
+}
+
 // P8
 TEST_F(SubscriptionsTest, SlowReplay_MissesNothingThatHappensMeanwhile) {
   Happen(*host_, 600);
