@@ -312,6 +312,10 @@ class Guardian {
     command_.reset();
     Say("exited", options_.command.front() + " exited with " + std::to_string(*code),
         {{"code", *code}});
+    // After a pause of its own the guardian hears of the command's end before that of the lease:
+    // the watcher was in time for both.
+    const Standing standing = session_.standing();
+    if (*code != 0 && standing.state == SelfState::kLost && !lost_) return Lost(standing);
     if (lost_) return LeaveAndExit(kRunLost);
     if (stop_signal_) return GiveBack();
     if (*code == 0) return Complete();
