@@ -12,11 +12,11 @@ using client::EventKind;
 TEST_F(Scenario, EverySubscriber_SeesTheSameEventsInOrder) {
   ASSERT_NO_FATAL_FAILURE(StartCluster());
   std::vector<client::Client> clients;
-  std::vector<std::unique_ptr<LogFollower>> followers;
+  std::vector<std::unique_ptr<EventRecorder>> followers;
   for (int place = 0; place < cluster().size(); ++place) {
     auto connected = cluster().Connect(place);
     ASSERT_TRUE(connected);
-    followers.push_back(std::make_unique<LogFollower>(*connected, "default"));
+    followers.push_back(std::make_unique<EventRecorder>(*connected, "default"));
   }
   ReportingProcess& killed =
       Run({.pod = "killed", .work = "item", .command = Counting(), .first = 1});
@@ -25,7 +25,7 @@ TEST_F(Scenario, EverySubscriber_SeesTheSameEventsInOrder) {
       Run({.pod = "survivor", .work = "item", .command = Counting(), .first = 0});
   Expect(survivor, "standing_by");
   // One that knows the past as a snapshot only.
-  LogFollower late(client(), "default", client::FromNow{});
+  EventRecorder late(client(), "default", client::FromNow{});
   ASSERT_TRUE(late.AwaitStart(kPatience));
   EXPECT_EQ(late.Snapshot().size(), 2U);
 

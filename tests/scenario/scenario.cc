@@ -49,14 +49,14 @@ void Scenario::StartCluster(VigilCluster::Options options) {
   auto client = cluster_->Connect();
   ASSERT_TRUE(client) << client.error().message;
   client_ = *client;
-  log_ = std::make_unique<LogFollower>(*client_, "default");
+  log_ = std::make_unique<EventRecorder>(*client_, "default");
   ASSERT_TRUE(log_->AwaitStart(kPatience));
 }
 
 void Scenario::TearDown() {
   if (log_) {
     const auto events = log_->Events();
-    LogFollower late(*client_, "default");
+    EventRecorder late(*client_, "default");
     if (!events.empty()) {
       EXPECT_EQ(events.front().seq.value(), 1U);
       EXPECT_TRUE(late.AwaitSeq(events.back().seq, kPatience));
@@ -105,8 +105,8 @@ Report Scenario::Expect(ReportingProcess& pod, const std::string& event,
   return {};
 }
 
-LogFollower::Seen Scenario::ExpectEvent(const std::string& what, const LogFollower::Match& matches,
-                                        Duration within) {
+EventRecorder::Seen Scenario::ExpectEvent(const std::string& what,
+                                          const EventRecorder::Match& matches, Duration within) {
   const auto seen = log().Await(matches, within);
   if (seen) return *seen;
   ADD_FAILURE() << "there was no event: " << what;

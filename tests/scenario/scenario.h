@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "scripted_pod.h"
-#include "support/log_follower.h"
+#include "support/event_recorder.h"
 #include "support/reporting_process.h"
 #include "support/vigil_cluster.h"
 #include "vigil/work.h"
@@ -33,7 +33,7 @@ class Scenario : public ::testing::Test {
   void TearDown() override;
 
   VigilCluster& cluster() { return *cluster_; }
-  LogFollower& log() { return *log_; }
+  EventRecorder& log() { return *log_; }
   const client::Client& client() const { return *client_; }
 
   // A pod that the scenario owns; a test without its programs ends here.
@@ -43,8 +43,8 @@ class Scenario : public ::testing::Test {
   // --- Waiting for what must come; a failure when it does not.
   Report Expect(ReportingProcess& pod, const std::string& event,
                 const ReportingProcess::Match& matches = nullptr);
-  LogFollower::Seen ExpectEvent(const std::string& what, const LogFollower::Match& matches,
-                                Duration within = kPatience);
+  EventRecorder::Seen ExpectEvent(const std::string& what, const EventRecorder::Match& matches,
+                                  Duration within = kPatience);
   // Waits until the pod has registered; returns its incarnation.
   client::Incarnation ExpectRegistered(ReportingProcess& pod);
   // Waits until the command of the pod prints a number for this fence.
@@ -63,7 +63,7 @@ class Scenario : public ::testing::Test {
 
   std::unique_ptr<VigilCluster> cluster_;
   std::optional<client::Client> client_;
-  std::unique_ptr<LogFollower> log_;
+  std::unique_ptr<EventRecorder> log_;
   std::vector<std::unique_ptr<ReportingProcess>> pods_;
 };
 

@@ -1,4 +1,4 @@
-#include "support/log_follower.h"
+#include "support/event_recorder.h"
 
 #include <span>
 #include <utility>
@@ -7,8 +7,8 @@
 
 namespace vigil {
 
-LogFollower::LogFollower(const client::Client& client, std::string ns,
-                         client::SubscriptionStart start)
+EventRecorder::EventRecorder(const client::Client& client, std::string ns,
+                             client::SubscriptionStart start)
     : subscription_(client, {.ns = std::move(ns), .start = std::move(start), .retry_first = true},
                     {.on_snapshot =
                          [this](std::span<const client::Pod> pods, const client::Cursor&) {
@@ -29,20 +29,20 @@ LogFollower::LogFollower(const client::Client& client, std::string ns,
                            changed_.notify_all();
                          }}) {}
 
-void LogFollower::Change(const std::function<void()>& change) {
+void EventRecorder::Change(const std::function<void()>& change) {
   std::lock_guard lock(mutex_);
   started_ = true;
   change();
   changed_.notify_all();
 }
 
-bool LogFollower::AwaitStart(Duration within) {
+bool EventRecorder::AwaitStart(Duration within) {
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, within, [this] { return started_ || ended_; });
   return started_;
 }
 
-std::optional<LogFollower::Seen> LogFollower::Await(const Match& matches, Duration within) {
+std::optional<EventRecorder::Seen> EventRecorder::Await(const Match& matches, Duration within) {
   const Instant deadline = Now() + within;
   std::unique_lock lock(mutex_);
   for (size_t next = 0;;) {
@@ -54,50 +54,50 @@ std::optional<LogFollower::Seen> LogFollower::Await(const Match& matches, Durati
   }
 }
 
-bool LogFollower::AwaitSeq(client::Seq seq, Duration within) {
+bool EventRecorder::AwaitSeq(client::Seq seq, Duration within) {
   return Await([seq](const client::Event& event) { return event.seq == seq; }, within).has_value();
 }
 
-std::vector<client::Event> LogFollower::Events() const {
+std::vector<client::Event> EventRecorder::Events() const {
   std::lock_guard lock(mutex_);
   std::vector<client::Event> events;
   for (const Seen& seen : seen_) events.push_back(seen.event);
   return events;
 }
 
-size_t LogFollower::Count(const Match& matches) const {
+size_t EventRecorder::Count(const Match& matches) const {
   size_t count = 0;
   for (const client::Event& event : Events()) count += matches(event) ? 1 : 0;
   return count;
 }
 
-std::vector<client::Pod> LogFollower::Snapshot() const {
+std::vector<client::Pod> EventRecorder::Snapshot() const {
   std::lock_guard lock(mutex_);
   return snapshot_;
 }
 
-std::optional<client::Error> LogFollower::ended() const {
+std::optional<client::Error> EventRecorder::ended() const {
   std::lock_guard lock(mutex_);
   return ended_;
 }
 
-LogFollower::Match Of(client::EventKind kind) {
+EventRecorder::Match Of(client::EventKind kind) {
   return [kind](const client::Event& event) { return event.kind == kind; };
 }
 
-LogFollower::Match Of(client::EventKind kind, std::string pod_name) {
+EventRecorder::Match Of(client::EventKind kind, std::string pod_name) {
   return [kind, pod_name = std::move(pod_name)](const client::Event& event) {
     return event.kind == kind && event.pod_name == pod_name;
   };
 }
 
-LogFollower::Match Of(client::EventKind kind, client::Incarnation incarnation) {
+EventRecorder::Match Of(client::EventKind kind, client::Incarnation incarnation) {
   return [kind, incarnation](const client::Event& event) {
     return event.kind == kind && event.incarnation == incarnation;
   };
 }
 
-LogFollower::Match Claimed(std::string work_key) {
+EventRecorder::Match Claimed(std::string work_key) {
   return [work_key = std::move(work_key)](const client::Event& event) {
     return event.kind == client::EventKind::kWorkClaimed && event.work_key == work_key;
   };

@@ -16,7 +16,7 @@
 namespace vigil {
 
 // Owns a subscription. Thread safety: everything may be called from any thread.
-class LogFollower {
+class EventRecorder {
  public:
   struct Seen {
     client::Event event;
@@ -24,10 +24,10 @@ class LogFollower {
     Instant at;
   };
 
-  LogFollower(const client::Client& client, std::string ns,
-              client::SubscriptionStart start = client::FromOldest{});
-  LogFollower(const LogFollower&) = delete;
-  LogFollower& operator=(const LogFollower&) = delete;
+  EventRecorder(const client::Client& client, std::string ns,
+                client::SubscriptionStart start = client::FromOldest{});
+  EventRecorder(const EventRecorder&) = delete;
+  EventRecorder& operator=(const EventRecorder&) = delete;
 
   // Waits for the first message, or for the end. True when it was a message.
   bool AwaitStart(Duration within);
@@ -59,10 +59,10 @@ class LogFollower {
 };
 
 // What to wait for.
-LogFollower::Match Of(client::EventKind kind);
-LogFollower::Match Of(client::EventKind kind, std::string pod_name);
-LogFollower::Match Of(client::EventKind kind, client::Incarnation incarnation);
-LogFollower::Match Claimed(std::string work_key);
+EventRecorder::Match Of(client::EventKind kind);
+EventRecorder::Match Of(client::EventKind kind, std::string pod_name);
+EventRecorder::Match Of(client::EventKind kind, client::Incarnation incarnation);
+EventRecorder::Match Claimed(std::string work_key);
 
 // Empty when every number is that of the event before it plus one; else what is wrong.   (P4, P8)
 std::string FindGap(const std::vector<client::Event>& events);
