@@ -356,7 +356,7 @@ TEST_P(StoreTest, Leave_Refusals) {
 
   auto taken = store().Leave(kNs, HostedAs(moved));
   EXPECT_EQ(ReasonOf(taken), reason::kSessionTaken);
-  EXPECT_EQ(taken.error().metadata, SessionTaken(resumed.session).metadata);
+  EXPECT_EQ(MetadataOf(taken), SessionTaken(resumed.session).metadata);
   EXPECT_EQ(StateOf(moved), PodState::kAlive);
   EXPECT_EQ(ReasonOf(store().Leave(kNs, HostedAs(dead))), reason::kIncarnationEnded);
   EXPECT_EQ(ReasonOf(store().Leave(kNs, {Incarnation{999'999'999}, dead.session})),

@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <thread>
 
 #include "conformance/store_test.h"
 
@@ -95,7 +96,7 @@ TEST_P(StoreTest, Log_ContiguousUnderConcurrentWriters) {  // P4
 }
 
 TEST_P(StoreTest, Death_EventAndOrphansVisibleTogether) {  // P3
-  constexpr int kPods = 40;
+  constexpr int kPods = 100;
   Host host = AddHost();
   std::vector<Pod> pods;
   for (int i = 0; i < kPods; ++i) {
@@ -127,6 +128,7 @@ TEST_P(StoreTest, Death_EventAndOrphansVisibleTogether) {  // P3
     }
     return dead;
   };
+  std::atomic<int> looks = 0;
   using Look = std::function<Incarnations(Store&)>;
   const std::vector<std::array<Look, 3>> readers{
       {dead_rows, told, orphaned}, {told, orphaned, dead_rows}, {orphaned, dead_rows, told}};
@@ -134,6 +136,8 @@ TEST_P(StoreTest, Death_EventAndOrphansVisibleTogether) {  // P3
   Together(4, [&](int thread, Store& store) {
     if (thread == 3) {
       for (const Pod& pod : pods) {
+        // Not ahead of the readers, so that they are looking when it happens.
+        for (int seen = looks; looks == seen && !HasFailure();) std::this_thread::yield();
         Must(store.DeclareHosted(kNs, Cause::kStreamEnded, {HostedAs(pod)}));
       }
       return;
@@ -145,6 +149,7 @@ TEST_P(StoreTest, Death_EventAndOrphansVisibleTogether) {  // P3
         Incarnations next = look(store);
         EXPECT_TRUE(std::ranges::includes(next, seen));
         seen = next;
+        ++looks;
       }
     }
   });
@@ -298,27 +303,31 @@ TEST_P(StoreTest, Claim_ByTheDeadRefused) {  // P6
 }
 
 TEST_P(StoreTest, DeclareFree_TwoObserversOneDeath) {  // P2
-  constexpr int kPods = 20;
+  constexpr size_t kPods = 60;
+  constexpr size_t kBatch = 3;
   constexpr int kObservers = 3;
   std::vector<Host> hosts;
   for (int i = 0; i < kObservers; ++i) hosts.push_back(AddHost());
   std::vector<Suspicion> suspicions;
-  for (int i = 0; i < kPods; ++i) {
-    Pod pod = RegisterFree(hosts[0], Numbered("c", i));
+  for (size_t i = 0; i < kPods; ++i) {
+    Pod pod = RegisterFree(hosts[0], Numbered("c", static_cast<int>(i)));
     suspicions.push_back({HostedAs(pod), SuspectFree(hosts[0], pod)});
   }
   Seq begin = Head();
   std::mutex mutex;
   std::map<HostedPod, int> deaths;
-  auto declare = [&](Store& store, int observer) {
-    auto dead = Must(store.DeclareFree(hosts[observer].observer(), kNs, suspicions));
-    std::lock_guard lock(mutex);
-    for (const HostedPod& pod : dead) ++deaths[pod];
+  // In batches, so that the observers meet often.
+  auto declare_all = [&](Store& store, int observer) {
+    for (auto batch = suspicions.begin(); batch != suspicions.end(); batch += kBatch) {
+      auto dead = Must(store.DeclareFree(hosts[observer].observer(), kNs, {batch, batch + kBatch}));
+      std::lock_guard lock(mutex);
+      for (const HostedPod& pod : dead) ++deaths[pod];
+    }
   };
 
-  Together(kObservers, [&](int thread, Store& store) { declare(store, thread); });
+  Together(kObservers, [&](int thread, Store& store) { declare_all(store, thread); });
   // One that finds a key in another's hands judges nothing; the next verdict does.
-  declare(store(), 0);
+  declare_all(store(), 0);
 
   EXPECT_THAT(deaths, SizeIs(kPods));
   for (const auto& [pod, times] : deaths) EXPECT_EQ(times, 1) << pod.incarnation.value;

@@ -39,6 +39,12 @@ std::string_view ReasonOf(const Result<T>& result) {
   return result ? "OK" : result.error().reason;
 }
 
+// What the refusal carries for programs; empty if there was none.
+template <typename T>
+auto MetadataOf(const Result<T>& result) {
+  return result ? decltype(Error::metadata){} : result.error().metadata;
+}
+
 inline HostedPod HostedAs(const Pod& pod) { return {pod.incarnation, pod.session}; }
 
 // Runs the suite's tests over every state engine: `StoreTest.Claim_OneWinner/Memory`.

@@ -165,7 +165,7 @@ TEST_P(StoreTest, Checkpoint_StaleFenceRefused) {  // P5
   // The owner is the same; only the fence tells the two apart.
   auto stale = store().CheckpointWork(HolderOf(first), "stale");
   EXPECT_EQ(ReasonOf(stale), reason::kFenced);
-  EXPECT_EQ(stale.error().metadata, Fenced("a", pod.incarnation, second.fence).metadata);
+  EXPECT_EQ(MetadataOf(stale), Fenced("a", pod.incarnation, second.fence).metadata);
   EXPECT_EQ(ReasonOf(store().CompleteWork(HolderOf(first), "stale")), reason::kFenced);
   EXPECT_EQ(ReasonOf(store().ReleaseWork(HolderOf(first))), reason::kFenced);
   WorkHolder ahead = HolderOf(second);
@@ -183,7 +183,7 @@ TEST_P(StoreTest, Checkpoint_OnlyByTheOwner) {  // P5
 
   auto refused = store().CheckpointWork(stranger, "");
   EXPECT_EQ(ReasonOf(refused), reason::kFenced);
-  EXPECT_EQ(refused.error().metadata, Fenced("a", owner.incarnation, item.fence).metadata);
+  EXPECT_EQ(MetadataOf(refused), Fenced("a", owner.incarnation, item.fence).metadata);
   EXPECT_EQ(ReasonOf(store().CompleteWork(stranger, "")), reason::kFenced);
   EXPECT_EQ(ReasonOf(store().ReleaseWork(stranger)), reason::kFenced);
   WorkHolder nothing{kNs, "no such", owner.incarnation, item.fence};
@@ -292,7 +292,7 @@ TEST_P(StoreTest, Claim_FromTheLivingRefused) {  // P6
 
   auto refused = Claim(robber, item);
   EXPECT_EQ(ReasonOf(refused), reason::kOwnerAlive);
-  EXPECT_EQ(refused.error().metadata, OwnerAlive("a", owner.incarnation, item.fence).metadata);
+  EXPECT_EQ(MetadataOf(refused), OwnerAlive("a", owner.incarnation, item.fence).metadata);
   Must(store().SuspectHosted(kNs, Cause::kStreamEnded, {HostedAs(owner)}));
   EXPECT_EQ(ReasonOf(Claim(robber, item)), reason::kOwnerAlive) << "a suspicion is no verdict";
   EXPECT_THAT(Must(store().ClaimOrphans(kNs, robber.incarnation, 10)), IsEmpty());

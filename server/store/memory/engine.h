@@ -8,6 +8,8 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -37,8 +39,9 @@ struct Connection {
 };
 
 // Owns everything that a database would. Thread-safe: a transaction runs alone, from its first
-// statement to its commit. It has no thread, no clock and no randomness of its own, so the same
-// calls in the same order give the same answers; its wall clock counts transactions.
+// statement to its commit, and lets other threads go first, so that those that race meet. It has no
+// thread, no clock and no randomness of its own, so the same calls in the same order give the same
+// answers; its wall clock counts transactions.
 //
 // Numbers come from one counter for all kinds, so that no two of them are equal by chance; what was
 // issued in a transaction that did not commit is not issued again.
@@ -112,6 +115,7 @@ class Engine {
 
 template <typename T>
 Result<T> Engine::Read(Connection& connection, const std::function<Result<T>(Transaction&)>& body) {
+  std::this_thread::yield();
   std::lock_guard lock(mutex_);
   if (auto connected = Connect(connection); !connected) return Fail(connected.error());
   Transaction transaction = Begin();
@@ -121,6 +125,7 @@ Result<T> Engine::Read(Connection& connection, const std::function<Result<T>(Tra
 template <typename T>
 Result<T> Engine::Change(Connection& connection,
                          const std::function<Result<T>(Transaction&)>& body) {
+  std::this_thread::yield();
   std::lock_guard lock(mutex_);
   if (auto connected = Connect(connection); !connected) return Fail(connected.error());
   Link& link = *connection.link;
