@@ -186,7 +186,9 @@ grpc::Status ScriptedCoordinator::Unary(const std::string& method,
   if (const auto refuse = script().refuse_call) {
     if (grpc::Status status = refuse(method); !status.ok()) return status;
   }
-  return answer();
+  grpc::Status status = answer();
+  Note(method + " answered");
+  return status;
 }
 
 grpc::Status ScriptedCoordinator::HostSession(grpc::ServerContext& context, Stream& stream) {

@@ -1,0 +1,310 @@
+// `vigil run` as a process, against a scripted coordinator: the command runs only while the pod
+// owns the item and lives.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "client/scripted_coordinator.h"
+#include "guard/exit_code.h"
+#include "support/reporting_process.h"
+
+namespace vigil::client {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr auto kPatience = seconds(20);
+
+// Says when it runs, and goes on until it is killed.
+constexpr const char* kEndless = "echo up; while :; do sleep 1; done";
+// The same, but deaf to what asks it to stop.
+constexpr const char* kDeaf = "trap '' TERM INT; echo up; while :; do sleep 1; done";
+
+class RunTest : public ::testing::Test {
+ protected:
+  // `vigil run` of the item "k" as pod "web-1", with these words after it.
+  void Run(std::vector<std::string> words, std::map<std::string, std::string> environment = {}) {
+    std::vector<std::string> command = {VIGIL_COMMAND, "-o",    "json",  "--address", addresses_,
+                                        "run",         "--pod", "web-1", "--work",    "k"};
+    command.insert(command.end(), words.begin(), words.end());
+    auto spawned =
+        ReportingProcess::Spawn({.command = command, .environment = std::move(environment)});
+    ASSERT_TRUE(spawned) << spawned.error().message;
+    run_ = std::move(*spawned);
+  }
+
+  void RunScript(const std::string& script, std::vector<std::string> options = {}) {
+    options.insert(options.end(), {"--", "/bin/sh", "-c", script});
+    Run(std::move(options));
+  }
+
+  // Runs the script and waits until it has said "up".
+  void BeUp(const std::string& script, std::vector<std::string> options = {}) {
+    RunScript(script, std::move(options));
+    ASSERT_TRUE(AwaitOutput("up")) << run_->process().Transcript();
+  }
+
+  bool AwaitOutput(const std::string& text) {
+    return run_->process()
+        .AwaitLine(
+            [&](const auto& line) {
+              return line.stream == Process::Stream::kOut && line.text == text;
+            },
+            kPatience)
+        .has_value();
+  }
+
+  std::optional<Report> AwaitReport(std::string_view event) {
+    return run_->Await(event, kPatience);
+  }
+
+  int AwaitExit() { return run_->process().AwaitEnd(kPatience).value_or(-1); }
+
+  // Another pod that owns the item.
+  std::uint64_t OwnedByAnother() {
+    v1::Register request;
+    request.set_name("other");
+    request.set_registration_id("other");
+    v1::StartWorkRequest start;
+    start.set_key("k");
+    start.set_incarnation(cluster_.Register(request, 1).incarnation());
+    v1::StartWorkResponse response;
+    EXPECT_TRUE(cluster_.Start(start, response).ok());
+    return start.incarnation();
+  }
+
+  std::uint64_t Own() const { return cluster_.FindByName("web-1")->incarnation(); }
+  v1::PodState OwnState() const { return cluster_.FindByName("web-1")->state(); }
+
+  Cluster cluster_;
+  ScriptedCoordinator a_{cluster_, 1};
+  std::string addresses_ = a_.address();
+  std::unique_ptr<ReportingProcess> run_;
+};
+
+TEST_F(RunTest, Run_CompletesTheItemWhenTheCommandSucceeds) {
+  RunScript(
+      "echo \"$VIGIL_WORK_KEY $VIGIL_FENCE $VIGIL_PAYLOAD $VIGIL_INCARNATION $VIGIL_POD "
+      "$VIGIL_NAMESPACE\"",
+      {"--payload", "seven"});
+  EXPECT_TRUE(AwaitOutput("k 1 seven 1 web-1 default"));
+  EXPECT_EQ(AwaitExit(), 0);
+  EXPECT_EQ(cluster_.FindItem("k")->state(), v1::WORK_STATE_COMPLETED);
+  EXPECT_EQ(OwnState(), v1::POD_STATE_LEFT);
+  for (const char* event : {"registered", "started", "running", "exited", "completed", "left"}) {
+    EXPECT_EQ(run_->Reports(event).size(), 1U) << event;
+  }
+}
+
+TEST_F(RunTest, Run_LeavesTheItemToOthersWhenTheCommandFails) {
+  RunScript("exit 7");
+  EXPECT_EQ(AwaitExit(), 7);
+  EXPECT_EQ(cluster_.FindItem("k")->state(), v1::WORK_STATE_OWNED);
+  EXPECT_EQ(OwnState(), v1::POD_STATE_LEFT);
+}
+
+TEST_F(RunTest, Run_StandsByAndClaimsAtTheDeathOfTheOwner) {
+  const std::uint64_t owner = OwnedByAnother();
+  RunScript("echo \"fence $VIGIL_FENCE\"");
+  const auto standing_by = AwaitReport("standing_by");
+  ASSERT_TRUE(standing_by);
+  EXPECT_EQ(standing_by->Number("owner"), owner);
+  ASSERT_TRUE(cluster_.Await(
+      [&] { return a_.Count("StartWork answered") >= 2; }));  // it follows the events
+  cluster_.End(owner, v1::POD_STATE_DEAD);
+  const auto claimed = AwaitReport("claimed");
+  ASSERT_TRUE(claimed);
+  EXPECT_EQ(claimed->Number("previous_owner"), owner);
+  EXPECT_EQ(claimed->Number("fence"), 2U);
+  EXPECT_EQ(claimed->Text("after"), "POD_DIED");
+  EXPECT_LE(claimed->At("event_at_ns"), claimed->At("claimed_at_ns"));
+  EXPECT_TRUE(AwaitOutput("fence 2"));
+  EXPECT_EQ(AwaitExit(), 0);
+}
+
+TEST_F(RunTest, Run_ClaimsWhatIsReleased) {
+  const std::uint64_t owner = OwnedByAnother();
+  RunScript("true");
+  ASSERT_TRUE(AwaitReport("standing_by"));
+  ASSERT_TRUE(cluster_.Await([&] { return a_.Count("StartWork answered") >= 2; }));
+  v1::ReleaseWorkRequest request;
+  request.set_key("k");
+  request.set_incarnation(owner);
+  v1::ReleaseWorkResponse response;
+  ASSERT_TRUE(cluster_.Release(request, response).ok());
+  const auto claimed = AwaitReport("claimed");
+  ASSERT_TRUE(claimed);
+  EXPECT_EQ(claimed->Text("after"), "WORK_RELEASED");
+  EXPECT_EQ(AwaitExit(), 0);
+}
+
+TEST_F(RunTest, Run_ClaimsAnOrphanThatItFinds) {
+  cluster_.End(OwnedByAnother(), v1::POD_STATE_DEAD);
+  RunScript("true");
+  EXPECT_TRUE(AwaitReport("claimed"));
+  EXPECT_EQ(AwaitExit(), 0);
+}
+
+TEST_F(RunTest, Run_EndsWellWhenSomebodyElseCompletesTheItem) {
+  const std::uint64_t owner = OwnedByAnother();
+  RunScript("echo never");
+  ASSERT_TRUE(AwaitReport("standing_by"));
+  v1::CompleteWorkRequest request;
+  request.set_key("k");
+  request.set_incarnation(owner);
+  request.set_fence(1);
+  v1::CompleteWorkResponse response;
+  ASSERT_TRUE(cluster_.Complete(request, response).ok());
+  EXPECT_EQ(AwaitExit(), 0);
+  EXPECT_EQ(run_->Reports("completed_elsewhere").size(), 1U);
+  EXPECT_TRUE(run_->Reports("running").empty());
+}
+
+TEST_F(RunTest, Signal_IsPassedOnAndTheItemReleased) {
+  BeUp("trap 'echo told; exit 0' TERM; echo up; while :; do sleep 0.05; done");
+  run_->process().Signal(SIGTERM);
+  EXPECT_TRUE(AwaitOutput("told"));
+  EXPECT_EQ(AwaitExit(), kRunSignalled + SIGTERM);
+  EXPECT_EQ(cluster_.FindItem("k")->state(), v1::WORK_STATE_RELEASED);
+  EXPECT_EQ(OwnState(), v1::POD_STATE_LEFT);
+}
+
+TEST_F(RunTest, Signal_ACommandThatDoesNotStopIsKilled) {
+  BeUp(kDeaf, {"--stop-timeout", "300ms"});
+  run_->process().Signal(SIGINT);
+  EXPECT_EQ(AwaitExit(), kRunSignalled + SIGINT);
+  EXPECT_EQ(AwaitReport("exited")->Number("code"), 128U + SIGKILL);
+}
+
+TEST_F(RunTest, Signal_WhileStandingByLeaves) {
+  OwnedByAnother();
+  RunScript("echo never");
+  ASSERT_TRUE(AwaitReport("standing_by"));
+  run_->process().Signal(SIGTERM);
+  EXPECT_EQ(AwaitExit(), kRunSignalled + SIGTERM);
+  EXPECT_EQ(OwnState(), v1::POD_STATE_LEFT);
+}
+
+TEST_F(RunTest, Signal_OfAnotherKindGoesToTheCommandAlone) {
+  BeUp("trap 'echo usr1; exit 0' USR1; echo up; while :; do sleep 0.05; done");
+  run_->process().Signal(SIGUSR1);
+  EXPECT_TRUE(AwaitOutput("usr1"));
+  EXPECT_EQ(AwaitExit(), 0);
+}
+
+TEST_F(RunTest, Lost_TheCommandHasEndedBeforeTheLease) {  // P7
+  BeUp(kDeaf);
+  a_.Kill();
+  EXPECT_EQ(AwaitExit(), kRunLost);
+  const auto lost = AwaitReport("lost");
+  const auto exited = AwaitReport("exited");
+  ASSERT_TRUE(lost && exited);
+  EXPECT_EQ(exited->Number("code"), 128U + SIGKILL);
+  // LOST comes at the stop margin of 400 ms, and the lease ends with it.
+  EXPECT_LT(exited->At() - lost->At(), milliseconds(400));
+}
+
+TEST_F(RunTest, Lost_ByTheClustersVerdictStopsTheCommandAndClaimsNothing) {
+  BeUp(kEndless);
+  cluster_.End(Own(), v1::POD_STATE_DEAD);
+  a_.BreakStreams();
+  EXPECT_EQ(AwaitExit(), kRunLost);
+  EXPECT_EQ(cluster_.FindItem("k")->state(), v1::WORK_STATE_OWNED);
+}
+
+TEST_F(RunTest, Lost_AFrozenGuardianCannotKeepTheCommandBeyondTheLease) {  // P7
+  RunScript(kDeaf);
+  const auto running = AwaitReport("running");
+  ASSERT_TRUE(running);
+  ASSERT_TRUE(AwaitOutput("up"));
+  run_->process().Signal(SIGSTOP);
+  EXPECT_TRUE(AwaitGone(static_cast<pid_t>(running->Number("pid")), seconds(4)));
+  run_->process().Signal(SIGCONT);
+  EXPECT_EQ(AwaitExit(), kRunLost);
+}
+
+TEST_F(RunTest, Killed_TheGuardianTakesTheWholeGroupDown) {
+  BeUp("(trap '' TERM HUP; echo $$; while :; do sleep 1; done) & echo $!; echo up; wait");
+  const auto lines = run_->process().Lines();
+  pid_t grandchild = 0;
+  for (const auto& line : lines) {
+    if (line.stream == Process::Stream::kOut && line.text != "up")
+      grandchild = std::stoi(line.text);
+  }
+  ASSERT_GT(grandchild, 0);
+  const auto command = static_cast<pid_t>(AwaitReport("running")->Number("pid"));
+  run_->process().Signal(SIGKILL);
+  EXPECT_TRUE(AwaitGone(command, seconds(5)));
+  EXPECT_TRUE(AwaitGone(grandchild, seconds(5)));
+}
+
+TEST_F(RunTest, Command_WhatItLeavesBehindInItsGroupIsKilled) {
+  RunScript("(trap '' TERM HUP; while :; do sleep 1; done) & echo $!");
+  const auto line = run_->process().AwaitLine(
+      [](const auto& l) { return l.stream == Process::Stream::kOut; }, kPatience);
+  ASSERT_TRUE(line);
+  EXPECT_TRUE(AwaitGone(std::stoi(line->text), seconds(5)));
+  EXPECT_EQ(AwaitExit(), 0);
+}
+
+TEST_F(RunTest, Command_InheritsNothingOfTheGuardians) {
+  RunScript(
+      "ls /proc/self/fd | tr '\\n' ' '; readlink /proc/self/fd/* | grep -c -E 'socket|anon_inode'; "
+      "true");
+  EXPECT_EQ(AwaitExit(), 0);
+  for (const auto& line : run_->process().Lines()) {
+    if (line.stream == Process::Stream::kOut) {
+      EXPECT_TRUE(line.text.ends_with(" 0")) << line.text;
+    }
+  }
+}
+
+TEST_F(RunTest, Command_ThatCannotBeRun) {
+  Run({"--", "/no/such/command"});
+  EXPECT_EQ(AwaitExit(), kRunNotFound);
+  Run({"--", "/etc/passwd"});
+  EXPECT_EQ(AwaitExit(), kRunCannotExecute);
+}
+
+TEST_F(RunTest, Completion_OfAnItemThatSomebodyElseOwnsByNowIsRefused) {  // P5
+  a_.Change([](auto& script) {
+    script.refuse_call = [](const std::string& method) {
+      if (method != "CompleteWork") return grpc::Status::OK;
+      return Refusal(grpc::StatusCode::FAILED_PRECONDITION, v1::ERROR_REASON_FENCED,
+                     "the fence is stale");
+    };
+  });
+  RunScript("true");
+  EXPECT_EQ(AwaitExit(), kRunFenced);
+}
+
+TEST_F(RunTest, Registration_ThatIsRefused) {
+  a_.Change([](auto& script) {
+    script.refuse_sessions =
+        Refusal(grpc::StatusCode::ALREADY_EXISTS, v1::ERROR_REASON_POD_NAME_TAKEN, "web-1 lives");
+  });
+  RunScript("echo never");
+  EXPECT_EQ(AwaitExit(), kRunRefused);
+}
+
+TEST_F(RunTest, Move_IsReportedAndDisturbsNothing) {
+  ScriptedCoordinator b(cluster_, 2);
+  Run({"--address", b.address() + "," + a_.address(), "--in-order", "--", "/bin/sh", "-c",
+       kEndless});
+  // The option after the command wins over the one before it.
+  const auto registered = AwaitReport("registered");
+  ASSERT_TRUE(registered);
+  EXPECT_EQ(registered->Number("coordinator"), 2U);
+  ASSERT_TRUE(AwaitOutput("up"));
+  b.Kill();
+  EXPECT_TRUE(AwaitReport("suspended"));
+  const auto alive = AwaitReport("alive");
+  ASSERT_TRUE(alive);
+  EXPECT_EQ(alive->Number("coordinator"), 1U);
+  EXPECT_EQ(alive->Number("incarnation"), registered->Number("incarnation"));
+  run_->process().Signal(SIGTERM);
+  EXPECT_EQ(AwaitExit(), kRunSignalled + SIGTERM);
+}
+
+}  // namespace
+}  // namespace vigil::client
