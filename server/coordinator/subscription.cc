@@ -71,7 +71,7 @@ void Subscription::StartAt(Cursor cursor) {
                    cursor.seq > bounds->front().head) {
           End(EndReason::kExpired);
         } else {
-          Begin(cursor.seq);
+          Begin(cursor.seq, bounds->front().head);
         }
       }));
 }
@@ -83,7 +83,7 @@ void Subscription::StartAtOldest() {
         if (!bounds) {
           Fail(std::move(bounds.error()));
         } else {
-          Begin(Seq{bounds->front().oldest.value - 1});
+          Begin(Seq{bounds->front().oldest.value - 1}, bounds->front().head);
         }
       }));
 }
@@ -111,12 +111,13 @@ void Subscription::StartWithSnapshot() {
         }
         for (auto& part : parts) Enqueue(std::move(part), 0);
         at_head_ = true;
-        Begin(snapshot->head);
+        Begin(snapshot->head, snapshot->head);
       }));
 }
 
-void Subscription::Begin(Seq after) {
+void Subscription::Begin(Seq after, Seq head) {
   read_ = after;
+  caught_up_ = after >= head;
   written_ = after;
   phase_ = Phase::kReplay;
   last_write_ = env_.clock.Now();

@@ -100,7 +100,8 @@ class Subscription final : public LogFollower {
   void StartAt(Cursor cursor);
   void StartAtOldest();
   void StartWithSnapshot();
-  void Begin(Seq after);
+  // `head`: the end of the log as it was read just now.
+  void Begin(Seq after, Seq head);
   void ReplayOrJoin();
   void Enqueue(SubscriberMessage message, size_t bytes);
   void WriteNext();
@@ -126,6 +127,8 @@ class Subscription final : public LogFollower {
   Seq written_;
   bool writing_ = false;
   bool replaying_ = false;
+  // What was read last reached the end of the log.
+  bool caught_up_ = false;
   // The last page of replay was empty, or the snapshot was taken at the head.
   bool at_head_ = false;
   Instant last_write_{};
