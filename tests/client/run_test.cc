@@ -289,11 +289,10 @@ TEST_F(RunTest, Registration_ThatIsRefused) {
 
 TEST_F(RunTest, Move_IsReportedAndDisturbsNothing) {
   ScriptedCoordinator b(cluster_, 2);
-  Run({"--address", b.address() + "," + a_.address(), "--in-order", "--", "/bin/sh", "-c",
-       kEndless});
-  // The option after the command wins over the one before it.
+  addresses_ = b.address() + "," + a_.address();
+  RunScript(kEndless, {"--in-order"});
   const auto registered = AwaitReport("registered");
-  ASSERT_TRUE(registered);
+  ASSERT_TRUE(registered) << run_->process().Transcript();
   EXPECT_EQ(registered->Number("coordinator"), 2U);
   ASSERT_TRUE(AwaitOutput("up"));
   b.Kill();
