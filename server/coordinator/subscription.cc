@@ -110,14 +110,13 @@ void Subscription::StartWithSnapshot() {
           parts.push_back(std::move(part));
         }
         for (auto& part : parts) Enqueue(std::move(part), 0);
-        at_head_ = true;
         Begin(snapshot->head, snapshot->head);
       }));
 }
 
 void Subscription::Begin(Seq after, Seq head) {
   read_ = after;
-  caught_up_ = after >= head;
+  at_head_ = after >= head;
   written_ = after;
   phase_ = Phase::kReplay;
   last_write_ = env_.clock.Now();
@@ -141,7 +140,7 @@ void Subscription::ReplayOrJoin() {
       [ns = ns_, after = read_](Store& store) { return store.ReadEvents(ns, after, kReplayPage); },
       IfStillHere<EventPage>([this](Result<EventPage> page) {
         replaying_ = false;
-        at_head_ = page && page->events.empty();
+        at_head_ = page && (page->events.empty() || page->events.back().seq >= page->bounds.head);
         if (!page) {
           Fail(std::move(page.error()));
         } else if (page->bounds.oldest.value > read_.value + 1) {

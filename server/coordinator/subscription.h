@@ -64,9 +64,9 @@ class SubscriberStream {
 };
 
 // Replay reads pages at the pace of the subscriber and is never dropped; live delivery waits in a
-// bounded queue and ends with LAGGED when that is full. The seam: once a page of replay is empty,
-// the subscription joins the reader, unless that has gone on meanwhile; then it is told its
-// position, and so that this was all of the past.
+// bounded queue and ends with LAGGED when that is full. The seam: once replay has reached the end
+// of the log, the subscription joins the reader, unless that has gone on meanwhile; then it is told
+// its position, and so that this was all of the past.
 //
 // Runs on the loop's thread. The owner calls Written after each write, and destroys it when the
 // stream is over. Invariants:
@@ -128,8 +128,6 @@ class Subscription final : public LogFollower {
   bool writing_ = false;
   bool replaying_ = false;
   // What was read last reached the end of the log.
-  bool caught_up_ = false;
-  // The last page of replay was empty, or the snapshot was taken at the head.
   bool at_head_ = false;
   Instant last_write_{};
   BoundedQueue<SubscriberMessage> queue_;

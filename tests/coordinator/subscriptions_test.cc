@@ -112,21 +112,6 @@ TEST_F(SubscriptionsTest, AfterCursor_ResumesRightThere) {
   ExpectContiguous(subscriber->Events(), 5, 10);
 }
 
-// P8: only live delivery can lag; a backlog is read at the subscriber's pace, however small its
-// queue.
-TEST_F(SubscriptionsTest, Replay_IsNeverDropped) {
-  auto settings = Patient();
-  settings.subscriber_queue = {2, 1 << 20};
-  SimulatedCluster cluster(settings);
-  auto& host = cluster.Add();
-  for (int i = 0; i < 3000; ++i) cluster.Register(host, "p" + std::to_string(i), Profile::kStrict);
-  const auto subscriber = cluster.Subscribe(host, FromOldest{});
-  cluster.scheduler.Advance(seconds(20));
-  cluster.Read(host, subscriber);
-  ExpectContiguous(subscriber->Events(), 1, 3000);
-  EXPECT_FALSE(subscriber->ended);
-}
-
 // P8: whoever cannot be served from where it stands is told so.
 TEST_F(SubscriptionsTest, AfterCursor_OfALostHistoryHasExpired) {
   Happen(*host_, 3);
