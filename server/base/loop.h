@@ -1,5 +1,5 @@
-// Where work runs: the scheduler that the coordinator sees, and the event loop behind it in the
-// real server.
+// Where callbacks run: the scheduler as its users see it, and the event loop behind it in a real
+// process.
 #pragma once
 
 #include <asio/io_context.hpp>

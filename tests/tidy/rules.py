@@ -304,24 +304,19 @@ def every_rpc_states_its_contract(tree):
 
 PROMISES = [f"P{number}" for number in range(1, 12)]
 # A promise that no test shows yet -> why. A promise that a test cites must not stand here.
-NOT_YET = {
-    "P9": "needs failover and outage scenarios of Postgres, which come with the hardening of the liveness chain",
-}
 
 
 @rule
 def every_promise_is_tested(tree):
-    """Each promise is cited as `// P3` in a test, or stands in NOT_YET with a reason."""
+    """Each promise is cited as `// P3` in a test."""
     cited = set()
     for path, text in tree.files(".h", ".cc", ".py", ".js", ".mjs", under="tests/"):
         if not path.startswith("tests/tidy/"):
             for comment in re.findall(r"(?://|#)(.*)", text):
                 cited.update(re.findall(r"\bP\d+\b", comment))
     for promise in PROMISES:
-        if promise not in cited and promise not in NOT_YET:
+        if promise not in cited:
             yield "tests", 1, f"no test cites {promise}"
-        if promise in cited and promise in NOT_YET:
-            yield "tests/tidy/rules.py", 1, f"a test cites {promise} now: take it out of NOT_YET"
     for unknown in sorted(cited.difference(PROMISES)):
         yield "tests", 1, f"there is no promise {unknown}"
 
