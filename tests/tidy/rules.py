@@ -303,7 +303,6 @@ def every_rpc_states_its_contract(tree):
 # --- promises ---------------------------------------------------------------------------------------------------------
 
 PROMISES = [f"P{number}" for number in range(1, 12)]
-# A promise that no test shows yet -> why. A promise that a test cites must not stand here.
 
 
 @rule
