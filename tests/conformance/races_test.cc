@@ -96,7 +96,7 @@ TEST_P(StoreTest, Log_ContiguousUnderConcurrentWriters) {  // P4
 }
 
 TEST_P(StoreTest, Death_EventAndOrphansVisibleTogether) {  // P3
-  constexpr int kPods = 100;
+  constexpr int kPods = 250;
   Host host = AddHost();
   std::vector<Pod> pods;
   for (int i = 0; i < kPods; ++i) {
