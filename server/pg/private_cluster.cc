@@ -153,7 +153,8 @@ bool IsReady(const std::string& directory, pid_t postmaster) {
 
 }  // namespace
 
-Result<std::unique_ptr<PrivateCluster>> PrivateCluster::Start(PrivateClusterOptions options) {
+Result<std::unique_ptr<PrivateCluster>> PrivateCluster::Start(
+    const PrivateClusterOptions& options) {
   const Instant deadline = SystemClock().Now() + options.start_deadline;
   auto binaries = FindBinaries();
   if (!binaries) return Fail(std::move(binaries.error()));

@@ -38,7 +38,7 @@ class PrivateCluster {
   enum class Shutdown { kFast, kImmediate };
 
   // Blocks until it accepts connections.
-  static Result<std::unique_ptr<PrivateCluster>> Start(PrivateClusterOptions options = {});
+  static Result<std::unique_ptr<PrivateCluster>> Start(const PrivateClusterOptions& options = {});
 
   ~PrivateCluster();
   PrivateCluster(const PrivateCluster&) = delete;
