@@ -161,7 +161,7 @@ Process::Process(pid_t pid, int handle, int out, int err, std::function<void(con
       handle_(handle),
       stop_(eventfd(0, EFD_CLOEXEC)),
       on_line_(std::move(on_line)),
-      pipes_{{Stream::kOut, out, {}}, {Stream::kErr, err, {}}} {
+      pipes_{{Stream::kErr, err, {}}, {Stream::kOut, out, {}}} {
   for (const Pipe& pipe : pipes_) fcntl(pipe.fd, F_SETFL, O_NONBLOCK);
   reader_ = std::thread([this] { Read(); });
 }
@@ -222,7 +222,7 @@ std::string Process::Transcript() const {
 // --- The reading thread
 
 void Process::Read() {
-  enum { kOutput, kErrors, kHandle, kStop };
+  enum { kErrors, kOutput, kHandle, kStop };
   bool reaped = false;
   while (!reaped || pipes_[0].open || pipes_[1].open) {
     // A negative descriptor is not looked at.
@@ -231,8 +231,8 @@ void Process::Read() {
                     {reaped ? -1 : handle_, POLLIN, 0},
                     {stop_, POLLIN, 0}};
     if (poll(fds, 4, -1) < 0) continue;
-    if (fds[kOutput].revents != 0) Drain(pipes_[0]);
-    if (fds[kErrors].revents != 0) Drain(pipes_[1]);
+    if (fds[kErrors].revents != 0) Drain(pipes_[0]);
+    if (fds[kOutput].revents != 0) Drain(pipes_[1]);
     if (fds[kHandle].revents != 0) {
       reaped = true;
       Reap();

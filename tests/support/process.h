@@ -105,7 +105,8 @@ class Process {
   const int handle_;  // pidfd
   const int stop_;    // eventfd
   const std::function<void(const Line&)> on_line_;
-  Pipe pipes_[2];  // the reading thread's
+  // The reading thread's. Errors first, since a program tells there what its output is about.
+  Pipe pipes_[2];
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
