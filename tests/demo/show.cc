@@ -55,6 +55,8 @@ Result<void> Show::Play() {
 }
 
 Result<void> Show::StartCluster() {
+  // Better before a Postgres was started for nothing.
+  if (auto vigild = FindBuilt("vigild"); !vigild) return Fail(vigild.error());
   const Instant begun = Now();
   auto postgres = pg::PrivateCluster::Start();
   if (!postgres) return Fail(postgres.error());
