@@ -1,5 +1,7 @@
 // vigild: flags, environment and file become a Config, a command runs, and its outcome becomes the
 // exit code.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <string>
 #include <string_view>
@@ -41,7 +43,7 @@ void AddSettings(CLI::App& command, vigil::Config& config) {
         ->check([&setting](const std::string& text) {
           vigil::Config scratch;
           const std::string expected = setting.read(scratch, text);
-          return expected.empty() ? expected : "'" + text + "' is not " + expected;
+          return expected.empty() ? expected : fmt::format("'{}' is not {}", text, expected);
         });
   }
 }

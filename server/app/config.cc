@@ -15,13 +15,13 @@ namespace vigil {
 namespace {
 
 std::optional<Duration> ParseDuration(const std::string& text) {
-  static const std::map<std::string, double> kNanosPerUnit{
+  static const std::map<std::string, double> nanos_per_unit{
       {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}};
   double value = 0;
   const char* end = text.data() + text.size();
   const auto parsed = std::from_chars(text.data(), end, value);
-  const auto unit = kNanosPerUnit.find(std::string(parsed.ptr, end));
-  if (parsed.ec != std::errc() || unit == kNanosPerUnit.end()) return std::nullopt;
+  const auto unit = nanos_per_unit.find(std::string(parsed.ptr, end));
+  if (parsed.ec != std::errc() || unit == nanos_per_unit.end()) return std::nullopt;
   const double nanos = value * unit->second;
   if (!std::isfinite(nanos) || nanos <= 0 || nanos > 24 * 3600e9) return std::nullopt;
   return Duration(static_cast<Duration::rep>(nanos));
@@ -64,12 +64,12 @@ std::string ReadLogFormat(log::Format& target, const std::string& text) {
 }
 
 std::string ReadLogLevel(log::Level& target, const std::string& text) {
-  static const std::map<std::string, log::Level> kLevels{{"debug", log::Level::kDebug},
-                                                         {"info", log::Level::kInfo},
-                                                         {"warning", log::Level::kWarning},
-                                                         {"error", log::Level::kError}};
-  const auto found = kLevels.find(text);
-  if (found == kLevels.end()) return "debug, info, warning or error";
+  static const std::map<std::string, log::Level> levels{{"debug", log::Level::kDebug},
+                                                        {"info", log::Level::kInfo},
+                                                        {"warning", log::Level::kWarning},
+                                                        {"error", log::Level::kError}};
+  const auto found = levels.find(text);
+  if (found == levels.end()) return "debug, info, warning or error";
   target = found->second;
   return "";
 }
@@ -92,7 +92,7 @@ std::string Setting::environment() const {
 const std::vector<Setting>& Settings() {
   using C = Config;
   using S = const std::string&;
-  static const std::vector<Setting> kSettings{
+  static const std::vector<Setting> settings{
       {"database", "",
        "connection string of PostgreSQL 14 or later, direct (no pooler); keep a password out of "
        "the "
@@ -163,7 +163,7 @@ const std::vector<Setting>& Settings() {
        "how long pods may take to move when the coordinator is told to stop",
        [](C& c, S text) { return ReadDuration(c.drain_timeout, text); }},
   };
-  return kSettings;
+  return settings;
 }
 
 Result<void> CheckConfig(const Config& config) {

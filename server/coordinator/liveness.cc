@@ -69,27 +69,28 @@ void LivenessSessions::Retake(Slot& slot) {
     if (lock.slot == &slot && !lock.held) missing.push_back({LockKind::kSession, number.value});
   }
   if (missing.empty()) return;
-  slot.session->TakeLocks(missing, [this, &slot,
-                                    asked = missing.size()](Result<std::vector<LockKey>> taken) {
-    if (!taken) return;  // The session is lost, and OnLost goes on from there.
-    std::vector<SessionNumber> retaken;
-    for (const LockKey& key : *taken) {
-      const auto found = locks_.find(SessionNumber{key.number});
-      if (found == locks_.end()) {
-        slot.session->ReleaseLock(key, [](Result<void>) {});  // Released while it was being taken.
-        continue;
-      }
-      found->second.held = true;
-      retaken.push_back(found->first);
-    }
-    if (!retaken.empty() && on_retaken_) on_retaken_(retaken);
-    if (taken->size() < asked) {
-      slot.timer = scheduler_.After(kRetakeInterval, [this, &slot] {
-        PingRegularly(slot);
-        Retake(slot);
+  slot.session->TakeLocks(
+      missing, [this, &slot, asked = missing.size()](Result<std::vector<LockKey>> taken) {
+        if (!taken) return;  // The session is lost, and OnLost goes on from there.
+        std::vector<SessionNumber> retaken;
+        for (const LockKey& key : *taken) {
+          const auto found = locks_.find(SessionNumber{key.number});
+          if (found == locks_.end()) {
+            slot.session->ReleaseLock(
+                key, [](const Result<void>&) {});  // Released while it was being taken.
+            continue;
+          }
+          found->second.held = true;
+          retaken.push_back(found->first);
+        }
+        if (!retaken.empty() && on_retaken_) on_retaken_(retaken);
+        if (taken->size() < asked) {
+          slot.timer = scheduler_.After(kRetakeInterval, [this, &slot] {
+            PingRegularly(slot);
+            Retake(slot);
+          });
+        }
       });
-    }
-  });
 }
 
 void LivenessSessions::PingRegularly(Slot& slot) {
@@ -97,7 +98,7 @@ void LivenessSessions::PingRegularly(Slot& slot) {
   if (!slot.pinging) {
     slot.pinging = true;
     const Instant sent = clock_.Now();
-    slot.session->Ping([&slot, sent](Result<void> answered) {
+    slot.session->Ping([&slot, sent](const Result<void>& answered) {
       slot.pinging = false;
       if (answered) slot.window.Prove(sent);
     });
@@ -113,7 +114,7 @@ LivenessSessions::Slot* LivenessSessions::Emptiest() {
   return emptiest;
 }
 
-void LivenessSessions::Issue(Then<SessionNumber> then) {
+void LivenessSessions::Issue(const Then<SessionNumber>& then) {
   Slot* slot = Emptiest();
   if (!slot) {
     scheduler_.Post([then] { then(Fail(DatabaseUnavailable("no liveness session is open"))); });
@@ -141,7 +142,8 @@ void LivenessSessions::Release(SessionNumber session) {
   locks_.erase(found);
   --lock.slot->locks;
   if (lock.held && lock.slot->session) {
-    lock.slot->session->ReleaseLock({LockKind::kSession, session.value}, [](Result<void>) {});
+    lock.slot->session->ReleaseLock({LockKind::kSession, session.value},
+                                    [](const Result<void>&) {});
   }
 }
 

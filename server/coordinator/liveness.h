@@ -42,7 +42,7 @@ class LivenessSessions {
   void Start();
 
   // A new session number, locked. Error DATABASE_UNAVAILABLE when no session is open.
-  void Issue(Then<SessionNumber> then);
+  void Issue(const Then<SessionNumber>& then);
 
   // Lets a lock go. Idempotent.
   void Release(SessionNumber session);

@@ -48,6 +48,7 @@ void Membership::OpenOwnSession() {
     });
     backoff_.Reset();
     pinging_ = false;
+    taking_lock_ = false;
     TakeOwnLock();
     PingRegularly();
   });
@@ -67,19 +68,22 @@ void Membership::TakeOwnLock() {
     });
     return;
   }
-  // Whatever the pings' timer finds missing is asked for again.
-  own_session_->TakeLocks(
-      {{LockKind::kCoordinator, number_.value}},
-      [this](Result<std::vector<LockKey>> taken) { lock_held_ = taken && !taken->empty(); });
+  // While a prober tries the key, the taking fails; the pings' timer asks again.
+  taking_lock_ = true;
+  own_session_->TakeLocks({{LockKind::kCoordinator, number_.value}},
+                          [this](const Result<std::vector<LockKey>>& taken) {
+                            taking_lock_ = false;
+                            lock_held_ = taken && !taken->empty();
+                          });
 }
 
 void Membership::PingRegularly() {
   if (!own_session_) return;
   if (!pinging_) {
     pinging_ = true;
-    if (!lock_held_ && number_) TakeOwnLock();
+    if (!lock_held_ && !taking_lock_ && number_) TakeOwnLock();
     const Instant sent = clock_.Now();
-    own_session_->Ping([this, sent](Result<void> answered) {
+    own_session_->Ping([this, sent](const Result<void>& answered) {
       pinging_ = false;
       if (answered) own_ping_.Prove(sent);
     });

@@ -69,6 +69,7 @@ class Membership {
 
   std::unique_ptr<LivenessSession> own_session_;
   bool lock_held_ = false;
+  bool taking_lock_ = false;
   bool pinging_ = false;
   TrustWindow own_ping_;
   Backoff backoff_;

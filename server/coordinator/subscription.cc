@@ -21,9 +21,9 @@ size_t BytesOf(const std::vector<Event>& events) {
 
 }  // namespace
 
-Subscription::Subscription(Environment environment, std::string ns, SubscriptionStart start,
+Subscription::Subscription(const Environment& environment, std::string ns, SubscriptionStart start,
                            std::shared_ptr<SubscriberStream> stream)
-    : env_(std::move(environment)),
+    : env_(environment),
       ns_(std::move(ns)),
       start_(std::move(start)),
       stream_(std::move(stream)),
@@ -57,7 +57,7 @@ void Subscription::Start() {
   }
 }
 
-void Subscription::StartAt(Cursor cursor) {
+void Subscription::StartAt(const Cursor& cursor) {
   if (cursor.history != history_) {
     End(EndReason::kExpired);
     return;

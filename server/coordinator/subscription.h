@@ -82,7 +82,7 @@ class Subscription final : public LogFollower {
     CoordinatorSettings settings;
   };
 
-  Subscription(Environment environment, std::string ns, SubscriptionStart start,
+  Subscription(const Environment& environment, std::string ns, SubscriptionStart start,
                std::shared_ptr<SubscriberStream> stream);
   ~Subscription() override;
   Subscription(const Subscription&) = delete;
@@ -97,7 +97,7 @@ class Subscription final : public LogFollower {
  private:
   enum class Phase { kStarting, kReplay, kLive, kOver };
 
-  void StartAt(Cursor cursor);
+  void StartAt(const Cursor& cursor);
   void StartAtOldest();
   void StartWithSnapshot();
   // `head`: the end of the log as it was read just now.

@@ -14,7 +14,7 @@ class Subscriptions {
  public:
   using Stream = std::shared_ptr<SubscriberStream>;
 
-  explicit Subscriptions(Subscription::Environment environment) : env_(std::move(environment)) {}
+  explicit Subscriptions(const Subscription::Environment& environment) : env_(environment) {}
 
   void Opened(const Stream& stream, const std::string& ns, const SubscriptionStart& start);
   void Written(const Stream& stream);

@@ -22,7 +22,7 @@ void Verdicts::Declare(const std::string& ns, HostedPod pod, Cause cause, Done d
   Add({Verdict::kDeclare, ns, cause}, pod, std::move(done));
 }
 
-void Verdicts::Add(Kind kind, HostedPod pod, Done done) {
+void Verdicts::Add(const Kind& kind, HostedPod pod, Done done) {
   Queue& queue = queues_[kind];
   queue.waiting.push_back({pod, std::move(done)});
   if (!queue.under_way) Commit(kind);

@@ -41,7 +41,7 @@ class Verdicts {
     bool under_way = false;
   };
 
-  void Add(Kind kind, HostedPod pod, Done done);
+  void Add(const Kind& kind, HostedPod pod, Done done);
   void Commit(const Kind& kind);
 
   Lane& lane_;
