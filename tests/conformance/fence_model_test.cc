@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <map>
 #include <random>
-#include <ranges>
 #include <set>
 
 #include "conformance/store_test.h"
@@ -90,7 +89,8 @@ class WorkModel {
   }
 
   size_t Completed() const {
-    return std::ranges::count(items | std::views::values, WorkState::kCompleted, &ModelItem::state);
+    return std::ranges::count_if(
+        items, [](const auto& entry) { return entry.second.state == WorkState::kCompleted; });
   }
 
   bool IsPod(size_t pod) const { return pod < living.size(); }

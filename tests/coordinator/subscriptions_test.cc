@@ -89,6 +89,22 @@ TEST_F(SubscriptionsTest, SlowReplay_MissesNothingThatHappensMeanwhile) {
   ExpectContiguous(live->Events(), 601, 1301);
 }
 
+// P8: whoever is behind the reader reads on by itself, and joins where the reader stands.
+TEST_F(SubscriptionsTest, SlowReplay_DoesNotJoinAReaderThatHasGoneOn) {
+  Happen(*host_, 5);
+  const auto live = cluster_.Subscribe(*host_, FromNow{});
+  cluster_.Read(*host_, live);
+  const auto replaying = cluster_.Subscribe(*host_, FromOldest{});  // Its first page is written.
+  Happen(*host_, 3);
+  cluster_.Read(*host_, live);
+  ExpectContiguous(live->Events(), 6, 8);
+  cluster_.Read(*host_, replaying);
+  ExpectContiguous(replaying->Events(), 1, 8);
+  Happen(*host_, 1);
+  cluster_.Read(*host_, replaying);
+  ExpectContiguous(replaying->Events(), 1, 9);
+}
+
 TEST_F(SubscriptionsTest, FromNow_TheSnapshotAndWhatFollows) {
   Happen(*host_, 700);
   const auto subscriber = cluster_.Subscribe(*host_, FromNow{});

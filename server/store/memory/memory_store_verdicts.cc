@@ -1,6 +1,4 @@
 // Suspicions, their refutation, and verdicts.
-#include <ranges>
-
 #include "store/memory/memory_store.h"
 
 namespace vigil::memory {
@@ -86,7 +84,7 @@ Result<ProbeReport> MemoryStore::Probe(const Observer& observer) {
     if (auto fit = tx.RequireFit(observer); !fit) return Fail(fit.error());
     ProbeReport report{.identity = tx.server().identity};
     for (const auto& [ns, space] : tx.tables().namespaces) {
-      for (const PodRow& row : space.pods | std::views::values) {
+      for (const auto& [incarnation, row] : space.pods) {
         if (!row.pod.living()) continue;
         ++report.probed;
         if (!IsFree(tx, row)) continue;

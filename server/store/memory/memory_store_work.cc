@@ -1,6 +1,4 @@
 // Work items: who owns them, and how they change hands.
-#include <ranges>
-
 #include "store/memory/memory_store.h"
 
 namespace vigil::memory {
@@ -185,7 +183,7 @@ Result<std::vector<WorkItem>> MemoryStore::ClaimOrphans(const std::string& ns, I
     if (!row) return Fail(row.error());
     NamespaceRow& space = *tx.FindNamespace(ns);
     Items claimed;
-    for (WorkItem& item : space.work | std::views::values) {
+    for (auto& [key, item] : space.work) {
       if (claimed.size() == limit) break;
       if (!IsClaimable(space, item)) continue;
       GiveTo(tx, (*row)->pod, item);
