@@ -4,6 +4,7 @@ namespace vigil::client {
 
 bool IsRetryable(const Error& error) {
   switch (error.reason) {
+    case Reason::kSessionTaken:  // the next session is newer than the one that took it
     case Reason::kLimitReached:
     case Reason::kDatabaseUnavailable:
     case Reason::kOutcomeUnknown:

@@ -60,12 +60,14 @@ class Store {
 
   // Begins an incarnation, with a REGISTERED event; creates the namespace where needed. When
   // `registration_id` has made an incarnation already, that one gets the new session as in Resume.
-  // Error INCARNATION_ENDED: that one has ended.
+  // Errors: INCARNATION_ENDED (that one has ended), SESSION_TAKEN as in Resume.
   virtual Result<std::variant<Registered, NameTaken>> Register(const NewPod& pod) = 0;
 
   // Gives a living incarnation its new session. A SUSPECT one becomes ALIVE (REFUTED event); one
   // that comes from another coordinator has MOVED, and its old session is named in that
-  // coordinator's next Renewal. Errors: POD_NOT_FOUND, SESSION_TOKEN_INVALID, INCARNATION_ENDED.
+  // coordinator's next Renewal. The same session once more is a repetition. Errors: POD_NOT_FOUND,
+  // SESSION_TOKEN_INVALID, INCARNATION_ENDED, and SESSION_TAKEN when the incarnation has a newer
+  // session (a larger number) than the one given: this resume came late.   (P1)
   virtual Result<Pod> Resume(const ResumePod& pod) = 0;
 
   // Ends a living incarnation as LEFT, with its event. Idempotent. Errors: POD_NOT_FOUND,

@@ -1,6 +1,5 @@
 // How pods register, move, leave and are looked at.
 #include <algorithm>
-#include <ranges>
 
 #include "store/memory/memory_store.h"
 
@@ -12,28 +11,31 @@ using RegisterOutcome = std::variant<Registered, NameTaken>;
 constexpr size_t kMostPredecessorsWork = 1000;
 
 PodRow* FindRegistration(NamespaceRow& space, const std::string& registration_id) {
-  for (PodRow& row : space.pods | std::views::values) {
+  for (auto& [incarnation, row] : space.pods) {
     if (row.registration_id == registration_id) return &row;
   }
   return nullptr;
 }
 
 PodRow* FindLiving(NamespaceRow& space, const std::string& name) {
-  for (PodRow& row : space.pods | std::views::values) {
+  for (auto& [incarnation, row] : space.pods) {
     if (row.pod.name == name && row.pod.living()) return &row;
   }
   return nullptr;
 }
 
-void GiveSession(Transaction& tx, PodRow& row, CoordinatorNumber coordinator,
-                 SessionNumber session) {
+// Error SESSION_TAKEN: this resume came late.
+Result<void> GiveSession(Transaction& tx, PodRow& row, CoordinatorNumber coordinator,
+                         SessionNumber session) {
+  if (session < row.pod.session) return Fail(SessionTaken(row.pod.session));
   RefuteSuspicion(tx, row);
   CoordinatorNumber old_coordinator = std::exchange(row.pod.coordinator, coordinator);
   SessionNumber old_session = std::exchange(row.pod.session, session);
-  if (old_coordinator == coordinator) return;
+  if (old_coordinator == coordinator) return {};
   tx.Append(EventKind::kPodMoved, row.pod);
   auto host = tx.tables().coordinators.find(old_coordinator);
   if (host != tx.tables().coordinators.end()) host->second.taken.insert(old_session);
+  return {};
 }
 
 PodRow& AddPod(Transaction& tx, NamespaceRow& space, const NewPod& pod) {
@@ -57,7 +59,7 @@ PodRow& AddPod(Transaction& tx, NamespaceRow& space, const NewPod& pod) {
 // All of them are ended, since at most one incarnation of a name lives.
 std::vector<WorkItem> PredecessorsWork(const NamespaceRow& space, const Pod& pod) {
   std::vector<WorkItem> items;
-  for (const WorkItem& item : space.work | std::views::values) {
+  for (const auto& [key, item] : space.work) {
     if (item.state != WorkState::kOwned || item.owner == pod.incarnation) continue;
     if (space.pods.at(item.owner).pod.name != pod.name) continue;
     items.push_back(Shown(space, item));
@@ -76,7 +78,8 @@ void End(Transaction& tx, PodRow& row, PodState state, Cause cause) {
   row.found_free_under.clear();
   auto kind = state == PodState::kLeft ? EventKind::kPodLeft : EventKind::kPodDied;
   const auto& work = tx.FindNamespace(row.pod.ns)->work;
-  auto orphans = std::ranges::count_if(work | std::views::values, [&](const WorkItem& item) {
+  auto orphans = std::ranges::count_if(work, [&](const auto& entry) {
+    const WorkItem& item = entry.second;
     return item.state == WorkState::kOwned && item.owner == row.pod.incarnation;
   });
   tx.Append(kind, row.pod, cause).orphans = static_cast<uint32_t>(orphans);
@@ -98,7 +101,8 @@ Result<RegisterOutcome> MemoryStore::Register(const NewPod& pod) {
     if (row != nullptr) {
       const Pod& made = row->pod;
       if (!made.living()) return Fail(IncarnationEnded(made.incarnation, made.state, made.cause));
-      GiveSession(tx, *row, pod.coordinator, pod.session);
+      auto given = GiveSession(tx, *row, pod.coordinator, pod.session);
+      if (!given) return Fail(std::move(given.error()));
     } else {
       PodRow* incumbent = FindLiving(space, pod.name);
       if (incumbent != nullptr) return NameTaken{incumbent->pod.incarnation};
@@ -116,7 +120,8 @@ Result<Pod> MemoryStore::Resume(const ResumePod& pod) {
     if (!row->pod.living()) {
       return Fail(IncarnationEnded(pod.incarnation, row->pod.state, row->pod.cause));
     }
-    GiveSession(tx, *row, pod.coordinator, pod.session);
+    auto given = GiveSession(tx, *row, pod.coordinator, pod.session);
+    if (!given) return Fail(std::move(given.error()));
     return row->pod;
   });
 }
@@ -140,7 +145,7 @@ Result<Pod> MemoryStore::GetPod(const std::string& ns, const std::string& name) 
     const Pod* latest = nullptr;
     if (NamespaceRow* space = tx.FindNamespace(ns)) {
       // The living one is the latest of its name.
-      for (const PodRow& row : space->pods | std::views::values) {
+      for (const auto& [incarnation, row] : space->pods) {
         if (row.pod.name == name) latest = &row.pod;
       }
     }
@@ -171,7 +176,7 @@ Result<PodSnapshot> MemoryStore::Snapshot(const std::string& ns) {
     PodSnapshot snapshot;
     NamespaceRow* space = tx.FindNamespace(ns);
     if (space == nullptr) return snapshot;
-    for (const PodRow& row : space->pods | std::views::values) {
+    for (const auto& [incarnation, row] : space->pods) {
       if (row.pod.living()) snapshot.pods.push_back(row.pod);
     }
     snapshot.head = Seq{space->log.size()};

@@ -64,7 +64,7 @@ constexpr pg::Statement kResume{
     "         coordinator = $4, session = $5"
     "    FROM before"
     "   WHERE pod.incarnation = before.incarnation AND before.session_token = $3"
-    "     AND before.state IN ('ALIVE', 'SUSPECT')"
+    "     AND before.state IN ('ALIVE', 'SUSPECT') AND before.session <= $5"
     "  RETURNING pod.*),"
     " taken AS ("
     "  INSERT INTO vigil.taken_sessions (coordinator, session)"
@@ -164,6 +164,7 @@ Result<Pod> PostgresStore::Resume(const ResumePod& pod) {
   Pod now = PodFrom(row);
   if (!token_is_right) return Fail(SessionTokenInvalid(pod.incarnation));
   if (!now.living()) return Fail(IncarnationEnded(now.incarnation, now.state, now.cause));
+  if (now.session != pod.session) return Fail(SessionTaken(now.session));
   return now;
 }
 
