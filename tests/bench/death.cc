@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <sys/utsname.h>
 
+#include <cmath>
 #include <cstdio>
 #include <fstream>
+#include <functional>
 #include <random>
 #include <thread>
 #include <utility>
@@ -76,9 +78,12 @@ Result<Rounds> RunRounds(VigilChain& vigil, FloorChain& floor, const DeathOption
   Peace peace(options);
   Rounds rounds;
   for (int round = -options.warm_up; round < options.samples; ++round) {
+    // In turn, and each as often before the other as after it.
+    const bool floor_first = round % 2 == 0;
+    auto bare = floor_first ? floor.Run(peace.Next()) : Result<FloorRound>();
     const auto with_vigil = vigil.Run(peace.Next());
+    if (!floor_first) bare = floor.Run(peace.Next());
     if (!with_vigil) return Fail(with_vigil.error());
-    const auto bare = floor.Run(peace.Next());
     if (!bare) return Fail(bare.error());
     if (round >= 0) {
       rounds.vigil.push_back(*with_vigil);
@@ -92,11 +97,30 @@ Result<Rounds> RunRounds(VigilChain& vigil, FloorChain& floor, const DeathOption
   return rounds;
 }
 
-template <typename Round>
-Summary Of(const std::vector<Round>& rounds, Duration Round::*hop) {
+// Of what `duration_of` says of each round.
+template <typename Round, typename DurationOf>
+Summary Of(const std::vector<Round>& rounds, const DurationOf& duration_of) {
   std::vector<Duration> durations;
-  for (const Round& round : rounds) durations.push_back(round.*hop);
+  for (const Round& round : rounds) durations.push_back(std::invoke(duration_of, round));
   return Summarize(std::move(durations));
+}
+
+// The median of each hop by itself. They add up to about the median of the whole.
+Json HopsOf(const std::vector<FloorRound>& rounds) {
+  const auto hop = [&](auto from, auto to) {
+    return Milliseconds(
+        Of(rounds, [&](const FloorRound& round) { return round.*to - round.*from; }).p50);
+  };
+  return {{"end_of_connection", Milliseconds(Of(rounds, &FloorRound::noticed).p50)},
+          {"death_committed", hop(&FloorRound::noticed, &FloorRound::committed)},
+          {"claimer_woken", hop(&FloorRound::committed, &FloorRound::woken)},
+          {"claim_committed", hop(&FloorRound::woken, &FloorRound::claimed)}};
+}
+
+Json HopsOf(const std::vector<VigilRound>& rounds) {
+  const auto claim = [](const VigilRound& round) { return round.claimed - round.event; };
+  return {{"event", Milliseconds(Of(rounds, &VigilRound::event).p50)},
+          {"claim", Milliseconds(Of(rounds, claim).p50)}};
 }
 
 std::string ProcessorName() {
@@ -118,9 +142,6 @@ Json Machine() {
 Json Report(const Rounds& rounds, const DeathOptions& options, const Postgres& postgres) {
   const Summary claim = Of(rounds.vigil, &VigilRound::claimed);
   const Summary floor = Of(rounds.floor, &FloorRound::claimed);
-  const auto hop = [&](Duration FloorRound::*member) {
-    return Milliseconds(Of(rounds.floor, member).p50);
-  };
   const double ratio = Milliseconds(claim.p50) / Milliseconds(floor.p50);
   Json report{{"bench", "death"},
               {"profile", options.profile == client::Profile::kStrict ? "strict" : "fast"},
@@ -131,11 +152,8 @@ Json Report(const Rounds& rounds, const DeathOptions& options, const Postgres& p
               {"claim_ms", ToJson(claim)},
               {"floor_ms", Milliseconds(floor.p50)},
               {"floor_all_ms", ToJson(floor)},
-              {"floor_hops_p50_ms",
-               {{"noticed", hop(&FloorRound::noticed)},
-                {"committed", hop(&FloorRound::committed)},
-                {"woken", hop(&FloorRound::woken)},
-                {"claimed", hop(&FloorRound::claimed)}}},
+              {"hops_p50_ms", HopsOf(rounds.vigil)},
+              {"floor_hops_p50_ms", HopsOf(rounds.floor)},
               {"claim_p50_over_floor", std::round(ratio * 100) / 100}};
   if (options.profile == client::Profile::kFast) {
     report["target"] = kTarget;
