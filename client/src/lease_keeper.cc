@@ -98,7 +98,7 @@ void LeaseKeeper::OnHosted(StreamId stream, Time now, LeaseTerms terms) {
   const Time sent = attempt_->sent;
   attempt_.reset();
   if (host_) AbandonHost();
-  // A coordinator that takes the pod in and drops it again and again must not be asked without rest.
+  // A coordinator that takes the pod in and drops it again and again is not asked without rest.
   host_proved_ = !registered_;
   registered_ = true;
   terms_ = terms;
@@ -107,6 +107,8 @@ void LeaseKeeper::OnHosted(StreamId stream, Time now, LeaseTerms terms) {
   unwilling_ = Unwilling::kNo;
   if (leaving_) return SendLeave(now);
 
+  // Before anything is told, so that whoever hears that the pod lives finds a confirmed session.
+  SendHeartbeat(now);
   // A registration that waited for its name may be answered when the lease that it grants has
   // ended. Then the pod has no lease yet, and the first heartbeat brings one.
   Grant(sent, now);
@@ -115,8 +117,6 @@ void LeaseKeeper::OnHosted(StreamId stream, Time now, LeaseTerms terms) {
     why_.reset();
     actions_.emplace_back(action::Announce{});
   }
-  next_heartbeat_at_ = sent + terms_.heartbeat_interval;
-  if (*next_heartbeat_at_ <= now) SendHeartbeat(now);
 }
 
 void LeaseKeeper::OnHeartbeatAnswer(StreamId stream, Time now, std::uint64_t number,
@@ -224,7 +224,8 @@ void LeaseKeeper::HostSilent(Time now) {
 void LeaseKeeper::HostUnwilling(Time now, Unwilling how) {
   if (unwilling_ != Unwilling::kDraining) unwilling_ = how;
   if (attempt_ || next_attempt_at_ || options_.addresses == 1) return;
-  BeginRound(now);
+  if (host_proved_) return BeginRound(now);
+  TryNext(now);  // it took the pod and never granted a lease: another failure of this round
 }
 
 void LeaseKeeper::AbandonHost() {

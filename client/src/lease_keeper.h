@@ -93,6 +93,7 @@ using Action =
 //   was current.
 //   3. kLost, kLeft and kRefused are final.
 //   4. At most one resume is unanswered.
+//   5. A stream that hosts the pod gets its first heartbeat at once: that confirms the session.
 //
 // It does not promise to notice anything by itself: call OnTimer at next_wake() or later.
 class LeaseKeeper {

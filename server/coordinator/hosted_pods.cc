@@ -78,6 +78,7 @@ void HostedPods::Heartbeat(SessionNumber session, uint64_t number) {
   Hosted* hosted = Find(session);
   if (!hosted || !hosted->stream) return;
   const Instant now = env_.clock.Now();
+  hosted->confirmed = true;
   hosted->last_heard = now;
   // One whose death is being decided gets no lease that would outlive the decision.
   const bool granted = hosted->condemned == Cause::kNone && Trusted(session, now);
@@ -110,6 +111,12 @@ void HostedPods::StreamEnded(SessionNumber session) {
   Hosted* hosted = Find(session);
   if (!hosted) return;
   hosted->stream = nullptr;
+  if (!hosted->confirmed) {
+    log::Debug(
+        "A stream ended before its first heartbeat; the pod may not know of the session.",
+        {{"namespace", hosted->ns}, {"incarnation", hosted->incarnation}, {"session", session}});
+    return;
+  }
   Condemn(*hosted, Cause::kStreamEnded);
 }
 

@@ -23,7 +23,8 @@ namespace vigil {
 // Grants leases to the pods whose rows name a session of this coordinator, and weighs what it sees
 // of them:
 //
-//   strong evidence (stream ended; silence for a lease), inside the trust window:
+//   strong evidence (the stream of a confirmed session ended; silence for a lease), inside the
+//   trust window:
 //       FAST    declared DEAD at once
 //       STRICT  SUSPECT at once, DEAD when the last lease has surely ended
 //   anything else (untrusted, draining, our own closing): the lock is let go, and the probers weigh
@@ -36,6 +37,9 @@ namespace vigil {
 //  session, is a stretched lease ago.   (P7)
 //  3. Every verdict names the session; one that the database has ended is void.   (P1)
 //  4. After a pause of its own the coordinator takes nobody's silence for evidence.   (P10)
+//  5. A session is confirmed by its first heartbeat. Before it the end of the stream is taken for a
+//  lost answer, of which the pod never learnt, and not for evidence: only silence ends the pod, so
+//  that it has a lease's time to resume.   (P1, P9)
 class HostedPods {
  public:
   struct Environment {
@@ -55,7 +59,7 @@ class HostedPods {
   void Start();
 
   // The row that names this session was committed at `committed`. Without a stream, its answer was
-  // lost, and the pod has a lease's time to resume.
+  // lost as in invariant 5.
   void Host(const Pod& pod, std::shared_ptr<PodStream> stream, Instant committed);
 
   // Nothing when the session is not hosted (any more).
@@ -67,7 +71,7 @@ class HostedPods {
 
   // --- What the pod's stream says. Each is ignored for a session that is not hosted any more.
   void Heartbeat(SessionNumber session, uint64_t number);
-  // It ended without Leave or Detach: strong evidence.
+  // It ended without Leave or Detach: strong evidence, once the session is confirmed.
   void StreamEnded(SessionNumber session);
   // It ended on purpose: the lock stays until the pod has resumed elsewhere, or its lease has
   // surely ended.
@@ -98,6 +102,8 @@ class HostedPods {
     Duration lease{};
     // Null once the stream is gone.
     std::shared_ptr<PodStream> stream;
+    // A heartbeat has come, so the pod knows of this session.
+    bool confirmed = false;
     Instant last_heard{};
     // The last answered heartbeat, or the commit that began the session.
     Instant last_granted{};

@@ -166,7 +166,7 @@ def refusal(code, reason, attempt):
 
 
 class Pod:
-    """One stream, registered, with a heartbeat as often as the coordinator asked for it."""
+    """One stream, registered, with a heartbeat at once and then as often as the coordinator asked for it."""
 
     def __init__(self, registry, name, namespace=NAMESPACE):
         from vigil.v1 import pod_registry_service_pb2 as messages

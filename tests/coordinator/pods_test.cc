@@ -40,6 +40,34 @@ TEST_F(Pods, StreamEnded_FastDiesAtOnce) {
   EXPECT_EQ(cluster_.Look("a").cause, Cause::kStreamEnded);
 }
 
+// P1: the pod may never have learnt of the session whose stream ended.
+TEST_F(Pods, StreamEnded_BeforeTheFirstHeartbeatIsALostAnswer) {
+  auto& host = cluster_.Add();
+  const auto lost = cluster_.Register(host, "a", Profile::kFast);
+  const auto registered = *lost->Last<RegisteredAnswer>();
+  cluster_.Break(host, lost);
+  cluster_.scheduler.Advance(seconds(2));
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
+
+  const auto lost_again = cluster_.Resume(host, registered.pod, registered.session_token);
+  cluster_.Break(host, lost_again);
+  cluster_.scheduler.Advance(seconds(2));
+  const auto resumed = cluster_.Resume(host, registered.pod, registered.session_token);
+  cluster_.KeepAlive(host, {resumed}, seconds(10));
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
+
+  // One who does not try again has a lease's time.
+  const auto last = cluster_.Resume(host, registered.pod, registered.session_token);
+  cluster_.Break(host, last);
+  cluster_.scheduler.Advance(kLease - milliseconds(10));
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
+  cluster_.scheduler.Advance(milliseconds(100));
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kDead);
+  EXPECT_EQ(cluster_.Look("a").cause, Cause::kHeartbeatsStopped);
+  EXPECT_THAT(cluster_.Kinds(registered.pod.incarnation),
+              ElementsAre(EventKind::kPodRegistered, EventKind::kPodDied));
+}
+
 // P7: SUSPECT at once, but nobody is told of a death before the last lease has surely ended.
 TEST_F(Pods, StreamEnded_StrictDiesOnlyAfterItsLease) {
   auto& host = cluster_.Add();
@@ -76,6 +104,7 @@ TEST_F(Pods, Resume_SameIncarnationAndNoSuspicionLeft) {
   auto& other = cluster_.Add();
   const auto pod = cluster_.Register(host, "a", Profile::kStrict);
   const auto registered = *pod->Last<RegisteredAnswer>();
+  cluster_.Beat(host, pod);
   cluster_.Break(host, pod);
   const auto resumed = cluster_.Resume(other, registered.pod, registered.session_token);
   ASSERT_NE(resumed->Last<ResumedAnswer>(), nullptr);
@@ -195,6 +224,7 @@ TEST_F(Pods, Detach_IsNoEvidenceWhileThePodMoves) {
   auto& other = cluster_.Add();
   const auto pod = cluster_.Register(host, "a", Profile::kFast);
   const auto registered = *pod->Last<RegisteredAnswer>();
+  cluster_.Beat(host, pod);
   host.coordinator.conversations().Received(pod, DetachMessage{});
   cluster_.Break(host, pod);
   cluster_.scheduler.Advance(seconds(1));
@@ -211,6 +241,7 @@ TEST_F(Pods, StreamEnded_OfAnOldSessionIsVoid) {
   auto& other = cluster_.Add();
   const auto pod = cluster_.Register(host, "a", Profile::kFast);
   const auto registered = *pod->Last<RegisteredAnswer>();
+  cluster_.Beat(host, pod);
   const auto resumed = cluster_.Resume(other, registered.pod, registered.session_token);
   cluster_.Break(host, pod);
   cluster_.KeepAlive(other, {resumed}, seconds(10));
@@ -231,6 +262,7 @@ TEST_F(Pods, NameTaken_RefusedAtOnceOrAfterTheWait) {
 TEST_F(Pods, NameTaken_TheNewcomerFollowsTheVerdict) {
   auto& host = cluster_.Add();
   const auto incumbent = cluster_.Register(host, "a", Profile::kFast);
+  cluster_.Beat(host, incumbent);
   const auto waiting = cluster_.Register(host, "a", Profile::kFast, seconds(30));
   cluster_.Break(host, incumbent);
   cluster_.scheduler.Advance(milliseconds(500));

@@ -83,6 +83,7 @@ RawPod::RawPod(TestServer& server, const std::string& name, v1::Profile profile)
   EXPECT_TRUE(stream_->Read(&response)) << stream_->Finish().error_message();
   EXPECT_TRUE(response.has_registered());
   registered_ = response.registered();
+  EXPECT_TRUE(Beat());
 }
 
 RawPod::RawPod(TestServer& server, const v1::Registered& registered)
@@ -96,11 +97,12 @@ RawPod::RawPod(TestServer& server, const v1::Registered& registered)
   EXPECT_TRUE(stream_->Read(&response)) << stream_->Finish().error_message();
   EXPECT_TRUE(response.has_resumed());
   *registered_.mutable_pod() = response.resumed().pod();
+  EXPECT_TRUE(Beat());
 }
 
 bool RawPod::Beat() {
   v1::SessionRequest request;
-  request.mutable_heartbeat()->set_number(1);
+  request.mutable_heartbeat()->set_number(++heartbeats_);
   v1::SessionResponse response;
   return stream_->Write(request) && stream_->Read(&response) &&
          response.heartbeat().lease_granted();

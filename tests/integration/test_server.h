@@ -51,9 +51,9 @@ google::rpc::ErrorInfo InfoOf(const grpc::Status& status);
 // A pod that speaks the contract by hand.
 class RawPod {
  public:
-  // Registers, and fails the test when that fails.
+  // Registers and confirms its session with a heartbeat, and fails the test when that fails.
   RawPod(TestServer& server, const std::string& name, v1::Profile profile = v1::PROFILE_FAST);
-  // Resumes.
+  // Resumes, in the same way.
   RawPod(TestServer& server, const v1::Registered& registered);
 
   uint64_t incarnation() const { return registered_.pod().incarnation(); }
@@ -71,6 +71,7 @@ class RawPod {
   std::unique_ptr<grpc::ClientContext> context_ = InTime();
   std::unique_ptr<grpc::ClientReaderWriter<v1::SessionRequest, v1::SessionResponse>> stream_;
   v1::Registered registered_;
+  uint64_t heartbeats_ = 0;
 };
 
 }  // namespace vigil

@@ -1,0 +1,220 @@
+// The rules of a lease, under a simulated clock: where a pod goes when its coordinator fails.
+#include "client/lease_keeper_fixture.h"
+
+namespace vigil::client {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+TEST_F(LeaseKeeperTest, Resume_AtOnceOnAnotherCoordinatorWhenTheStreamBreaks) {
+  BeHosted();
+  keeper_->OnStreamEnded(stream_, now_, Broken());
+  const auto open = Opened();
+  EXPECT_TRUE(open.resume);
+  EXPECT_EQ(open.address, 1U);
+  Pass(milliseconds(20));
+  keeper_->OnHosted(open.stream, now_, kTerms);
+  EXPECT_EQ(keeper_->state(), SelfState::kAlive);
+  EXPECT_EQ(keeper_->address(), 1U);
+  EXPECT_EQ(Elapsed(*keeper_->lease_until()), milliseconds(3010));
+}
+
+TEST_F(LeaseKeeperTest, Resume_GoesRoundAllAddressesBeforeItRests) {
+  BeHosted();
+  keeper_->OnStreamEnded(stream_, now_, Broken());
+  for (const std::size_t address : {1U, 2U, 0U}) {
+    const auto open = Opened();
+    EXPECT_EQ(open.address, address);
+    keeper_->OnStreamEnded(open.stream, now_, Broken());
+  }
+  EXPECT_EQ(Count<action::Open>(), 0U);
+  ASSERT_TRUE(keeper_->next_wake());
+  EXPECT_LE(*keeper_->next_wake() - now_, milliseconds(50));
+}
+
+TEST_F(LeaseKeeperTest, Resume_RestsLongerAfterEveryRoundButNotLongerThanTheLeaseAllows) {
+  BeHosted(1);
+  keeper_->OnStreamEnded(stream_, now_, Broken());
+  Duration longest{};
+  while (keeper_->state() == SelfState::kSuspended) {
+    if (Count<action::Open>() > 0) keeper_->OnStreamEnded(Opened().stream, now_, Broken());
+    longest = std::max(longest, *keeper_->next_wake() - now_);
+    now_ = *keeper_->next_wake();
+    keeper_->OnTimer(now_);
+  }
+  EXPECT_GT(longest, milliseconds(200));
+  EXPECT_LE(longest, milliseconds(500));
+}
+
+TEST_F(LeaseKeeperTest, Resume_AnAttemptThatIsSilentIsDroppedAfterAThirdOfTheLease) {
+  BeHosted();
+  keeper_->OnStreamEnded(stream_, now_, Broken());
+  const auto open = Opened();
+  RunTo(milliseconds(10) + seconds(1));
+  const auto drop = Take<action::Drop>();
+  EXPECT_EQ(drop.stream, open.stream);
+  EXPECT_TRUE(drop.unresponsive);
+  EXPECT_EQ(Opened().address, 2U);
+}
+
+TEST_F(LeaseKeeperTest, Silence_StopsTheHeartbeatsAndResumesElsewhere) {
+  BeHosted();
+  RunTo(milliseconds(2009));
+  EXPECT_EQ(Count<action::Heartbeat>(), 1U);
+  Forget();
+  RunTo(milliseconds(2010));
+  EXPECT_EQ(keeper_->state(), SelfState::kSuspended);
+  EXPECT_EQ(Count<action::Heartbeat>(), 0U);
+  EXPECT_EQ(Opened().address, 1U);
+}
+
+TEST_F(LeaseKeeperTest, Silence_ALateAnswerStillCountsWhileTheOtherOneIsAsked) {
+  BeHosted();
+  RunTo(milliseconds(2010));
+  keeper_->OnHeartbeatAnswer(stream_, now_, 2, true);
+  EXPECT_EQ(Elapsed(*keeper_->lease_until()), milliseconds(4010));
+}
+
+TEST_F(LeaseKeeperTest, Move_GoesBackToTheOldStreamOnlyWhenAllOthersRefused) {
+  BeHosted();
+  RunTo(milliseconds(2010));
+  const auto second = Opened();
+  keeper_->OnStreamEnded(second.stream, now_, Refusal(Reason::kDatabaseUnavailable));
+  const auto third = Opened();
+  EXPECT_EQ(third.address, 2U);
+  EXPECT_EQ(Count<action::Heartbeat>(), 0U);
+  keeper_->OnStreamEnded(third.stream, now_, Refusal(Reason::kDraining));
+  const auto heartbeat = Take<action::Heartbeat>();
+  EXPECT_EQ(heartbeat.stream, stream_);
+  keeper_->OnHeartbeatAnswer(stream_, now_, heartbeat.number, true);
+  EXPECT_EQ(keeper_->state(), SelfState::kAlive);
+}
+
+TEST_F(LeaseKeeperTest, Move_ALostAnswerIsFollowedByAnotherResumeAndNotByTheOldStream) {
+  BeHosted();
+  RunTo(milliseconds(2010));
+  const auto second = Opened();
+  keeper_->OnStreamEnded(second.stream, now_, Broken());  // it may have taken the session
+  EXPECT_EQ(Take<action::Detach>().stream, stream_);
+  const auto third = Opened();
+  EXPECT_EQ(third.address, 2U);
+  keeper_->OnStreamEnded(third.stream, now_, Refusal(Reason::kDatabaseUnavailable));
+  const auto first = Opened();
+  EXPECT_EQ(first.address, 0U);
+  EXPECT_TRUE(first.resume);
+  EXPECT_EQ(Count<action::Heartbeat>(), 0U);
+}
+
+TEST_F(LeaseKeeperTest, Move_AnUnknownOutcomeIsALostAnswer) {
+  BeHosted();
+  RunTo(milliseconds(2010));
+  keeper_->OnStreamEnded(Opened().stream, now_, Refusal(Reason::kOutcomeUnknown));
+  EXPECT_EQ(Take<action::Detach>().stream, stream_);
+}
+
+// Another answer of this pod's own was lost: a newer session stands, and the next is newer still.
+TEST_F(LeaseKeeperTest, Move_AResumeThatCameLateIsRepeatedAndTheOldStreamIsLeft) {
+  BeHosted();
+  RunTo(milliseconds(2010));
+  keeper_->OnStreamEnded(Opened().stream, now_, Refusal(Reason::kSessionTaken));
+  EXPECT_EQ(Take<action::Detach>().stream, stream_);
+  const auto next = Opened();
+  EXPECT_TRUE(next.resume);
+  keeper_->OnHosted(next.stream, now_, kTerms);
+  EXPECT_EQ(keeper_->state(), SelfState::kAlive);
+}
+
+TEST_F(LeaseKeeperTest, Draining_HoldsOnUntilAnotherCoordinatorAccepted) {
+  BeHosted();
+  keeper_->OnDraining(stream_, now_);
+  const auto open = Opened();
+  EXPECT_EQ(open.address, 1U);
+  EXPECT_EQ(Count<action::Detach>(), 0U);
+  EXPECT_EQ(keeper_->state(), SelfState::kAlive);
+  keeper_->OnHosted(open.stream, now_, kTerms);
+  EXPECT_EQ(Take<action::Detach>().stream, stream_);
+  EXPECT_EQ(keeper_->state(), SelfState::kAlive);
+}
+
+TEST_F(LeaseKeeperTest, Draining_GoesOnAskingWhileItHeartbeatsOnTheOldStream) {
+  BeHosted(2);
+  keeper_->OnDraining(stream_, now_);
+  keeper_->OnStreamEnded(Opened().stream, now_, Refusal(Reason::kLimitReached));
+  Answer();
+  EXPECT_EQ(keeper_->state(), SelfState::kAlive);
+  RunTo(milliseconds(200));
+  EXPECT_EQ(Opened().address, 1U);
+}
+
+TEST_F(LeaseKeeperTest, AnswerWithoutLease_LooksForABetterCoordinator) {
+  BeHosted();
+  RunTo(milliseconds(1010));
+  Answer(false);
+  EXPECT_EQ(Elapsed(*keeper_->lease_until()), milliseconds(3010));
+  EXPECT_EQ(Opened().address, 1U);
+}
+
+TEST_F(LeaseKeeperTest, AnswerWithoutLease_EveryCoordinatorBlindForAWhileLosesNobody) {
+  BeHosted(2);
+  RunTo(milliseconds(1010));
+  Answer(false);
+  keeper_->OnStreamEnded(Opened().stream, now_, Refusal(Reason::kDatabaseUnavailable));
+  Pass(milliseconds(10));
+  Answer(true);  // the database is back
+  EXPECT_EQ(Elapsed(*keeper_->lease_until()), milliseconds(4010));
+  Forget();
+  RunTo(milliseconds(1900));
+  EXPECT_EQ(Count<action::Open>(), 0U);
+}
+
+TEST_F(LeaseKeeperTest, Flapping_AHostThatNeverGrantsIsNotTriedWithoutRest) {
+  BeHosted(1);
+  Pass(milliseconds(1));
+  int attempts = 0;
+  const Time end = now_ + seconds(1);
+  keeper_->OnStreamEnded(stream_, now_, Broken());
+  while (now_ < end) {
+    if (Count<action::Open>() > 0) {
+      ++attempts;
+      const auto open = Opened();
+      keeper_->OnHosted(open.stream, now_, kTerms);
+      keeper_->OnStreamEnded(open.stream, now_, Broken());
+    } else {
+      now_ = *keeper_->next_wake();
+      keeper_->OnTimer(now_);
+    }
+  }
+  EXPECT_LT(attempts, 10);
+}
+
+TEST_F(LeaseKeeperTest, Flapping_TwoHostsThatNeverGrantAreNotTriedWithoutRest) {
+  BeHosted(2);
+  keeper_->OnStreamEnded(stream_, now_, Broken());
+  int attempts = 0;
+  const Time end = now_ + seconds(1);
+  while (now_ < end && attempts < 100) {
+    if (Count<action::Open>() > 0) {
+      ++attempts;
+      keeper_->OnHosted(Opened().stream, now_, kTerms);
+      Answer(false);
+    } else {
+      now_ = *keeper_->next_wake();
+      keeper_->OnTimer(now_);
+      while (Count<action::Heartbeat>() > 0) Answer(false);
+    }
+  }
+  EXPECT_LT(attempts, 20);
+}
+
+TEST_F(LeaseKeeperTest, OneAddress_SilenceOpensANewConnectionToIt) {
+  BeHosted(1);
+  RunTo(milliseconds(2010));
+  EXPECT_TRUE(Take<action::Drop>().unresponsive);
+  const auto open = Opened();
+  EXPECT_EQ(open.address, 0U);
+  EXPECT_TRUE(open.resume);
+}
+
+}  // namespace
+}  // namespace vigil::client
