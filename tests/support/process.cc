@@ -47,7 +47,9 @@ class Arguments {
         envp_.push_back(*entry);
       }
     }
-    for (const auto& [name, value] : options.environment) additions_.push_back(name + "=" + value);
+    for (const auto& [name, value] : options.environment) {
+      additions_.emplace_back(name).append("=").append(value);
+    }
     for (std::string& addition : additions_) envp_.push_back(addition.data());
     envp_.push_back(nullptr);
   }

@@ -28,9 +28,9 @@ std::optional<Report> ReadReport(const Process::Line& line) {
 }
 
 Result<std::unique_ptr<ReportingProcess>> ReportingProcess::Spawn(Process::Options options) {
-  return Process::Spawn(std::move(options)).map([](std::unique_ptr<Process> process) {
-    return std::unique_ptr<ReportingProcess>(new ReportingProcess(std::move(process)));
-  });
+  auto process = Process::Spawn(std::move(options));
+  if (!process) return Fail(process.error());
+  return std::unique_ptr<ReportingProcess>(new ReportingProcess(std::move(*process)));
 }
 
 std::optional<Report> ReportingProcess::Await(const Match& matches, Duration within) {
