@@ -5,6 +5,8 @@
 #include <CLI/Formatter.hpp>
 #include <memory>
 #include <random>
+#include <string>
+#include <vector>
 
 #include "cli/context.h"
 #include "cli/durations.h"
@@ -18,6 +20,7 @@ namespace {
 struct RunArguments {
   RunOptions run;
   std::string profile = "strict";
+  std::vector<std::string> labels;
   bool random_name = false;
 };
 
@@ -42,6 +45,10 @@ int Run(const Context& context, RunArguments arguments) {
   run.pod.ns = context.ns;
   run.pod.profile =
       CLI::detail::to_lower(arguments.profile) == "fast" ? Profile::kFast : Profile::kStrict;
+  for (const std::string& label : arguments.labels) {
+    const std::size_t equals = label.find('=');
+    run.pod.labels[label.substr(0, equals)] = label.substr(equals + 1);
+  }
   run.json = context.json();
   BlockSignals();
   const auto watcher = Watcher::Fork();  // before the client starts a thread
@@ -108,8 +115,12 @@ void AddRunCommand(CLI::App& app, Context& context) {
               "How long to wait while another life of this name ends, 60s by default");
   AddDuration(*run, "--stop-timeout", arguments->run.stop_timeout,
               "Between SIGTERM or SIGINT, which is passed on, and SIGKILL, 10s by default");
-  run->add_option("--label", pod.labels, "NAME VALUE, any number of times")
-      ->type_name("NAME VALUE");
+  run->add_option("--label", arguments->labels, "NAME=VALUE, any number of times")
+      ->check([](const std::string& label) {
+        return label.find('=') != std::string::npos ? std::string()
+                                                    : "'" + label + "' is not NAME=VALUE";
+      })
+      ->allow_extra_args(false);
   run->add_option("command", arguments->run.command, "The command and its arguments, after --")
       ->required();
   run->callback([&context, arguments] {

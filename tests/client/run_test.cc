@@ -86,11 +86,12 @@ TEST_F(RunTest, Run_CompletesTheItemWhenTheCommandSucceeds) {
   RunScript(
       "echo \"$VIGIL_WORK_KEY $VIGIL_FENCE $VIGIL_PAYLOAD $VIGIL_INCARNATION $VIGIL_POD "
       "$VIGIL_NAMESPACE\"",
-      {"--payload", "seven"});
+      {"--payload", "seven", "--label", "zone=a", "--label", "rack=b=1"});
   EXPECT_TRUE(AwaitOutput("k 1 seven 1 web-1 default"));
   EXPECT_EQ(AwaitExit(), 0);
   EXPECT_EQ(cluster_.FindItem("k")->state(), v1::WORK_STATE_COMPLETED);
   EXPECT_EQ(OwnState(), v1::POD_STATE_LEFT);
+  EXPECT_EQ(cluster_.FindByName("web-1")->labels().at("rack"), "b=1");
   for (const char* event : {"registered", "started", "running", "exited", "completed", "left"}) {
     EXPECT_EQ(run_->Reports(event).size(), 1U) << event;
   }
