@@ -56,8 +56,14 @@ std::optional<HostedPods::Named> HostedPods::PodOf(SessionNumber session) const 
 }
 
 void HostedPods::Host(const Pod& pod, std::shared_ptr<PodStream> stream, Instant committed) {
-  const auto earlier = by_incarnation_.find(pod.incarnation);
-  if (earlier != by_incarnation_.end()) LetGo(earlier->second, SessionTaken(pod.session));
+  const auto other = by_incarnation_.find(pod.incarnation);
+  if (other != by_incarnation_.end() && other->second > pod.session) {
+    // Two resumes were committed in order, and their answers came back the other way round.
+    env_.liveness.Release(pod.session);
+    if (stream) stream->End(SessionTaken(other->second));
+    return;
+  }
+  if (other != by_incarnation_.end()) LetGo(other->second, SessionTaken(pod.session));
   Hosted& hosted = hosted_[pod.session];
   hosted.ns = pod.ns;
   hosted.incarnation = pod.incarnation;

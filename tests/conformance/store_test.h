@@ -104,4 +104,14 @@ class StoreTest : public ::testing::TestWithParam<StoreWorldMaker> {
   int newcomers_ = 0;
 };
 
+inline WorkHolder HolderOf(const WorkItem& item) {
+  return {item.ns, item.key, item.owner, item.fence};
+}
+
+inline std::vector<std::string> KeysOf(const std::vector<WorkItem>& items) {
+  std::vector<std::string> keys;
+  for (const WorkItem& item : items) keys.push_back(item.key);
+  return keys;
+}
+
 }  // namespace vigil
