@@ -26,7 +26,10 @@ class Arguments {
       if (!environment.contains(std::string(text.substr(0, text.find('=')))))
         envp_.push_back(*entry);
     }
-    for (const auto& [name, value] : environment) additions_.push_back(name + "=" + value);
+    for (const auto& [name, value] : environment) {
+      std::string& addition = additions_.emplace_back(name);
+      addition.append("=").append(value);
+    }
     for (std::string& addition : additions_) envp_.push_back(addition.data());
     envp_.push_back(nullptr);
   }

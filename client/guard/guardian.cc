@@ -2,13 +2,10 @@
 
 #include <poll.h>
 #include <signal.h>
-#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <cstdio>
-#include <deque>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -16,6 +13,7 @@
 #include "guard/command_process.h"
 #include "guard/contender.h"
 #include "guard/exit_code.h"
+#include "guard/inbox.h"
 #include "guard/progress.h"
 
 namespace vigil::client {
@@ -33,40 +31,16 @@ sigset_t SignalSet() {
   return set;
 }
 
-bool Stops(int number) { return number == SIGTERM || number == SIGINT; }
+// Whether it asks to stop. What a terminal sends at its end is the command's to judge, once there
+// is one.
+bool Stops(int number, bool command_runs) {
+  if (number == SIGTERM || number == SIGINT) return true;
+  return !command_runs && (number == SIGHUP || number == SIGQUIT);
+}
 
 // What the library's threads tell the main thread.
-class Inbox {
- public:
-  struct Ended {};  // the item is completed by somebody
-  using Message = std::variant<Standing, Incarnation, Ownership, WorkItem, Ended, Error>;
-
-  Inbox() : wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
-  ~Inbox() { close(wake_); }
-
-  void Post(Message message) {
-    {
-      std::lock_guard lock(mutex_);
-      messages_.push_back(std::move(message));
-    }
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t size = write(wake_, &one, sizeof one);
-  }
-
-  std::deque<Message> Take() {
-    std::uint64_t ignored = 0;
-    [[maybe_unused]] const ssize_t size = read(wake_, &ignored, sizeof ignored);
-    std::lock_guard lock(mutex_);
-    return std::exchange(messages_, {});
-  }
-
-  int fd() const { return wake_; }
-
- private:
-  const int wake_;
-  std::mutex mutex_;
-  std::deque<Message> messages_;
-};
+struct CompletedElsewhere {};
+using Told = std::variant<Standing, Incarnation, Ownership, WorkItem, CompletedElsewhere, Error>;
 
 class Guardian {
  public:
@@ -167,7 +141,7 @@ class Guardian {
     Spawn(item);
   }
 
-  void On(Inbox::Ended) {
+  void On(CompletedElsewhere) {
     Say("completed_elsewhere", options_.key + " is completed", {{"key", options_.key}});
     LeaveAndExit(0);
   }
@@ -182,16 +156,17 @@ class Guardian {
         "registered as incarnation " + Text(standing.incarnation) + " at " + standing.address +
             " (coordinator " + Text(standing.coordinator) + ")",
         Host(standing));
-    contender_.emplace(client_,
-                       Contender::Options{.ns = options_.pod.ns,
-                                          .key = options_.key,
-                                          .payload = options_.payload,
-                                          .self = standing.incarnation},
-                       Contender::Handlers{
-                           .on_owned = [this](const Ownership& had) { inbox_.Post(had); },
-                           .on_completed = [this](const WorkItem&) { inbox_.Post(Inbox::Ended{}); },
-                           .on_standing_by = [this](const WorkItem& item) { inbox_.Post(item); },
-                           .on_trouble = [this](const Error& why) { inbox_.Post(why); }});
+    contender_.emplace(
+        client_,
+        Contender::Options{.ns = options_.pod.ns,
+                           .key = options_.key,
+                           .payload = options_.payload,
+                           .self = standing.incarnation},
+        Contender::Handlers{
+            .on_owned = [this](const Ownership& had) { inbox_.Post(had); },
+            .on_completed = [this](const WorkItem&) { inbox_.Post(CompletedElsewhere{}); },
+            .on_standing_by = [this](const WorkItem& item) { inbox_.Post(item); },
+            .on_trouble = [this](const Error& why) { inbox_.Post(why); }});
   }
 
   void Resumed(const Standing& standing) const {
@@ -221,12 +196,10 @@ class Guardian {
       const int number = static_cast<int>(info.ssi_signo);
       if (number == SIGCHLD) {
         Reap();
-      } else if (Stops(number)) {
+      } else if (Stops(number, command_.has_value())) {
         Stop(number);
       } else if (command_) {
         command_->Signal(number);
-      } else if (number == SIGHUP || number == SIGQUIT) {
-        Stop(number);
       }
       if (exit_code_) return;
     }
@@ -414,7 +387,7 @@ class Guardian {
   const Progress progress_;
   const int signals_;
   const Work work_;
-  Inbox inbox_;
+  Inbox<Told> inbox_;
 
   Fence fence_;
   std::optional<CommandProcess> command_;

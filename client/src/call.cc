@@ -10,7 +10,8 @@ namespace {
 constexpr int kRounds = 2;
 
 gpr_timespec FromNow(Duration duration) {
-  return gpr_time_from_millis(std::chrono::ceil<std::chrono::milliseconds>(duration).count(), GPR_TIMESPAN);
+  return gpr_time_from_millis(std::chrono::ceil<std::chrono::milliseconds>(duration).count(),
+                              GPR_TIMESPAN);
 }
 
 bool ChangedNothing(const Error& error) {

@@ -73,7 +73,7 @@ Loop::~Loop() {
     timers.swap(state_->timers);
   }
   state_->Wake();
-  if (state_->thread.get_id() == std::this_thread::get_id()) {
+  if (RunsHere()) {
     state_->thread.detach();  // it ends when this task returns, and keeps its state until then
   } else {
     state_->thread.join();
@@ -120,6 +120,8 @@ void Loop::Cancel(TimerId timer) {
   }
   state_->timer_times.erase(time);
 }
+
+bool Loop::RunsHere() const { return state_->thread.get_id() == std::this_thread::get_id(); }
 
 void Loop::Run(const std::shared_ptr<State>& state) {
   sigset_t all;  // signals are the business of the program's own threads

@@ -35,6 +35,8 @@ class Loop {
   TimerId PostAt(Time when, Task task);
   // Harmless when the timer has run.
   void Cancel(TimerId timer);
+  // Whether the caller is a task of this loop.
+  bool RunsHere() const;
 
  private:
   struct State;

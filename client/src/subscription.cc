@@ -50,7 +50,7 @@ class Subscription::Driver : public std::enable_shared_from_this<Driver> {
 
   void Destroy() {
     Cancel();
-    if (runs_callback_of_ == this) return;  // the loop ends with its last task
+    if (loop_->RunsHere()) return;  // the loop ends with its last task
     closed_.Wait();
     loop_->Flush();
   }
@@ -152,9 +152,7 @@ class Subscription::Driver : public std::enable_shared_from_this<Driver> {
   template <class Callback>
   void Run(Callback callback) {
     if (cancelled_) return;
-    runs_callback_of_ = this;
     callback();
-    runs_callback_of_ = nullptr;
   }
 
   void Ended(std::uint64_t number, const grpc::Status& status) {
@@ -224,8 +222,6 @@ class Subscription::Driver : public std::enable_shared_from_this<Driver> {
     closed_.Set();
   }
 
-  static thread_local const Driver* runs_callback_of_;
-
   const std::shared_ptr<Core> core_;
   const Options options_;
   const Callbacks callbacks_;
@@ -248,8 +244,6 @@ class Subscription::Driver : public std::enable_shared_from_this<Driver> {
   bool connected_once_ = false;
   std::size_t failed_in_row_ = 0;
 };
-
-thread_local const Subscription::Driver* Subscription::Driver::runs_callback_of_ = nullptr;
 
 Subscription::Subscription(const Client& client, Options options, Callbacks callbacks)
     : driver_(std::make_shared<Driver>(client.core_, std::move(options), std::move(callbacks))) {

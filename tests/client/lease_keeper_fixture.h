@@ -77,7 +77,7 @@ class LeaseKeeperTest : public ::testing::Test {
     Look();
     for (auto it = seen_.rbegin(); it != seen_.rend(); ++it) {
       if (const auto* found = std::get_if<Kind>(&*it)) {
-        const Kind taken = *found;
+        Kind taken = *found;
         seen_.erase(seen_.begin(), it.base());
         return taken;
       }

@@ -52,8 +52,8 @@ TEST_F(PackageTest, Package_IsAllThatAConsumerNeeds) {
 TEST_F(PackageTest, Package_PublicHeadersHideGrpc) {
   for (const auto& entry : fs::directory_iterator(VIGIL_PUBLIC_HEADERS)) {
     const std::string dependencies =
-        Run({VIGIL_CXX_COMPILER, "-std=c++20", "-I", VIGIL_PUBLIC_HEADERS "/..", "-M", "-x", "c++",
-             entry.path()});
+        Run({VIGIL_CXX_COMPILER, "-std=c++20", "-I", std::string(VIGIL_PUBLIC_HEADERS) + "/..",
+             "-M", "-x", "c++", entry.path()});
     EXPECT_EQ(dependencies.find("grpc"), std::string::npos) << entry.path();
     EXPECT_EQ(dependencies.find("protobuf"), std::string::npos) << entry.path();
   }
