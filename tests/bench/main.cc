@@ -1,17 +1,32 @@
 // vigil_bench: a subcommand for each thing that is measured. The result alone goes to standard
 // output.
 #include <CLI/CLI.hpp>
+#include <charconv>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "death.h"
 
 namespace {
 
 using vigil::bench::DeathOptions;
-using vigil::client::Profile;
+
+// A whole number of ms or s, as long as a lease may be.
+std::optional<vigil::Duration> ParseLease(std::string_view text) {
+  int64_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, number);
+  const std::string_view unit(parsed.ptr, static_cast<size_t>(end - parsed.ptr));
+  if (parsed.ec != std::errc() || (unit != "ms" && unit != "s")) return std::nullopt;
+  if (number < 1 || number > 60'000) return std::nullopt;
+  const auto lease = std::chrono::milliseconds(unit == "s" ? number * 1000 : number);
+  if (lease < std::chrono::milliseconds(500) || lease > std::chrono::seconds(60)) return {};
+  return lease;
+}
 
 int Print(const vigil::Result<vigil::bench::Json>& measured, const std::string& output,
           std::string (*table)(const vigil::bench::Json&)) {
@@ -20,7 +35,8 @@ int Print(const vigil::Result<vigil::bench::Json>& measured, const std::string& 
                  measured.error().hint.c_str());
     return 1;
   }
-  std::puts((output == "json" ? measured->dump() : table(*measured)).c_str());
+  std::printf("%s",
+              output == "json" ? (measured->dump() + "\n").c_str() : table(*measured).c_str());
   return 0;
 }
 
@@ -32,21 +48,19 @@ int main(int argc, char** argv) {
   app.footer("Exit codes: 0 measured, 1 could not measure, 2 wrong usage.");
 
   DeathOptions death;
-  int64_t lease_ms = 3000;
+  std::string profile = "fast";
+  std::string lease = "3s";
   std::string output = "table";
   auto* command = app.add_subcommand(
       "death", "SIGKILL of a pod until a survivor knows, and until it owns the pod's work");
-  command->add_option("--profile", death.profile, "fast or strict")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Profile>{{"fast", Profile::kFast}, {"strict", Profile::kStrict}}))
-      ->default_str("fast");
-  command->add_option("--lease", lease_ms, "the victim's lease, such as 500ms or 3s")
-      ->transform(CLI::AsNumberWithUnit(
-          std::map<std::string, int64_t>{{"ms", 1}, {"s", 1000}, {"m", 60000}},
-          CLI::AsNumberWithUnit::Options(CLI::AsNumberWithUnit::CASE_SENSITIVE |
-                                         CLI::AsNumberWithUnit::UNIT_REQUIRED)))
-      ->check(CLI::Range(int64_t{500}, int64_t{60000}).description("500ms to 60s"))
-      ->default_str("3s");
+  command->add_option("--profile", profile, "the victim's: fast or strict")
+      ->check(CLI::IsMember({"fast", "strict"}))
+      ->capture_default_str();
+  command->add_option("--lease", lease, "the victim's, 500ms to 60s")
+      ->check([](const std::string& text) {
+        return ParseLease(text) ? std::string() : "'" + text + "' is not from 500ms to 60s";
+      })
+      ->capture_default_str();
   command->add_option("--samples", death.samples, "rounds that count")
       ->check(CLI::Range(1, 10000))
       ->capture_default_str();
@@ -65,7 +79,8 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  death.lease = std::chrono::milliseconds(lease_ms);
+  if (profile == "strict") death.profile = vigil::client::Profile::kStrict;
+  death.lease = *ParseLease(lease);
   if (command->parsed()) return Print(MeasureDeath(death), output, vigil::bench::DeathTable);
   return 2;
 }
