@@ -224,6 +224,7 @@ class Guardian {
                                                                   : kRunCannotExecute);
     }
     command_.emplace(*spawned);
+    lease_kill_at_ = KillAt(standing);
     Say("running",
         "running " + options_.command.front() + " as process " + std::to_string(command_->group()),
         {{"key", item.key}, {"fence", item.fence.value()}, {"pid", command_->group()}});
@@ -250,12 +251,12 @@ class Guardian {
     return standing.lease_until - (standing.lease_until - standing.alive_until) / 5;
   }
 
-  // The lease moves on with every answered heartbeat; so does the watcher's deadline. LOST stops
-  // the command.
+  // The lease moves on with every answered heartbeat; so does the watcher's deadline, always before
+  // the lease's end. LOST stops the command.
   void WatchCommand() {
     const Standing standing = session_.standing();
     if (standing.state == SelfState::kLost) Lost(standing);
-    if (!lost_) lease_kill_at_ = KillAt(standing);
+    lease_kill_at_ = KillAt(standing);
     const Time kill_at = std::min(kill_at_.value_or(Time::max()), lease_kill_at_);
     if (BootClock::now() >= kill_at) command_->Signal(SIGKILL);
     watcher_.Guard(command_->group(), kill_at);
