@@ -7,6 +7,14 @@ namespace vigil::client {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// What a coordinator grants when no lease is asked for.
+constexpr Duration kDefaultLease = seconds(3);
+// An attempt to register gets a third of the lease, but not less than a connection and a commit
+// may take, and not so much that one silent address uses up the time of the registration.
+constexpr Duration kShortestAttempt = milliseconds(300);
+constexpr Duration kLongestAttempt = seconds(5);
 
 // Whether the coordinator said that it did not take the session. Everything else may be a lost
 // answer.
@@ -88,7 +96,7 @@ std::optional<Time> LeaseKeeper::next_wake() const {
 
 void LeaseKeeper::OnWaiting(StreamId stream, Time now, Incarnation incumbent) {
   if (Final() || !attempt_ || attempt_->stream != stream) return;
-  attempt_->deadline = now + options_.wait_for_name + options_.attempt_timeout;
+  attempt_->deadline = now + options_.wait_for_name + kLongestAttempt;
   register_deadline_ = std::max(register_deadline_, attempt_->deadline);
   actions_.emplace_back(action::AnnounceWaiting{incumbent});
 }
@@ -103,7 +111,7 @@ void LeaseKeeper::OnHosted(StreamId stream, Time now, LeaseTerms terms) {
   registered_ = true;
   terms_ = terms;
   host_ = Host{stream};
-  host_address_ = (next_address_ + options_.addresses - 1) % options_.addresses;
+  host_address_ = AddressBefore(next_address_);
   unwilling_ = Unwilling::kNo;
   if (leaving_) return SendLeave(now);
 
@@ -166,6 +174,7 @@ void LeaseKeeper::OnStreamEnded(StreamId stream, Time now, const Error& why) {
   }
   if (attempt_ && attempt_->stream == stream) {
     attempt_.reset();
+    if (!registered_ && why.reason == Reason::kIncarnationEnded) return RegistrationEnded(now, why);
     return AttemptFailed(now, why, IsRefusal(why));
   }
   if (host_ && host_->stream == stream) HostEnded(now, why);
@@ -214,9 +223,7 @@ void LeaseKeeper::HostSilent(Time now) {
   last_failure_ = why;
   if (lease_until_) Become(SelfState::kSuspended, why);
   if (options_.addresses == 1 || ++silences_ > 1) {
-    actions_.emplace_back(action::Drop{host_->stream, true});
-    host_.reset();
-    unanswered_.clear();
+    AbandonHost(true);
   }
   BeginRound(now);
 }
@@ -228,8 +235,10 @@ void LeaseKeeper::HostUnwilling(Time now, Unwilling how) {
   TryNext(now);  // it took the pod and never granted a lease: another failure of this round
 }
 
-void LeaseKeeper::AbandonHost() {
-  actions_.emplace_back(action::Detach{host_->stream});
+void LeaseKeeper::AbandonHost(bool unresponsive) {
+  // A lease from now the pod is hosted by a newer session or LOST, and the end of this stream can
+  // do no harm.
+  actions_.emplace_back(action::Detach{host_->stream, unresponsive, terms_.lease});
   host_.reset();
   StopHeartbeats();
   unanswered_.clear();
@@ -256,7 +265,8 @@ void LeaseKeeper::StartAttempt(Time now) {
   next_attempt_at_.reset();
   const StreamId stream(++last_stream_);
   attempt_ = Attempt{stream, now, now + Patience()};
-  actions_.emplace_back(action::Open{stream, next_address_, registered_});
+  const bool new_registration = !registered_ && registration_tries_++ == 0;
+  actions_.emplace_back(action::Open{stream, next_address_, registered_, new_registration});
   next_address_ = (next_address_ + 1) % options_.addresses;
 }
 
@@ -269,6 +279,16 @@ void LeaseKeeper::AttemptFailed(Time now, const Error& why, bool refused) {
   }
   if (leaving_ && host_ && !host_->leave_sent) return SendLeave(now);
   TryNext(now);
+}
+
+// An earlier answer was lost, and the incarnation that it spoke of ended before this attempt found
+// it. The pod was granted nothing, so that it may begin again, as another incarnation.
+void LeaseKeeper::RegistrationEnded(Time now, const Error& why) {
+  last_failure_ = why;
+  const bool found = std::exchange(registration_tries_, 0) > 1;
+  if (!found) return TryNext(now);  // nobody used this id before: do not ask without rest
+  next_address_ = AddressBefore(next_address_);
+  StartAttempt(now);
 }
 
 void LeaseKeeper::TryNext(Time now) {
@@ -386,7 +406,10 @@ void LeaseKeeper::LeaveOver(std::optional<Error> error) {
 // --- Durations ---
 
 Duration LeaseKeeper::Patience() const {
-  if (!registered_) return options_.attempt_timeout;
+  if (!registered_) {
+    const Duration lease = options_.lease > Duration::zero() ? options_.lease : kDefaultLease;
+    return std::clamp<Duration>(lease / 3, kShortestAttempt, kLongestAttempt);
+  }
   const Duration third = terms_.lease / 3;
   return leaving_ ? std::max<Duration>(third, milliseconds(500)) : third;
 }
@@ -396,6 +419,10 @@ Duration LeaseKeeper::Pause() const {
       registered_ ? std::max<Duration>(terms_.lease / 6, milliseconds(20)) : milliseconds(1000);
   const unsigned earlier_rounds = failed_rounds_ == 0 ? 0 : failed_rounds_ - 1;
   return Backoff(std::min<Duration>(milliseconds(50), most), most, earlier_rounds, options_.random);
+}
+
+std::size_t LeaseKeeper::AddressBefore(std::size_t address) const {
+  return (address + options_.addresses - 1) % options_.addresses;
 }
 
 std::size_t LeaseKeeper::Candidates() const {

@@ -46,6 +46,8 @@ struct Open {
   StreamId stream;
   std::size_t address;
   bool resume;
+  // For a `Register`: under a registration id that was never used.
+  bool new_registration;
 };
 struct Heartbeat {
   StreamId stream;
@@ -58,8 +60,12 @@ struct Leave {
 // incarnation has ended.
 struct Detach {
   StreamId stream;
+  // As in Drop.
+  bool unresponsive;
+  // How long the coordinator has to read it, before the stream is cancelled.
+  Duration linger;
 };
-// Cancel the stream.
+// Cancel the stream. Whoever has confirmed it takes that for strong evidence of the pod's death.
 struct Drop {
   StreamId stream;
   // It did not answer in time, so that its connection may be dead without saying so: do not use
@@ -94,6 +100,8 @@ using Action =
 //   3. kLost, kLeft and kRefused are final.
 //   4. At most one resume is unanswered.
 //   5. A stream that hosts the pod gets its first heartbeat at once: that confirms the session.
+//   6. A stream that hosted the pod is given up for a resume with `Detach`, never with a bare
+//   cancel: a host that only stalled must not read the pod's move as its death (P1).
 //
 // It does not promise to notice anything by itself: call OnTimer at next_wake() or later.
 class LeaseKeeper {
@@ -101,8 +109,8 @@ class LeaseKeeper {
   struct Options {
     std::size_t addresses = 1;
     std::size_t first_address = 0;
-    // For one attempt to register.
-    Duration attempt_timeout = std::chrono::seconds(5);
+    // The lease to ask for; the server's default when zero.
+    Duration lease{};
     // For the registration as a whole, beside `wait_for_name`.
     Duration register_timeout = std::chrono::seconds(15);
     Duration wait_for_name{};
@@ -160,12 +168,13 @@ class LeaseKeeper {
   void HostEnded(Time now, const Error& why);
   void HostSilent(Time now);
   void HostUnwilling(Time now, Unwilling how);
-  void AbandonHost();
+  void AbandonHost(bool unresponsive = false);
   void ReturnToHost(Time now);
 
   void BeginRound(Time now);
   void StartAttempt(Time now);
   void AttemptFailed(Time now, const Error& why, bool refused);
+  void RegistrationEnded(Time now, const Error& why);
   void TryNext(Time now);
 
   void Grant(Time sent, Time now);
@@ -175,16 +184,20 @@ class LeaseKeeper {
   void LeaveOver(std::optional<Error> error);
   void OnLeaveTimer(Time now);
 
-  // How long an answer may take.
+  // How long an answer may take. To a registration, too, a third of the lease: when its answer was
+  // lost, the incarnation that it made lives for a lease, and the retry must find it alive.
   Duration Patience() const;
   // How long to rest after a whole round of failures.
   Duration Pause() const;
   // How many addresses a round has.
   std::size_t Candidates() const;
+  std::size_t AddressBefore(std::size_t address) const;
 
   const Options options_;
   SelfState state_ = SelfState::kJoining;
   bool registered_ = false;
+  // Attempts to register with the registration id in use.
+  unsigned registration_tries_ = 0;
   std::optional<Error> why_;
   std::vector<Action> actions_;
 

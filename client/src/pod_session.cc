@@ -41,18 +41,14 @@ Error EndOf(const grpc::Status& status) {
 class PodSession::Driver : public std::enable_shared_from_this<Driver> {
  public:
   Driver(std::shared_ptr<Core> core, Options options, Callbacks callbacks)
-      : core_(std::move(core)),
-        options_(std::move(options)),
-        callbacks_(std::move(callbacks)),
-        registration_id_(RandomRegistrationId()) {}
+      : core_(std::move(core)), options_(std::move(options)), callbacks_(std::move(callbacks)) {}
 
   void Start() {
     OnLoop([](Driver& driver, Time now) {
       driver.keeper_.emplace(
           LeaseKeeper::Options{.addresses = driver.core_->channels.size(),
                                .first_address = driver.core_->channels.preferred(),
-                               .attempt_timeout = std::min<Duration>(
-                                   std::chrono::seconds(5), driver.options_.register_timeout),
+                               .lease = driver.options_.lease,
                                .register_timeout = driver.options_.register_timeout,
                                .wait_for_name = driver.options_.wait_for_name,
                                .random = driver.core_->random},
@@ -128,6 +124,7 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
 
   void Do(const action::Open& open) {
     const auto link = core_->channels.At(open.address);
+    if (open.new_registration) registration_id_ = RandomRegistrationId();
     SessionStream::Handlers handlers{
         .on_message =
             [self = shared_from_this(), id = open.stream](const v1::SessionResponse& message) {
@@ -156,7 +153,10 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
   void Do(const action::Detach& detach) {
     v1::SessionRequest message;
     message.mutable_detach();
-    if (SessionStream* stream = Find(detach.stream)) stream->SendLast(std::move(message));
+    SessionStream* stream = Find(detach.stream);
+    if (stream == nullptr) return;
+    if (detach.unresponsive) core_->channels.Distrust(stream->link());
+    stream->SendLast(std::move(message), detach.linger);
   }
 
   void Do(const action::Drop& drop) {
@@ -293,7 +293,6 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
   const std::shared_ptr<Core> core_;
   const Options options_;
   const Callbacks callbacks_;
-  const std::string registration_id_;
   StandingCell standing_;
 
   // On the core's loop only.
@@ -301,6 +300,7 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
   std::map<StreamId, std::shared_ptr<SessionStream>> streams_;
   TimerId timer_;
   bool closing_ = false;
+  std::string registration_id_;
   std::string token_;
   Pod pod_;
   std::vector<WorkItem> predecessors_work_;

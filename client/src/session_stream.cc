@@ -3,12 +3,6 @@
 #include <utility>
 
 namespace vigil::client {
-namespace {
-
-// How long a coordinator has to read a `Detach`.
-constexpr auto kLinger = std::chrono::seconds(1);
-
-}  // namespace
 
 SessionStream::SessionStream(std::shared_ptr<Core> core, std::shared_ptr<Link> link,
                              Handlers handlers)
@@ -34,11 +28,11 @@ void SessionStream::Send(v1::SessionRequest message) {
   if (outgoing_.size() == 1) WriteNext();
 }
 
-void SessionStream::SendLast(v1::SessionRequest message) {
+void SessionStream::SendLast(v1::SessionRequest message, Duration linger) {
   if (closed_ || last_queued_) return;
   Send(std::move(message));
   last_queued_ = true;
-  linger_ = core_->loop.PostAt(BootClock::now() + kLinger, [self = self_] { self->Cancel(); });
+  linger_ = core_->loop.PostAt(BootClock::now() + linger, [self = self_] { self->Cancel(); });
 }
 
 void SessionStream::Cancel() { context_.TryCancel(); }

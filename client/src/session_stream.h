@@ -36,8 +36,8 @@ class SessionStream final
 
   void Send(v1::SessionRequest message);
   // The last message. The stream ends when the coordinator has read it, and is cancelled when that
-  // takes too long.
-  void SendLast(v1::SessionRequest message);
+  // takes longer than `linger`: a cancel overtakes what was not read yet.
+  void SendLast(v1::SessionRequest message, Duration linger);
   void Cancel();
   const std::shared_ptr<Link>& link() const { return link_; }
 

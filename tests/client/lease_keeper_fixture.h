@@ -32,9 +32,11 @@ inline Error Ended(std::string cause) {
 // A keeper and its world: what it asked for is remembered until it is looked at.
 class LeaseKeeperTest : public ::testing::Test {
  protected:
-  void Begin(std::size_t addresses) {
-    keeper_.emplace(LeaseKeeper::Options{.addresses = addresses, .random = [] { return 0.999; }},
-                    now_);
+  void Begin(std::size_t addresses, Duration lease = {}) {
+    keeper_.emplace(
+        LeaseKeeper::Options{
+            .addresses = addresses, .lease = lease, .random = [] { return 0.999; }},
+        now_);
   }
 
   // Registered at address 0, 10 ms after the beginning.

@@ -91,6 +91,22 @@ TEST_F(LeaseKeeperTest, Move_GoesBackToTheOldStreamOnlyWhenAllOthersRefused) {
   EXPECT_EQ(keeper_->state(), SelfState::kAlive);
 }
 
+// P1
+TEST_F(LeaseKeeperTest, Silence_ASecondOneInARowDetaches) {
+  BeHosted(2);
+  RunTo(milliseconds(2010));
+  const auto second = Opened();
+  keeper_->OnHosted(second.stream, now_, kTerms);
+  EXPECT_EQ(Take<action::Detach>().stream, stream_);
+  Forget();
+  RunTo(milliseconds(3010));
+  EXPECT_EQ(Count<action::Drop>(), 0U);
+  const auto detach = Take<action::Detach>();
+  EXPECT_EQ(detach.stream, second.stream);
+  EXPECT_TRUE(detach.unresponsive);
+  EXPECT_TRUE(Opened().resume);
+}
+
 TEST_F(LeaseKeeperTest, Move_ALostAnswerIsFollowedByAnotherResumeAndNotByTheOldStream) {
   BeHosted();
   RunTo(milliseconds(2010));
@@ -207,10 +223,15 @@ TEST_F(LeaseKeeperTest, Flapping_TwoHostsThatNeverGrantAreNotTriedWithoutRest) {
   EXPECT_LT(attempts, 20);
 }
 
-TEST_F(LeaseKeeperTest, OneAddress_SilenceOpensANewConnectionToIt) {
+// P1: a host that only stalled reads `Detach` before the end, and not its pod's death.
+TEST_F(LeaseKeeperTest, OneAddress_SilenceDetachesAndOpensANewConnectionToIt) {
   BeHosted(1);
   RunTo(milliseconds(2010));
-  EXPECT_TRUE(Take<action::Drop>().unresponsive);
+  EXPECT_EQ(Count<action::Drop>(), 0U);
+  const auto detach = Take<action::Detach>();
+  EXPECT_EQ(detach.stream, stream_);
+  EXPECT_TRUE(detach.unresponsive);
+  EXPECT_EQ(detach.linger, kTerms.lease);
   const auto open = Opened();
   EXPECT_EQ(open.address, 0U);
   EXPECT_TRUE(open.resume);

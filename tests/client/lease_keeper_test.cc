@@ -100,6 +100,58 @@ TEST_F(LeaseKeeperTest, Registration_TriesTheNextAddress) {
   EXPECT_FALSE(second.resume);
 }
 
+// The incarnation that it made lives for a lease: the retry must find it.
+TEST_F(LeaseKeeperTest, Registration_WithoutAnAnswerIsRepeatedWithinAThirdOfTheLease) {
+  const std::pair<Duration, Duration> expected[] = {{Duration::zero(), seconds(1)},
+                                                    {seconds(6), seconds(2)},
+                                                    {milliseconds(500), milliseconds(300)},
+                                                    {seconds(60), seconds(5)}};
+  for (const auto& [lease, patience] : expected) {
+    now_ = Start();
+    Begin(1, lease);
+    const auto first = Opened();
+    EXPECT_TRUE(first.new_registration);
+    RunTo(patience - milliseconds(1));
+    EXPECT_EQ(Count<action::Drop>(), 0U);
+    RunTo(patience + milliseconds(50));
+    EXPECT_EQ(Take<action::Drop>().stream, first.stream);
+    EXPECT_FALSE(Opened().new_registration);
+  }
+}
+
+TEST_F(LeaseKeeperTest, Registration_WhoseIncarnationEndedUnseenBeginsAgainAtOnce) {
+  Begin(2);
+  keeper_->OnStreamEnded(Opened().stream, now_, Broken());  // it made an incarnation
+  const auto retry = Opened();
+  EXPECT_FALSE(retry.new_registration);
+  Pass(seconds(4));
+  keeper_->OnStreamEnded(retry.stream, now_, Ended("STREAM_ENDED"));
+  EXPECT_EQ(keeper_->state(), SelfState::kJoining);
+  const auto again = Opened();
+  EXPECT_TRUE(again.new_registration);
+  EXPECT_FALSE(again.resume);
+  EXPECT_EQ(again.address, retry.address);
+  keeper_->OnHosted(again.stream, now_, kTerms);
+  EXPECT_EQ(keeper_->state(), SelfState::kAlive);
+}
+
+TEST_F(LeaseKeeperTest, Registration_WhoseIncarnationAlwaysEndsIsNotTriedWithoutRestNorForEver) {
+  Begin(1);
+  int attempts = 0;
+  while (keeper_->state() == SelfState::kJoining && attempts < 1000) {
+    if (Count<action::Open>() > 0) {
+      ++attempts;
+      keeper_->OnStreamEnded(Opened().stream, now_, Ended("STREAM_ENDED"));
+    } else {
+      now_ = *keeper_->next_wake();
+      keeper_->OnTimer(now_);
+    }
+  }
+  EXPECT_EQ(keeper_->state(), SelfState::kRefused);
+  EXPECT_EQ(Elapsed(now_), seconds(15));
+  EXPECT_LT(attempts, 50);
+}
+
 TEST_F(LeaseKeeperTest, Registration_ThatCameLateIsRepeated) {
   Begin(1);
   keeper_->OnStreamEnded(Opened().stream, now_, Refusal(Reason::kSessionTaken));

@@ -81,6 +81,30 @@ TEST_F(PodSessionTest, Register_ARetryAfterALostAnswerFindsTheIncarnationThatItM
   EXPECT_THAT(a_.registration_ids(), ::testing::ElementsAre(::testing::MatchesRegex("[0-9a-f]+")));
 }
 
+TEST_F(PodSessionTest, Register_AnAnswerThatIsLostWithoutASoundIsMissedWithinTheLease) {
+  a_.Change([](auto& script) { script.swallow_registrations = 1; });
+  const Time begin = BootClock::now();
+  Register();
+  ASSERT_TRUE(session_->AwaitRegistration());
+  EXPECT_LT(BootClock::now() - begin, seconds(3));  // the default lease
+  EXPECT_EQ(session_->standing().incarnation, Incarnation(1));
+  EXPECT_EQ(a_.registration_ids(), b_.registration_ids());
+}
+
+TEST_F(PodSessionTest, Register_BeginsAgainWhenWhatTheLostAnswerSpokeOfHasEnded) {
+  a_.Change([](auto& script) {
+    script.swallow_registrations = 1;
+    script.end_swallowed = true;
+  });
+  Register({&a_}, {.name = "web-1", .lease = milliseconds(900)});
+  ASSERT_TRUE(session_->AwaitRegistration());
+  EXPECT_EQ(session_->standing().incarnation, Incarnation(2));
+  const auto ids = a_.registration_ids();
+  ASSERT_EQ(ids.size(), 3U);
+  EXPECT_EQ(ids[0], ids[1]);
+  EXPECT_NE(ids[1], ids[2]);
+}
+
 TEST_F(PodSessionTest, Register_ReportsARefusal) {
   a_.Change([](auto& script) {
     script.refuse_sessions =
@@ -152,6 +176,20 @@ TEST_F(PodSessionTest, Move_WhenTheCoordinatorIsSilent) {
   ASSERT_TRUE(Await(SelfState::kAlive));
   EXPECT_EQ(session_->standing().coordinator, CoordinatorNumber(2));
   EXPECT_TRUE(AwaitCount(a_, "detach", 1));
+}
+
+// P1: the end of its stream would be strong evidence.
+TEST_F(PodSessionTest, Move_AHostThatOnlyStalledReadsDetachBeforeTheEndOfTheStream) {
+  Register({&a_}, {.name = "web-1"});
+  ASSERT_TRUE(session_->AwaitRegistration());
+  ASSERT_TRUE(Await(SelfState::kAlive));
+  a_.Change([](auto& script) { script.stalled = true; });
+  EXPECT_TRUE(Await(SelfState::kSuspended));
+  ASSERT_TRUE(AwaitCount(a_, "resume", 1));
+  a_.Change([](auto& script) { script.stalled = false; });
+  EXPECT_TRUE(AwaitCount(a_, "detach", 1));
+  ASSERT_TRUE(Await(SelfState::kAlive));
+  EXPECT_EQ(a_.Count("stream_broken"), 0);
 }
 
 TEST_F(PodSessionTest, Move_WithoutAMomentOfSuspensionWhenTheCoordinatorDrains) {

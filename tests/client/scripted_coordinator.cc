@@ -191,10 +191,15 @@ grpc::Status ScriptedCoordinator::Unary(const std::string& method,
   return status;
 }
 
+void ScriptedCoordinator::WaitWhileStalled() const {
+  cluster_.Await([this] { return !script().stalled; });
+}
+
 grpc::Status ScriptedCoordinator::HostSession(grpc::ServerContext& context, Stream& stream) {
   v1::SessionRequest first;
   if (!stream.Read(&first)) return grpc::Status::CANCELLED;
   Note(first.has_register_() ? "register" : "resume");
+  WaitWhileStalled();
   const auto taken_from = [this](int Script::*counter) {
     std::lock_guard lock(mutex_);
     return script_.*counter > 0 && (script_.*counter)-- > 0;
@@ -220,6 +225,16 @@ grpc::Status ScriptedCoordinator::HostSession(grpc::ServerContext& context, Stre
     }
     const v1::Pod pod = cluster_.Register(first.register_(), number_);
     incarnation = pod.incarnation();
+    if (pod.state() != v1::POD_STATE_ALIVE) {
+      return Refusal(grpc::StatusCode::FAILED_PRECONDITION, v1::ERROR_REASON_INCARNATION_ENDED,
+                     "it has ended", {{"cause", "STREAM_ENDED"}});
+    }
+    if (taken_from(&Script::swallow_registrations)) {
+      if (script().end_swallowed) cluster_.End(incarnation, v1::POD_STATE_DEAD);
+      while (stream.Read(&first)) {
+      }
+      return grpc::Status::CANCELLED;
+    }
     *response.mutable_registered()->mutable_pod() = pod;
     response.mutable_registered()->set_session_token("token");
     *response.mutable_registered()->mutable_terms() = cluster_.terms;
@@ -250,6 +265,7 @@ grpc::Status ScriptedCoordinator::HostSession(grpc::ServerContext& context, Stre
 
 grpc::Status ScriptedCoordinator::Converse(Stream& stream, std::uint64_t incarnation) {
   for (v1::SessionRequest request; stream.Read(&request);) {
+    WaitWhileStalled();
     v1::SessionResponse response;
     if (request.has_heartbeat()) {
       Note("heartbeat");

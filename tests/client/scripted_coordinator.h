@@ -97,6 +97,12 @@ class ScriptedCoordinator {
     std::optional<grpc::Status> refuse_sessions;
     // The next so many sessions are taken and the answer is lost.
     int lose_answers = 0;
+    // The next so many registrations are taken and never answered, on a stream that stays open.
+    int swallow_registrations = 0;
+    // What a swallowed registration made is declared dead, as a coordinator does a lease later.
+    bool end_swallowed = false;
+    // As if the process were stopped: nothing that arrives is answered, or even read.
+    bool stalled = false;
     // The next so many registrations and resumes are not answered at all.
     int ignore_sessions = 0;
     bool answer_heartbeats = true;
@@ -128,6 +134,7 @@ class ScriptedCoordinator {
 
   Script script() const;
   void Note(const std::string& what);
+  void WaitWhileStalled() const;
   grpc::Status HostSession(grpc::ServerContext& context, Stream& stream);
   grpc::Status Converse(Stream& stream, std::uint64_t incarnation);
   grpc::Status Follow(const v1::SubscribeRequest& request,
