@@ -24,7 +24,8 @@ std::string RefuseSecret(const std::string& database) {
 
 bool OnCommandLine(int argc, char** argv, std::string_view flag) {
   for (int i = 1; i < argc; ++i) {
-    if (std::string_view(argv[i]).substr(0, flag.size()) == flag) return true;
+    const std::string_view word = argv[i];
+    if (word == flag || word.substr(0, flag.size() + 1) == std::string(flag) + "=") return true;
   }
   return false;
 }

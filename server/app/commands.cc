@@ -9,6 +9,7 @@
 #include "app/server.h"
 #include "base/log.h"
 #include "core/errors.h"
+#include "pg/connecting.h"
 #include "pg/migrator.h"
 #include "pg/private_cluster.h"
 #include "store/postgres/postgres_database.h"
@@ -114,6 +115,9 @@ int Serve(const Config& config) {
               "Set VIGIL_DATABASE, for example to 'host=127.0.0.1 dbname=vigil user=vigil', or try "
               "`vigild dev`, which brings its own.",
               {}});
+  }
+  if (const auto checked = pg::CheckConninfo(config.database); !checked) {
+    return Refuse("cannot use the database", checked.error());
   }
   const StopSignals signals;
   log::SetUp(config.log_format, config.log_level);

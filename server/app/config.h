@@ -23,6 +23,7 @@ struct Config {
   Duration database_deadline = std::chrono::seconds(5);
   Duration idle_session_timeout = std::chrono::seconds(3);
   int request_threads = 4;
+  int session_threads = 4;
   int request_queue = 4096;
   CoordinatorSettings coordinator;
 };

@@ -55,12 +55,14 @@ class Server::Parts {
         loop_(loop),
         requests_(database,
                   {"request", config_.request_threads, Queue(), config_.database_deadline}),
+        sessions_(database,
+                  {"session", config_.session_threads, Queue(), config_.database_deadline}),
         verdicts_(database, {"verdict", 2, Queue(), config_.database_deadline}),
         probe_(database, {"probe", 1, Queue(), config_.database_deadline}),
         log_(database, {"log", 2, Queue(), config_.database_deadline}),
         renewals_(database, {"renewal", 1, Queue(), config_.database_deadline}),
         coordinator_({.database = database,
-                      .lanes = {requests_, verdicts_, probe_, log_, renewals_},
+                      .lanes = {sessions_, verdicts_, probe_, log_, renewals_},
                       .scheduler = loop_,
                       .clock = clock_,
                       .make_token = MakeToken,
@@ -158,6 +160,7 @@ class Server::Parts {
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<grpc::Server> server_;
   ThreadLane requests_;
+  ThreadLane sessions_;
   ThreadLane verdicts_;
   ThreadLane probe_;
   ThreadLane log_;

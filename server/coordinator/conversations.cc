@@ -146,7 +146,7 @@ void Conversations::TryRegister(const Stream& stream, const RegisterMessage& mes
                    .session = session};
   using Outcome = std::variant<Registered, NameTaken>;
   Ask<Outcome>(
-      env_.requests, env_.scheduler, [pod](Store& store) { return store.Register(pod); },
+      env_.sessions, env_.scheduler, [pod](Store& store) { return store.Register(pod); },
       [this, stream, message, session](Result<Outcome> outcome) {
         if (!outcome) {
           env_.liveness.Release(session);
@@ -196,7 +196,7 @@ void Conversations::BeginResume(const Stream& stream, const ResumeMessage& messa
     const ResumePod pod{message.ns, message.incarnation, message.session_token,
                         env_.membership.number(), session};
     Ask<Pod>(
-        env_.requests, env_.scheduler, [pod](Store& store) { return store.Resume(pod); },
+        env_.sessions, env_.scheduler, [pod](Store& store) { return store.Resume(pod); },
         [this, stream, session](Result<Pod> resumed) {
           if (!resumed) {
             env_.liveness.Release(session);
@@ -218,7 +218,7 @@ void Conversations::BeginLeave(const Stream& stream, Conversation& conversation)
   if (!pod) return;  // Its verdict is on the way to the stream.
   conversation.phase = Conversation::Phase::kLeaving;
   Ask<void>(
-      env_.requests, env_.scheduler,
+      env_.sessions, env_.scheduler,
       [pod = *pod](Store& store) { return store.Leave(pod.ns, pod.pod); },
       [this, stream, session = conversation.session](Result<void> left) {
         if (!left) {

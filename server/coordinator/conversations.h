@@ -35,7 +35,7 @@ class Conversations {
   using Stream = std::shared_ptr<PodStream>;
 
   struct Environment {
-    Lane& requests;
+    Lane& sessions;
     Scheduler& scheduler;
     const Clock& clock;
     LivenessSessions& liveness;

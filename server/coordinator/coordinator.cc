@@ -28,9 +28,9 @@ Coordinator::Coordinator(const Environment& environment, const CoordinatorSettin
                              CoordinatorUntrusted("other coordinators have given this one up"));
                        }}),
       verdicts_(env_.lanes.verdicts, env_.scheduler, [this] { event_log_.Wake(); }),
-      hosted_({env_.lanes.requests, env_.scheduler, env_.clock, liveness_, membership_, verdicts_,
+      hosted_({env_.lanes.sessions, env_.scheduler, env_.clock, liveness_, membership_, verdicts_,
                settings.timing, [this] { event_log_.Wake(); }}),
-      conversations_({env_.lanes.requests, env_.scheduler, env_.clock, liveness_, membership_,
+      conversations_({env_.lanes.sessions, env_.scheduler, env_.clock, liveness_, membership_,
                       hosted_, env_.make_token, [this] { event_log_.Wake(); }},
                      settings),
       subscriptions_({event_log_, env_.lanes.log, env_.scheduler, env_.clock, settings}),

@@ -23,8 +23,8 @@ namespace vigil {
 
 // Each kind of transaction has a lane of its own, so that none starves another.
 struct Lanes {
-  // What callers asked for: registrations, resumes, work.
-  Lane& requests;
+  // Registrations, resumes, farewells: what leases wait for.
+  Lane& sessions;
   // The host's own evidence.
   Lane& verdicts;
   Lane& probe;

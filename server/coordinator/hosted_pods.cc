@@ -10,9 +10,10 @@
 namespace vigil {
 namespace {
 
-constexpr Duration kTurnInterval = std::chrono::milliseconds(100);
-// The loop did not turn for this long: what pods sent meanwhile is still in the sockets.
-constexpr Duration kPause = std::chrono::milliseconds(500);
+constexpr Duration kTurnInterval = std::chrono::milliseconds(50);
+// A pod gives its host up after a third of its lease without an answer: a pause that long makes
+// living pods end their streams.
+constexpr int kPatienceOfPods = 3;
 // Between a timer that finds a pod silent and its judgement, for what is still on its way from the
 // sockets.
 constexpr Duration kDrainSockets = std::chrono::milliseconds(20);
@@ -30,15 +31,24 @@ void HostedPods::Start() {
 
 void HostedPods::Turn() {
   const Instant now = env_.clock.Now();
-  if (JustPaused(now)) {
-    log::Warning("The coordinator was paused; silence meanwhile says nothing about its pods.");
-    for (auto& [session, hosted] : hosted_) hosted.last_heard = now;
+  if (const Duration pause = now - last_turn_; pause > kShortestLease / kPatienceOfPods) {
+    log::Warning("The coordinator was paused; what its pods did meanwhile is no evidence.",
+                 {{"milliseconds", pause / std::chrono::milliseconds(1)}});
+    pauses_.push_back({now, pause});
   }
+  while (!pauses_.empty() && now - pauses_.front().end > kLongestLease) pauses_.pop_front();
   last_turn_ = now;
   turn_timer_ = env_.scheduler.After(kTurnInterval, [this] { Turn(); });
 }
 
-bool HostedPods::JustPaused(Instant now) const { return now - last_turn_ > kPause; }
+Instant HostedPods::PausedUntil(const Hosted& hosted, Instant now) const {
+  const Duration patience = hosted.lease / kPatienceOfPods;
+  if (now - last_turn_ > patience) return now;
+  for (auto pause = pauses_.rbegin(); pause != pauses_.rend(); ++pause) {
+    if (pause->length > patience) return pause->end;
+  }
+  return {};
+}
 
 bool HostedPods::Trusted(SessionNumber session, Instant now) const {
   return env_.membership.Trusted(now) && env_.liveness.Trusts(session, now);
@@ -102,10 +112,9 @@ void HostedPods::WatchSilence(Hosted& hosted, Instant since) {
 void HostedPods::JudgeSilence(SessionNumber session) {
   Hosted& hosted = hosted_.at(session);
   const Instant now = env_.clock.Now();
-  if (JustPaused(now)) {
-    WatchSilence(hosted, now);
-  } else if (now - hosted.last_heard < hosted.lease) {
-    WatchSilence(hosted, hosted.last_heard);
+  const Instant since = std::max(hosted.last_heard, PausedUntil(hosted, now));
+  if (now - since < hosted.lease) {
+    WatchSilence(hosted, since);
   } else {
     Condemn(hosted, Cause::kHeartbeatsStopped);
   }
@@ -117,9 +126,12 @@ void HostedPods::StreamEnded(SessionNumber session) {
   Hosted* hosted = Find(session);
   if (!hosted) return;
   hosted->stream = nullptr;
-  if (!hosted->confirmed) {
+  const Instant now = env_.clock.Now();
+  const bool paused = now - PausedUntil(*hosted, now) < hosted->lease;
+  if (!hosted->confirmed || paused) {
     log::Debug(
-        "A stream ended before its first heartbeat; the pod may not know of the session.",
+        "A stream ended of which the pod may not have known, or which it gave up during a pause of "
+        "ours; it has a lease's time to resume.",
         {{"namespace", hosted->ns}, {"incarnation", hosted->incarnation}, {"session", session}});
     return;
   }
@@ -130,7 +142,7 @@ void HostedPods::Condemn(Hosted& hosted, Cause cause) {
   if (hosted.condemned != Cause::kNone) return;
   const Instant now = env_.clock.Now();
   const SessionNumber session = hosted.session;
-  if (draining_ || JustPaused(now) || !Trusted(session, now)) {
+  if (draining_ || !Trusted(session, now)) {
     LetGo(session, CoordinatorUntrusted("the session cannot be vouched for"));
     return;
   }
@@ -159,8 +171,10 @@ void HostedPods::Declare(SessionNumber session) {
                                      {"incarnation", condemned->incarnation},
                                      {"cause", Name(condemned->condemned)}});
       }
-      LetGo(session,
-            IncarnationEnded(condemned->incarnation, PodState::kDead, condemned->condemned));
+      // A void verdict says nothing of the incarnation: it may live in a newer session.
+      LetGo(session, *declared ? IncarnationEnded(condemned->incarnation, PodState::kDead,
+                                                  condemned->condemned)
+                               : SessionTaken(SessionNumber{}));
       return;
     }
     // The database did not answer. While the lock is still proven the evidence is as strong as
@@ -207,39 +221,40 @@ void HostedPods::Taken(const std::vector<SessionNumber>& sessions) {
   for (const SessionNumber session : sessions) LetGo(session, SessionTaken(SessionNumber{}));
 }
 
-void HostedPods::Retaken(const std::vector<SessionNumber>& sessions) {
-  std::map<std::string, std::vector<HostedPod>> by_namespace;
-  std::vector<SessionNumber> unsuspected;
-  for (const SessionNumber session : sessions) {
-    const Hosted* hosted = Find(session);
+void HostedPods::Retaken(const std::vector<Taking>& takings) {
+  std::map<std::string, std::vector<Taking>> by_namespace;
+  for (const Taking& taking : takings) {
+    const Hosted* hosted = Find(taking.session);
     if (hosted && hosted->condemned == Cause::kNone) {
-      by_namespace[hosted->ns].push_back(hosted->pod());
+      by_namespace[hosted->ns].push_back(taking);
     } else {
-      unsuspected.push_back(session);  // Not visible yet, or condemned on the host's own evidence.
+      env_.liveness.Confirm(taking);  // Not visible yet, or condemned on the host's own evidence.
     }
   }
-  env_.liveness.Confirm(unsuspected);
-  for (const auto& [ns, pods] : by_namespace) Refute(ns, pods);
+  for (const auto& [ns, visible] : by_namespace) Refute(ns, visible);
 }
 
-void HostedPods::Refute(const std::string& ns, const std::vector<HostedPod>& pods) {
-  std::vector<SessionNumber> sessions;
-  for (const HostedPod& pod : pods) sessions.push_back(pod.session);
+void HostedPods::Refute(const std::string& ns, const std::vector<Taking>& takings) {
+  std::vector<HostedPod> pods;
+  for (const Taking& taking : takings) pods.push_back(hosted_.at(taking.session).pod());
   Ask<std::vector<HostedPod>>(
-      env_.requests, env_.scheduler, [ns, pods](Store& store) { return store.Refute(ns, pods); },
-      [this, sessions](const Result<std::vector<HostedPod>>& refuted) {
-        if (refuted) {
-          if (!refuted->empty()) env_.committed();
-          env_.liveness.Confirm(sessions);
+      env_.sessions, env_.scheduler, [ns, pods](Store& store) { return store.Refute(ns, pods); },
+      [this, takings, pods](const Result<std::vector<HostedPod>>& living) {
+        if (!living) {
+          log::Failed("Suspicions could not be refuted.", living.error());
+          unrefuted_.insert(unrefuted_.end(), takings.begin(), takings.end());
+          refute_timer_ =
+              env_.scheduler.After(kRetry, [this] { Retaken(std::exchange(unrefuted_, {})); });
           return;
         }
-        log::Failed("Suspicions could not be refuted.", refuted.error());
-        unrefuted_.insert(sessions.begin(), sessions.end());
-        refute_timer_ = env_.scheduler.After(kRetry, [this] {
-          const std::vector<SessionNumber> again(unrefuted_.begin(), unrefuted_.end());
-          unrefuted_.clear();
-          Retaken(again);
-        });
+        env_.committed();
+        for (size_t i = 0; i < pods.size(); ++i) {
+          if (std::find(living->begin(), living->end(), pods[i]) != living->end()) {
+            env_.liveness.Confirm(takings[i]);
+          } else {
+            LetGo(pods[i].session, SessionTaken(SessionNumber{}));
+          }
+        }
       });
 }
 

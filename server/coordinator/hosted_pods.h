@@ -1,12 +1,12 @@
 // The pods that this coordinator hosts: their leases, and what their silence means.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "base/clock.h"
@@ -43,7 +43,7 @@ namespace vigil {
 class HostedPods {
  public:
   struct Environment {
-    Lane& requests;
+    Lane& sessions;
     Scheduler& scheduler;
     const Clock& clock;
     LivenessSessions& liveness;
@@ -87,7 +87,7 @@ class HostedPods {
   // Others have ended these sessions.
   void Taken(const std::vector<SessionNumber>& sessions);
   // The locks of these were lost and taken again.
-  void Retaken(const std::vector<SessionNumber>& sessions);
+  void Retaken(const std::vector<Taking>& takings);
   // Asks every pod to move.
   void Drain();
 
@@ -117,19 +117,26 @@ class HostedPods {
   void JudgeSilence(SessionNumber session);
   void Condemn(Hosted& hosted, Cause cause);
   void Declare(SessionNumber session);
-  void Refute(const std::string& ns, const std::vector<HostedPod>& pods);
+  void Refute(const std::string& ns, const std::vector<Taking>& takings);
   bool Trusted(SessionNumber session, Instant now) const;
   void Turn();
-  bool JustPaused(Instant now) const;
+  // The end of the last pause of ours that was long enough for this pod to give its stream up.
+  Instant PausedUntil(const Hosted& hosted, Instant now) const;
 
   const Environment env_;
   std::unordered_map<SessionNumber, Hosted> hosted_;
   std::unordered_map<Incarnation, SessionNumber> by_incarnation_;
   bool draining_ = false;
+  struct Pause {
+    Instant end{};
+    Duration length{};
+  };
   Instant last_turn_{};
+  // Those that some pod's lease still spans.
+  std::deque<Pause> pauses_;
   std::unique_ptr<Timer> turn_timer_;
-  // Sessions whose suspicions are still to be refuted, and the timer that tries again.
-  std::unordered_set<SessionNumber> unrefuted_;
+  // Those whose suspicions are still to be refuted, and the timer that tries again.
+  std::vector<Taking> unrefuted_;
   std::unique_ptr<Timer> refute_timer_;
   std::vector<std::unique_ptr<Timer>> drain_timers_;
 };

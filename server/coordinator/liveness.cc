@@ -40,6 +40,7 @@ void LivenessSessions::OpenSlot(Slot& slot) {
     slot.session = std::move(*opened);
     slot.backoff.Reset();
     slot.session->OnLost([this, &slot](const Error& error) {
+      if (!slot.session) return;  // Given up already.
       log::Warning("A liveness session was lost; its locks are taken again.",
                    {{"locks", slot.locks}, {"error", error.message}});
       Lost(slot);
@@ -71,8 +72,12 @@ void LivenessSessions::Retake(Slot& slot) {
   if (missing.empty()) return;
   slot.session->TakeLocks(
       missing, [this, &slot, asked = missing.size()](Result<std::vector<LockKey>> taken) {
-        if (!taken) return;  // The session is lost, and OnLost goes on from there.
-        std::vector<SessionNumber> retaken;
+        if (!taken) {
+          // What it holds now is not known: a new session starts from nothing.
+          if (slot.session) Lost(slot);
+          return;
+        }
+        std::vector<Taking> retaken;
         for (const LockKey& key : *taken) {
           const auto found = locks_.find(SessionNumber{key.number});
           if (found == locks_.end()) {
@@ -81,7 +86,7 @@ void LivenessSessions::Retake(Slot& slot) {
             continue;
           }
           found->second.held = true;
-          retaken.push_back(found->first);
+          retaken.push_back({found->first, ++found->second.taking});
         }
         if (!retaken.empty() && on_retaken_) on_retaken_(retaken);
         if (taken->size() < asked) {
@@ -130,7 +135,7 @@ void LivenessSessions::Issue(const Then<SessionNumber>& then) {
     }
     slot->window.Prove(sent);
     const SessionNumber number{*issued};
-    locks_.emplace(number, Lock{slot, true, true, TrustWindow(timing_.trust_window)});
+    locks_.emplace(number, Lock{slot, true, true, 0, TrustWindow(timing_.trust_window)});
     then(number);
   });
 }
@@ -147,12 +152,10 @@ void LivenessSessions::Release(SessionNumber session) {
   }
 }
 
-void LivenessSessions::Confirm(const std::vector<SessionNumber>& sessions) {
-  for (const SessionNumber session : sessions) {
-    const auto found = locks_.find(session);
-    // Lost again meanwhile: the next taking is confirmed by itself.
-    if (found != locks_.end() && found->second.held) found->second.confirmed = true;
-  }
+void LivenessSessions::Confirm(const Taking& taking) {
+  const auto found = locks_.find(taking.session);
+  if (found == locks_.end() || found->second.taking != taking.number) return;
+  if (found->second.held) found->second.confirmed = true;
 }
 
 bool LivenessSessions::Trusts(SessionNumber session, Instant now) const {

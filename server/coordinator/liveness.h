@@ -17,6 +17,12 @@
 
 namespace vigil {
 
+// One taking of a lock, after it was lost.
+struct Taking {
+  SessionNumber session;
+  uint64_t number = 0;
+};
+
 // Keeps a fixed number of liveness sessions open, gives each new pod the emptiest one, pings them,
 // and when one is lost opens it anew and takes its locks again.
 //
@@ -34,8 +40,8 @@ class LivenessSessions {
   LivenessSessions(Database& database, Scheduler& scheduler, const Clock& clock, Timing timing,
                    int count, uint64_t seed);
 
-  // Called with sessions whose locks were lost and taken again.
-  void OnRetaken(std::function<void(std::vector<SessionNumber>)> callback) {
+  // Called with those whose locks were lost and taken again.
+  void OnRetaken(std::function<void(std::vector<Taking>)> callback) {
     on_retaken_ = std::move(callback);
   }
 
@@ -47,8 +53,9 @@ class LivenessSessions {
   // Lets a lock go. Idempotent.
   void Release(SessionNumber session);
 
-  // The suspicion of these sessions is cleared: their locks count again.
-  void Confirm(const std::vector<SessionNumber>& sessions);
+  // The suspicion that this taking ended is cleared: the lock counts again, unless it was lost once
+  // more meanwhile.
+  void Confirm(const Taking& taking);
 
   // Whether the lock was there within the trust window.
   bool Trusts(SessionNumber session, Instant now) const;
@@ -70,6 +77,7 @@ class LivenessSessions {
     Slot* slot = nullptr;
     bool held = false;
     bool confirmed = false;
+    uint64_t taking = 0;
     // The last proof of an earlier session that held it.
     TrustWindow carried;
   };
@@ -84,7 +92,7 @@ class LivenessSessions {
   Scheduler& scheduler_;
   const Clock& clock_;
   const Timing timing_;
-  std::function<void(std::vector<SessionNumber>)> on_retaken_;
+  std::function<void(std::vector<Taking>)> on_retaken_;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::unordered_map<SessionNumber, Lock> locks_;
 };

@@ -97,19 +97,15 @@ void Subscription::StartWithSnapshot() {
           return;
         }
         auto& pods = snapshot->pods;
-        // The parts go around the queue's bounds: they are one answer, and bounded by the pods that
-        // live.
-        std::vector<SubscriberMessage> parts;
-        for (size_t i = 0; i < pods.size() || parts.empty(); i += kSnapshotPart) {
+        for (size_t i = 0; i < pods.size() || snapshot_.empty(); i += kSnapshotPart) {
           SnapshotPart part;
           const size_t end = std::min(i + kSnapshotPart, pods.size());
           part.pods.assign(
               std::make_move_iterator(pods.begin() + static_cast<std::ptrdiff_t>(i)),
               std::make_move_iterator(pods.begin() + static_cast<std::ptrdiff_t>(end)));
           if (end == pods.size()) part.cursor = At(snapshot->head);
-          parts.push_back(std::move(part));
+          snapshot_.push_back(std::move(part));
         }
-        for (auto& part : parts) Enqueue(std::move(part), 0);
         Begin(snapshot->head, snapshot->head);
       }));
 }
@@ -117,7 +113,7 @@ void Subscription::StartWithSnapshot() {
 void Subscription::Begin(Seq after, Seq head) {
   read_ = after;
   at_head_ = after >= head;
-  written_ = after;
+  if (snapshot_.empty()) written_ = after;
   phase_ = Phase::kReplay;
   last_write_ = env_.clock.Now();
   TellPositionRegularly();
@@ -169,12 +165,19 @@ void Subscription::Enqueue(SubscriberMessage message, size_t bytes) {
 
 void Subscription::WriteNext() {
   if (writing_ || phase_ == Phase::kOver) return;
-  if (queue_.empty()) {
+  SubscriberMessage message;
+  if (!snapshot_.empty()) {
+    SnapshotPart part = std::move(snapshot_.front());
+    snapshot_.pop_front();
+    if (part.cursor) written_ = part.cursor->seq;
+    message = std::move(part);
+  } else if (!queue_.empty()) {
+    message = queue_.Pop();
+    if (const auto* events = std::get_if<DeliveredEvents>(&message)) written_ = events->cursor.seq;
+  } else {
     if (phase_ == Phase::kReplay) ReplayOrJoin();
     return;
   }
-  const SubscriberMessage message = queue_.Pop();
-  if (const auto* events = std::get_if<DeliveredEvents>(&message)) written_ = events->cursor.seq;
   writing_ = true;
   last_write_ = env_.clock.Now();
   stream_->Write(message);
@@ -202,19 +205,18 @@ void Subscription::TellPositionRegularly() {
 void Subscription::TellPosition() {
   const auto reading = env_.log.LastReading(ns_);
   const Seq head = std::max(reading.head, read_);
-  Enqueue(PositionNotice{At(written_), head, env_.clock.Now() - reading.at}, 0);
+  Enqueue(PositionNotice{At(*written_), head, env_.clock.Now() - reading.at}, 0);
 }
 
 void Subscription::End(EndReason reason) {
   if (phase_ == Phase::kLive) env_.log.Detach(ns_, this);
-  const bool began = phase_ == Phase::kReplay || phase_ == Phase::kLive;
   phase_ = Phase::kOver;
   position_timer_ = nullptr;
   EndNotice notice{reason, std::nullopt};
-  if (reason != EndReason::kExpired && began) notice.cursor = At(written_);
+  if (reason != EndReason::kExpired && written_) notice.cursor = At(*written_);
+  end_timer_ = env_.scheduler.After(kEndPatience, [this] { stream_->Cancel(); });
   if (writing_) {
     ending_ = std::move(notice);
-    end_timer_ = env_.scheduler.After(kEndPatience, [this] { stream_->Cancel(); });
     return;
   }
   stream_->Write(notice);

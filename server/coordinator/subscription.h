@@ -1,6 +1,7 @@
 // One subscriber's way through the log: snapshot, replay, live, and its explicit end.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -124,7 +125,10 @@ class Subscription final : public LogFollower {
   History history_;
   // Up to where events were read for it, and up to where they were written.
   Seq read_;
-  Seq written_;
+  // Nothing while a snapshot is not written to its end.
+  std::optional<Seq> written_;
+  // The parts go around the queue's bounds: they are one answer, and bounded by the pods that live.
+  std::deque<SnapshotPart> snapshot_;
   bool writing_ = false;
   bool replaying_ = false;
   // What was read last reached the end of the log.

@@ -56,7 +56,22 @@ std::vector<std::pair<std::string, std::string>> SettingsForDetection() {
 
 void Finish::operator()(pg_conn* connection) const { PQfinish(connection); }
 
+// libpq's own message about a malformed string quotes it, with the password in it.
+Result<void> CheckConninfo(const std::string& conninfo) {
+  const std::unique_ptr<PQconninfoOption, void (*)(PQconninfoOption*)> parsed(
+      PQconninfoParse(conninfo.c_str(), nullptr), &PQconninfoFree);
+  if (parsed) return {};
+  Error malformed = DatabaseUnavailable("the connection string of the database is malformed");
+  malformed.hint =
+      "Write it as `keyword=value` pairs, with values that hold spaces or quotes in single quotes, "
+      "or as a URI with special characters percent-encoded.";
+  return Fail(std::move(malformed));
+}
+
 Result<ConnectionHandle> StartConnecting(const ConnectOptions& options) {
+  if (auto checked = CheckConninfo(options.conninfo); !checked) {
+    return Fail(std::move(checked.error()));
+  }
   std::vector<const char*> keywords;
   std::vector<const char*> values;
   const auto add = [&](const char* keyword, const char* value) {

@@ -40,6 +40,10 @@ struct Finish {
 };
 using ConnectionHandle = std::unique_ptr<pg_conn, Finish>;
 
+// Error DATABASE_UNAVAILABLE: libpq cannot read this connection string. The message does not quote
+// it.
+Result<void> CheckConninfo(const std::string& conninfo);
+
 // Starts a non-blocking connection attempt to a server that takes writes. The look-up of a host's
 // name is the one thing in it that blocks: libpq knows no other way. A host that drops packets is
 // given up for the next one after 2.5 s, by tcp_user_timeout.

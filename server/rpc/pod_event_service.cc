@@ -47,9 +47,8 @@ class SubscribeStream final : public SubscriberStream,
   }
 
   void Cancel() override {
-    if (std::exchange(over_, true)) return;
-    context_->TryCancel();
-    writer_.Finish(grpc::Status::CANCELLED);
+    if (!done_) context_->TryCancel();
+    End(std::nullopt);
   }
 
   // --- Reactor, on gRPC's threads.
@@ -70,6 +69,7 @@ class SubscribeStream final : public SubscriberStream,
   void OnDone() override {
     env_.scheduler.Post([self = std::move(self_)] {
       self->over_ = true;
+      self->done_ = true;
       self->env_.subscriptions.Ended(self);
     });
   }
@@ -80,6 +80,7 @@ class SubscribeStream final : public SubscriberStream,
   StreamWriter<SubscribeReactor, v1::SubscribeResponse> writer_;
   std::shared_ptr<SubscribeStream> self_;
   bool over_ = false;  // the loop's thread
+  bool done_ = false;  // the loop's thread
 };
 
 class PodEventService final : public v1::PodEventService::CallbackService {

@@ -206,6 +206,25 @@ TEST_F(Pods, CoordinatorPaused_SilenceIsNoEvidence) {
   EXPECT_TRUE(cluster_.Beat(host, pod));
 }
 
+// P1, P10: pods give a host up that does not answer; the streams that they ended during its pause
+// are no evidence, and they have a lease's time to resume.
+TEST_F(Pods, CoordinatorPaused_StreamsThatEndedMeanwhileAreNoEvidence) {
+  auto& host = cluster_.Add();
+  const auto pod = cluster_.Register(host, "a", Profile::kFast);
+  const auto registered = *pod->Last<RegisteredAnswer>();
+  cluster_.Beat(host, pod);
+  cluster_.scheduler.Freeze(seconds(2));
+  cluster_.Break(host, pod);
+  cluster_.scheduler.Advance(milliseconds(500));
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
+  const auto resumed = cluster_.Resume(host, registered.pod, registered.session_token);
+  ASSERT_NE(resumed->Last<ResumedAnswer>(), nullptr);
+  cluster_.KeepAlive(host, {resumed}, seconds(10));
+  // Long after the pause the end of a stream is evidence again.
+  cluster_.Break(host, resumed);
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kDead);
+}
+
 TEST_F(Pods, Leave_IsFinalAndSaysSo) {
   auto& host = cluster_.Add();
   const auto pod = cluster_.Register(host, "a", Profile::kStrict);

@@ -120,6 +120,17 @@ TEST_F(SubscriptionsTest, FromNow_TheSnapshotAndWhatFollows) {
   ExpectContiguous(subscriber->Events(), 701, 701);
 }
 
+// P8: a cursor stands for a whole snapshot, so that nobody resumes behind pods that it never saw.
+TEST_F(SubscriptionsTest, Drain_InTheMiddleOfASnapshotHandsOutNoCursor) {
+  Happen(*host_, 700);
+  const auto subscriber = cluster_.Subscribe(*host_, FromNow{});
+  host_->coordinator.Drain(milliseconds(1), [] {});
+  cluster_.Read(*host_, subscriber);
+  ASSERT_TRUE(subscriber->Ending());
+  EXPECT_EQ(subscriber->Ending()->reason, EndReason::kDraining);
+  EXPECT_FALSE(subscriber->Ending()->cursor);
+}
+
 // P8
 TEST_F(SubscriptionsTest, AfterCursor_ResumesRightThere) {
   Happen(*host_, 10);

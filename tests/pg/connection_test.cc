@@ -44,6 +44,17 @@ class ConnectionTest : public ClusterTest {
   }
 };
 
+TEST(Conninfo, AMalformedOneIsRefusedWithoutBeingQuoted) {
+  for (const std::string text :
+       {"host=127.0.0.1 password=open sesame", "postgresql://u:s%zame@h/d"}) {
+    const auto connection = Connection::Open({.conninfo = text}, SystemClock().Now() + seconds(1));
+    ASSERT_FALSE(connection);
+    const Error& error = connection.error().error;
+    EXPECT_EQ((error.message + error.hint).find("sesame"), std::string::npos) << error.message;
+    EXPECT_EQ((error.message + error.hint).find("zame"), std::string::npos) << error.message;
+  }
+}
+
 TEST_F(ConnectionTest, Batch_IsOneTransaction) {
   auto connection = Connect();
   auto rows = connection->Execute({.steps = {{&kInsert, {1}}, {&kInsert, {2}}, {&kCount, {}}}},
