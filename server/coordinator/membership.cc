@@ -41,10 +41,7 @@ void Membership::OpenOwnSession() {
     own_session_ = std::move(*opened);
     own_session_->OnLost([this](const Error& error) {
       log::Warning("The coordinator's own session was lost.", {{"error", error.message}});
-      scheduler_.Post([gone = std::shared_ptr<LivenessSession>(std::move(own_session_))] {});
-      lock_held_ = false;
-      own_ping_.Revoke();
-      Reopen();
+      DropOwnSession();
     });
     backoff_.Reset();
     pinging_ = false;
@@ -54,6 +51,15 @@ void Membership::OpenOwnSession() {
   });
 }
 
+// The session is destroyed later: it may be the one that calls.
+void Membership::DropOwnSession() {
+  if (!own_session_) return;
+  scheduler_.Post([gone = std::shared_ptr<LivenessSession>(std::move(own_session_))] {});
+  lock_held_ = false;
+  own_ping_.Revoke();
+  Reopen();
+}
+
 void Membership::Reopen() {
   session_timer_ = scheduler_.After(backoff_.Next(), [this] { OpenOwnSession(); });
 }
@@ -61,7 +67,7 @@ void Membership::Reopen() {
 void Membership::TakeOwnLock() {
   if (!number_) {
     own_session_->IssueLock(LockKind::kCoordinator, [this](Result<uint64_t> issued) {
-      if (!issued) return;  // OnLost goes on from here.
+      if (!issued) return DropOwnSession();
       number_ = {*issued};
       lock_held_ = true;
       AddRow();
@@ -73,7 +79,9 @@ void Membership::TakeOwnLock() {
   own_session_->TakeLocks({{LockKind::kCoordinator, number_.value}},
                           [this](const Result<std::vector<LockKey>>& taken) {
                             taking_lock_ = false;
-                            lock_held_ = taken && !taken->empty();
+                            // What a session holds that answered with an error is not known.
+                            if (!taken) return DropOwnSession();
+                            lock_held_ = !taken->empty();
                           });
 }
 
@@ -95,8 +103,8 @@ void Membership::AddRow() {
   const Instant sent = clock_.Now();
   Ask<void>(
       renewals_, scheduler_,
-      [number = number_, address = address_](Store& store) {
-        return store.AddCoordinator(number, address);
+      [number = number_, address = address_, window = timing_.trust_window](Store& store) {
+        return store.AddCoordinator(number, address, window);
       },
       [this, sent](const Result<void>& added) {
         if (!added) {

@@ -56,6 +56,7 @@ class Membership {
   void AddRow();
   void RenewRegularly();
   void PingRegularly();
+  void DropOwnSession();
   void Reopen();
   void GiveUp();
 

@@ -49,7 +49,7 @@ TEST_P(StoreTest, Refute_MakesTheSuspectAlive) {
   Seq head = Head();
 
   EXPECT_THAT(Must(store().Refute(kNs, {HostedAs(suspect), HostedAs(alive), HostedAs(moved)})),
-              ElementsAre(HostedAs(suspect)));
+              ElementsAre(HostedAs(suspect), HostedAs(alive)));
 
   Pod refuted = Must(store().GetPod(kNs, "cart"));
   EXPECT_EQ(refuted.state, PodState::kAlive);

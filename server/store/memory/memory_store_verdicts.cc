@@ -30,9 +30,14 @@ void Suspect(Transaction& tx, PodRow& row, Cause cause, DatabaseIdentity found_f
   tx.Append(EventKind::kPodSuspected, row.pod, cause);
 }
 
-void TellHost(Transaction& tx, const Pod& pod, CoordinatorNumber judge) {
+Duration TrustWindowOf(Transaction& tx, CoordinatorNumber coordinator) {
+  auto host = tx.tables().coordinators.find(coordinator);
+  return host == tx.tables().coordinators.end() ? Duration::zero() : host->second.trust_window;
+}
+
+void TellHost(Transaction& tx, const Pod& pod) {
   auto host = tx.tables().coordinators.find(pod.coordinator);
-  if (pod.coordinator == judge || host == tx.tables().coordinators.end()) return;
+  if (host == tx.tables().coordinators.end()) return;
   host->second.taken.insert(pod.session);
 }
 
@@ -68,14 +73,14 @@ Result<Hosted> MemoryStore::DeclareHosted(const std::string& ns, Cause cause,
 
 Result<Hosted> MemoryStore::Refute(const std::string& ns, const std::vector<HostedPod>& pods) {
   return Change<Hosted>([&](Transaction& tx) -> Result<Hosted> {
-    Hosted refuted;
+    Hosted living;
     for (const HostedPod& pod : pods) {
       PodRow* row = FindHosted(tx, ns, pod);
-      if (row == nullptr || row->pod.state != PodState::kSuspect) continue;
+      if (row == nullptr || !row->pod.living()) continue;
       RefuteSuspicion(tx, *row);
-      refuted.push_back(pod);
+      living.push_back(pod);
     }
-    return refuted;
+    return living;
   });
 }
 
@@ -93,13 +98,14 @@ Result<ProbeReport> MemoryStore::Probe(const Observer& observer) {
              .pod = {row.pod.incarnation, row.pod.session},
              .profile = row.pod.profile,
              .lease = row.pod.lease,
+             .host_trust_window = TrustWindowOf(tx, row.pod.coordinator),
              .suspicion = IsSuspectedFree(tx, row) ? row.suspicion : SuspicionNumber{}});
       }
     }
     for (const auto& [number, row] : tx.tables().coordinators) {
       if (number == observer.number || row.state != CoordinatorState::kAlive) continue;
       if (tx.IsFree(LockKind::kCoordinator, number.value)) {
-        report.free_coordinators.push_back(number);
+        report.free_coordinators.push_back({number, row.trust_window});
       }
     }
     return report;
@@ -133,7 +139,7 @@ Result<Hosted> MemoryStore::DeclareFree(const Observer& observer, const std::str
       if (row == nullptr || row->suspicion != number) continue;
       if (!IsSuspectedFree(tx, *row) || !IsFree(tx, *row)) continue;
       End(tx, *row, PodState::kDead, Cause::kLockFree);
-      TellHost(tx, row->pod, observer.number);
+      TellHost(tx, row->pod);
       dead.push_back(pod);
     }
     return dead;

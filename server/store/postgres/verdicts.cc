@@ -44,7 +44,14 @@ constexpr pg::Statement kRefute{
     "     AND pod.session = hosted.session AND pod.state = 'SUSPECT'"
     "  RETURNING pod.incarnation, pod.session, pod.name)," VIGIL_POD_NEWS("'POD_REFUTED'", "'NONE'",
                                                                           "0") VIGIL_APPEND_NEWS
-    "SELECT incarnation, session FROM changed ORDER BY incarnation"};
+    "SELECT incarnation, session FROM changed"
+    " UNION ALL "
+    "SELECT pod.incarnation, pod.session"
+    "  FROM vigil.pods AS pod"
+    "  JOIN unnest($2::bigint[], $3::bigint[]) AS hosted(incarnation, session)"
+    "    ON pod.incarnation = hosted.incarnation AND pod.session = hosted.session"
+    " WHERE pod.namespace = $1 AND pod.state = 'ALIVE'"
+    " ORDER BY incarnation"};
 
 }  // namespace
 

@@ -1,8 +1,11 @@
 // What rests on locks that are found free: the probe, the suspicion and the verdict.
 //
 // A try-lock in the session that holds the lock succeeds and stacks, so all of this runs in a
-// session that holds no lock of a pod. Which rows are tried is settled first (MATERIALIZED): a key
-// must not be tried for a row that the statement then leaves out.
+// session that holds no lock of a pod. Keys are tried in shared mode, against which a holder's
+// exclusive lock stands while two probers do not disturb each other: one that missed a free key
+// because of another would forget the suspicion, and its grace would never pass. Which rows are
+// tried is settled first (MATERIALIZED): a key must not be tried for a row that the statement then
+// leaves out.
 #include <utility>
 
 #include "store/postgres/lock_keys.h"
@@ -20,19 +23,22 @@ constexpr pg::Statement kProbe{
     "  SELECT pod.* FROM vigil.pods AS pod, observer"
     "   WHERE observer.sound AND pod.state IN ('ALIVE', 'SUSPECT')),"
     " free_pods AS MATERIALIZED ("
-    "  SELECT * FROM living WHERE pg_try_advisory_xact_lock($4 + session)),"
+    "  SELECT * FROM living WHERE pg_try_advisory_xact_lock_shared($4 + session)),"
     " others AS MATERIALIZED ("
-    "  SELECT other.coordinator FROM vigil.coordinators AS other, observer"
+    "  SELECT other.coordinator, other.trust_window FROM vigil.coordinators AS other, observer"
     "   WHERE observer.sound AND other.state = 'ALIVE' AND other.coordinator <> $1),"
     " free_coordinators AS MATERIALIZED ("
-    "  SELECT coordinator FROM others WHERE pg_try_advisory_xact_lock($5 + coordinator)) "
+    "  SELECT * FROM others WHERE pg_try_advisory_xact_lock_shared($5 + coordinator)) "
     "SELECT observer.sound, server.identity, (SELECT count(*) FROM living), found.*"
     "  FROM observer CROSS JOIN server LEFT JOIN ("
-    "    SELECT NULL::bigint AS coordinator, namespace, incarnation, session, profile, lease,"
+    "    SELECT NULL::bigint AS coordinator, host.trust_window, namespace, incarnation, session,"
+    "           profile, lease,"
     "           CASE WHEN suspicion_identity = identity THEN suspicion END AS suspicion"
-    "      FROM free_pods, server"
+    "      FROM server, free_pods"
+    "      LEFT JOIN vigil.coordinators AS host ON host.coordinator = free_pods.coordinator"
     "    UNION ALL"
-    "    SELECT coordinator, NULL, NULL, NULL, NULL, NULL, NULL FROM free_coordinators"
+    "    SELECT coordinator, trust_window, NULL, NULL, NULL, NULL, NULL, NULL"
+    "      FROM free_coordinators"
     "  ) AS found ON true"
     " ORDER BY found.coordinator, found.incarnation"};
 
@@ -46,7 +52,7 @@ constexpr pg::Statement kSuspectFree{
     "   WHERE observer.sound AND pod.namespace = $1 AND pod.state IN ('ALIVE', 'SUSPECT')"
     "     AND pod.suspicion_identity IS DISTINCT FROM server.identity),"
     " free AS MATERIALIZED ("
-    "  SELECT * FROM candidates WHERE pg_try_advisory_xact_lock($5 + session)),"
+    "  SELECT * FROM candidates WHERE pg_try_advisory_xact_lock_shared($5 + session)),"
     " changed AS ("
     "  UPDATE vigil.pods AS pod"
     "     SET state = 'SUSPECT', cause = 'LOCK_FREE', suspicion_identity = free.identity,"
@@ -69,7 +75,7 @@ constexpr pg::Statement kDeclareFree{
     "   WHERE observer.sound AND pod.namespace = $1 AND pod.state = 'SUSPECT'"
     "     AND pod.suspicion_identity = server.identity),"
     " free AS MATERIALIZED ("
-    "  SELECT * FROM candidates WHERE pg_try_advisory_xact_lock($5 + session)),"
+    "  SELECT * FROM candidates WHERE pg_try_advisory_xact_lock_shared($5 + session)),"
     " changed AS ("
     "  UPDATE vigil.pods AS pod"
     "     SET state = 'DEAD', suspicion = NULL, suspicion_identity = NULL,"
@@ -79,7 +85,6 @@ constexpr pg::Statement kDeclareFree{
     " taken AS ("
     "  INSERT INTO vigil.taken_sessions (coordinator, session)"
     "  SELECT coordinator, session FROM changed JOIN vigil.coordinators USING (coordinator)"
-    "   WHERE coordinator <> $2"
     "  ON CONFLICT DO NOTHING)," VIGIL_POD_NEWS("'POD_DIED'", "'LOCK_FREE'", VIGIL_ORPHANS)
         VIGIL_APPEND_NEWS
     "SELECT observer.sound, changed.incarnation, changed.session"
@@ -97,9 +102,10 @@ Result<ProbeReport> PostgresStore::Probe(const Observer& observer) {
     report.identity = row.Text();
     report.probed = static_cast<uint64_t>(row.Bigint());
     const auto coordinator = row.As<CoordinatorNumber>();
-    if (coordinator) report.free_coordinators.push_back(coordinator);
+    const Duration trust_window = row.Interval();
+    if (coordinator) report.free_coordinators.push_back({coordinator, trust_window});
     if (row.IsNull()) continue;
-    FreePod free;
+    FreePod free{.host_trust_window = trust_window};
     free.ns = row.Text();
     free.pod.incarnation = row.As<Incarnation>();
     free.pod.session = row.As<SessionNumber>();
