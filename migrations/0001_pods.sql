@@ -30,13 +30,16 @@ CREATE TABLE vigil.namespaces (
 ) WITH (fillfactor = 20);
 
 CREATE TABLE vigil.coordinators (
-  coordinator bigint      NOT NULL,
-  address     text        NOT NULL,
-  state       text        NOT NULL DEFAULT 'ALIVE',
-  started_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
-  renewed_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
-  ended_at    timestamptz,
+  coordinator  bigint      NOT NULL,
+  address      text        NOT NULL,
+  -- It grants leases under this one. The row is kept after its end: the grace of its pods needs it.
+  trust_window interval    NOT NULL,
+  state        text        NOT NULL DEFAULT 'ALIVE',
+  started_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+  renewed_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+  ended_at     timestamptz,
   CONSTRAINT coordinators_pkey PRIMARY KEY (coordinator),
+  CONSTRAINT coordinators_trust_window_is_positive CHECK (trust_window > interval '0'),
   CONSTRAINT coordinators_state_is_known CHECK (state IN ('ALIVE', 'DEAD', 'LEFT')),
   CONSTRAINT coordinators_end_has_a_time CHECK ((state = 'ALIVE') = (ended_at IS NULL))
 ) WITH (fillfactor = 50);

@@ -27,6 +27,13 @@ std::vector<std::vector<T>> InBatches(const std::vector<T>& all) {
   return batches;
 }
 
+// The last leases were granted under the trust window of the host, which may be set to another
+// value than ours while a cluster is being changed.   (P7)
+Timing ForHost(Timing timing, Duration host_trust_window) {
+  timing.trust_window = std::max(timing.trust_window, host_trust_window);
+  return timing;
+}
+
 }  // namespace
 
 Prober::Prober(Lane& lane, Scheduler& scheduler, const Clock& clock, Timing timing,
@@ -77,7 +84,8 @@ void Prober::Judge(const Observer& observer, const ProbeReport& report) {
     if (!free.suspicion) {
       unsuspected[free.ns].push_back(free.pod);
     } else {
-      standing.push_back({free.suspicion, GraceFor(free.profile, free.lease, timing_)});
+      const Timing timing = ForHost(timing_, free.host_trust_window);
+      standing.push_back({free.suspicion, GraceFor(free.profile, free.lease, timing)});
     }
   }
   const auto due_numbers = pods_.Observe(standing, now);
@@ -115,8 +123,9 @@ void Prober::Judge(const Observer& observer, const ProbeReport& report) {
   }
 
   std::vector<Standing<CoordinatorNumber>> silent;
-  for (const CoordinatorNumber number : report.free_coordinators) {
-    silent.push_back({number, Stretched(timing_.trust_window, timing_)});
+  for (const FreeCoordinator& free : report.free_coordinators) {
+    const Timing timing = ForHost(timing_, free.trust_window);
+    silent.push_back({free.number, Stretched(timing.trust_window, timing)});
   }
   const auto lost = coordinators_.Observe(silent, now);
   if (!lost.empty()) {

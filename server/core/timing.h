@@ -6,8 +6,9 @@
 //   last ping that was answered; G  the grace, counted on the observer's clock from when it first
 //   read the suspicion; r  a bound on how much the rates of any two of these clocks differ.
 // On weak evidence the last lease may be granted T after the lock was last proven, and runs L from
-// there: G >= (T + L) * (1 + r). On strong evidence the host itself granted the last lease: it
-// waits for L * (1 + r) since then.
+// there: G >= (T + L) * (1 + r), with T the larger of the host's and the observer's own, since they
+// may differ while a cluster is being changed. On strong evidence the host itself granted the last
+// lease: it waits for L * (1 + r) since then.
 #pragma once
 
 #include "base/clock.h"

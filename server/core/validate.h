@@ -12,6 +12,9 @@
 namespace vigil {
 
 inline constexpr size_t kLargestPayload = 64 * 1024;
+// What the payloads, checkpoints and results of the items in one answer may amount to, unless it is
+// one item's alone.
+inline constexpr size_t kLargestAnswer = 1 << 20;
 
 Result<void> CheckNamespace(std::string_view ns);
 Result<void> CheckPodName(std::string_view name);

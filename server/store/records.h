@@ -45,6 +45,7 @@ struct NewPod {
 struct Registered {
   Pod pod;
   std::string session_token;
+  // Without payload, checkpoint and result.   (P11)
   std::vector<WorkItem> predecessors_work;
 };
 
@@ -66,9 +67,18 @@ struct FreePod {
   HostedPod pod;
   Profile profile = Profile::kStrict;
   Duration lease{};
+  // The one under which the coordinator that hosts it grants leases; zero when that has no row.
+  Duration host_trust_window{};
   // Set when it is SUSPECT on this very evidence, stamped with the identity that the database still
   // has.
   SuspicionNumber suspicion;
+};
+
+// A coordinator whose lock was found free.
+struct FreeCoordinator {
+  CoordinatorNumber number;
+  Duration trust_window{};
+  auto operator<=>(const FreeCoordinator&) const = default;
 };
 
 struct ProbeReport {
@@ -77,7 +87,7 @@ struct ProbeReport {
   uint64_t probed = 0;
   std::vector<FreePod> free_pods;
   // ALIVE coordinators whose lock is free.
-  std::vector<CoordinatorNumber> free_coordinators;
+  std::vector<FreeCoordinator> free_coordinators;
 };
 
 struct Suspicion {
@@ -116,6 +126,11 @@ struct WorkPage {
   std::vector<WorkItem> items;
   bool more = false;
 };
+
+// What the item counts for in an answer.
+inline size_t BytesOf(const WorkItem& item) {
+  return item.payload.size() + item.checkpoint.size() + item.result.size();
+}
 
 struct WorkFilter {
   Incarnation owner;

@@ -38,9 +38,10 @@ class Store {
 
   // --- Coordinators
 
-  // Adds the row of a coordinator that holds its lock already.
-  virtual Result<void> AddCoordinator(CoordinatorNumber coordinator,
-                                      const std::string& address) = 0;
+  // Adds the row of a coordinator that holds its lock already. `trust_window` is the one under
+  // which it grants leases; observers read it in their probes.   (P7)
+  virtual Result<void> AddCoordinator(CoordinatorNumber coordinator, const std::string& address,
+                                      Duration trust_window) = 0;
 
   // The small write that proves that commits are acknowledged. `handled` are sessions of an earlier
   // Renewal that need no more mention. Error COORDINATOR_UNTRUSTED: the row is not ALIVE any more;
@@ -85,7 +86,7 @@ class Store {
                                                        const std::vector<HostedPod>& pods) = 0;
 
   // The host holds the locks of these sessions (again): SUSPECT ones become ALIVE, with an event.
-  // Returns those that it refuted.
+  // Returns those that live in these sessions now, refuted or never suspected.
   virtual Result<std::vector<HostedPod>> Refute(const std::string& ns,
                                                 const std::vector<HostedPod>& pods) = 0;
 
@@ -144,13 +145,17 @@ class Store {
   virtual Result<ClaimedWork> ClaimWork(const WorkClaim& claim) = 0;
 
   // Claims up to `limit` orphans and released items, skipping locked ones. Returns them by key.
+  // Ends before the item whose bytes would make the answer larger than kLargestAnswer, but claims
+  // at least one if there is any.   (P11)
   virtual Result<std::vector<WorkItem>> ClaimOrphans(const std::string& ns, Incarnation claimant,
                                                      uint32_t limit) = 0;
 
   // Error WORK_NOT_FOUND.
   virtual Result<WorkItem> GetWork(const std::string& ns, const std::string& key) = 0;
 
-  // Items with a larger key than `after`, by key (compared byte by byte).
+  // Items with a larger key than `after`, by key (compared byte by byte). A page ends before the
+  // item whose bytes would make it larger than kLargestAnswer, but has at least one if there is
+  // any. (P11)
   virtual Result<WorkPage> ListWork(const std::string& ns, const WorkFilter& filter,
                                     const std::string& after, uint32_t limit) = 0;
 };

@@ -1,5 +1,6 @@
 // Work items that change hands.
 #include "conformance/store_test.h"
+#include "core/validate.h"
 
 namespace vigil {
 namespace {
@@ -159,6 +160,37 @@ TEST_P(StoreTest, ClaimOrphans_TakesABatchByKey) {  // P5
   }
   EXPECT_EQ(events[0].transaction_end, Seq{head.value + 4});
   EXPECT_EQ(Must(store().GetWork(kNs, "aa")).owner, living.incarnation);
+}
+
+// Payload, checkpoint and result count, all together.
+TEST_P(StoreTest, ClaimOrphans_BoundedByBytes) {  // P11
+  Host host = AddHost();
+  Pod owner = Register(host, "cart");
+  Pod survivor = Register(host, "till");
+  const std::string half(kLargestAnswer / 2, 'x');
+  const std::string quarter(kLargestAnswer / 4, 'y');
+  auto start = [&](const char* key, const std::string& payload, const std::string& checkpoint) {
+    WorkItem item = Must(store().StartWork(kNs, key, owner.incarnation, payload)).item;
+    Must(store().CheckpointWork(HolderOf(item), checkpoint));
+  };
+  start("a", half, quarter);
+  start("b", quarter, "");  // exactly full
+  start("c", "", "z");
+  start("d", half + half, "z");  // too large by itself
+  start("e", "", "");
+  start("f", "", "z");
+  Kill(owner);
+  auto claim = [&](uint32_t limit) {
+    return KeysOf(Must(store().ClaimOrphans(kNs, survivor.incarnation, limit)));
+  };
+
+  EXPECT_THAT(claim(100), ElementsAre("a", "b"));
+  EXPECT_EQ(Must(store().GetWork(kNs, "c")).owner, owner.incarnation) << "the others are left";
+  EXPECT_THAT(claim(100), ElementsAre("c"));
+  EXPECT_THAT(claim(100), ElementsAre("d")) << "at least one";
+  EXPECT_THAT(claim(1), ElementsAre("e"));
+  EXPECT_THAT(claim(100), ElementsAre("f"));
+  EXPECT_THAT(claim(100), IsEmpty());
 }
 
 }  // namespace

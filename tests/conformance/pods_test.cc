@@ -157,7 +157,7 @@ TEST_P(StoreTest, Register_NamesItsPredecessorsWork) {
   Pod first = Register(host, "cart");
   Pod stranger = Register(host, "till");
   StartWork(first, "b");
-  StartWork(first, "a");
+  Must(store().CheckpointWork(HolderOf(StartWork(first, "a")), "half"));
   StartWork(first, "released");
   StartWork(stranger, "of another name");
   Must(store().ReleaseWork({kNs, "released", first.incarnation, Fence{1}}));
@@ -171,9 +171,12 @@ TEST_P(StoreTest, Register_NamesItsPredecessorsWork) {
     keys.push_back(item.key);
     EXPECT_TRUE(item.orphan);
     EXPECT_EQ(item.owner, first.incarnation);
-    EXPECT_EQ(item.payload, "payload of " + item.key);
+    EXPECT_EQ(item.owner_name, "cart");
+    EXPECT_EQ(item.fence, Fence{1});
+    EXPECT_EQ(BytesOf(item), 0U) << "no payload, checkpoint or result";  // P11
   }
   EXPECT_THAT(keys, ElementsAre("a", "b"));
+  EXPECT_EQ(Must(store().GetWork(kNs, "a")).checkpoint, "half");
 }
 
 TEST_P(StoreTest, Resume_NewSessionSameIncarnation) {

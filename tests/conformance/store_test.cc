@@ -32,11 +32,11 @@ std::unique_ptr<LivenessSession> StoreTest::OpenSession() {
       [&](auto then) { world_->database().OpenLivenessSession(std::move(then)); }));
 }
 
-Host StoreTest::AddHost() {
+Host StoreTest::AddHost(Duration trust_window) {
   Host host{.session = OpenSession()};
   host.number = CoordinatorNumber{Must(world_->Await<uint64_t>(
       [&](auto then) { host.session->IssueLock(LockKind::kCoordinator, std::move(then)); }))};
-  Must(store_->AddCoordinator(host.number, "127.0.0.1:7400"));
+  Must(store_->AddCoordinator(host.number, "127.0.0.1:7400", trust_window));
   return host;
 }
 

@@ -65,7 +65,7 @@ class StoreTest : public ::testing::TestWithParam<StoreWorldMaker> {
   // --- Coordinators and their locks
 
   std::unique_ptr<LivenessSession> OpenSession();
-  Host AddHost();
+  Host AddHost(Duration trust_window = std::chrono::seconds(15));
   SessionNumber IssueSession(Host& host);
   void ReleaseLock(Host& host, LockKey key);
   void ReleaseSession(Host& host, SessionNumber session);

@@ -4,6 +4,8 @@
 namespace vigil {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::IsEmpty;
@@ -78,13 +80,38 @@ TEST_P(StoreTest, Probe_NamesTheSuspicionOfTheSameEvidence) {
 
 TEST_P(StoreTest, Probe_FindsLostCoordinators) {
   Host host = AddHost();
-  Host lost = AddHost();
+  Host lost = AddHost(std::chrono::seconds(40));
   EXPECT_THAT(Must(store().Probe(host.observer())).free_coordinators, IsEmpty());
   lost.session.reset();
   EXPECT_TRUE(world().TurnUntil([&] {
     auto free = Must(store().Probe(host.observer())).free_coordinators;
-    return free == std::vector{lost.number};
+    return free == std::vector{FreeCoordinator{lost.number, std::chrono::seconds(40)}};
   }));
+}
+
+TEST_P(StoreTest, Probe_TellsTheTrustWindowOfTheHost) {  // P7
+  Host observer = AddHost();
+  Host longer = AddHost(std::chrono::seconds(60));
+  Host shorter = AddHost(std::chrono::milliseconds(1'500));
+  Host without_a_row{.number = {999'999'999}, .session = OpenSession()};
+  Pod a = RegisterFree(longer, "a");
+  Pod b = RegisterFree(shorter, "b");
+  Pod c = RegisterFree(without_a_row, "c");
+  Must(store().RemoveCoordinator(longer.number));
+
+  auto told = [](const Pod& pod, Duration window) {
+    return AllOf(Field(&FreePod::pod, HostedAs(pod)), Field(&FreePod::host_trust_window, window));
+  };
+  EXPECT_THAT(
+      Must(store().Probe(observer.observer())).free_pods,
+      UnorderedElementsAre(told(a, std::chrono::seconds(60)),
+                           told(b, std::chrono::milliseconds(1'500)), told(c, Duration::zero())));
+
+  // A pod that moved is hosted by another.
+  Pod moved = Must(store().Resume(Returning(shorter, a)));
+  ReleaseSession(shorter, moved.session);
+  EXPECT_THAT(Must(store().Probe(observer.observer())).free_pods,
+              Contains(told(moved, std::chrono::milliseconds(1'500))));
 }
 
 // Every judgement by such an observer is refused, and nothing is changed.

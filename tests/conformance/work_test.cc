@@ -1,11 +1,13 @@
 // Work items: who owns them, and how they change hands.
 #include "conformance/store_test.h"
+#include "core/validate.h"
 
 namespace vigil {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 
 TEST_P(StoreTest, Start_MakesAnItemOfTheCaller) {
   Host host = AddHost();
@@ -268,6 +270,31 @@ TEST_P(StoreTest, ListWork_PagesByKey) {
     EXPECT_EQ(found, keys) << "with the limit " << limit;
   }
   EXPECT_THAT(Must(store().ListWork("nowhere", {}, "", 10)).items, IsEmpty());
+}
+
+TEST_P(StoreTest, ListWork_PagesAreBoundedByBytes) {  // P11
+  Host host = AddHost();
+  Pod pod = Register(host, "cart");
+  const std::string half(kLargestAnswer / 2, 'x');
+  auto start = [&](const char* key, const std::string& payload) {
+    return Must(store().StartWork(kNs, key, pod.incarnation, payload)).item;
+  };
+  start("a", half);
+  Must(store().CompleteWork(HolderOf(start("b", "")), half));  // exactly full
+  Must(store().CheckpointWork(HolderOf(start("c", "")), "z"));
+  start("d", half + half + "z");  // too large by itself
+  start("e", "");
+  auto page_after = [&](const char* key, uint32_t limit) {
+    WorkPage page = Must(store().ListWork(kNs, {.include_completed = true}, key, limit));
+    return std::pair(KeysOf(page.items), page.more);
+  };
+
+  EXPECT_THAT(page_after("", 100), Pair(ElementsAre("a", "b"), true));
+  EXPECT_THAT(page_after("", 1), Pair(ElementsAre("a"), true));
+  EXPECT_THAT(page_after("b", 100), Pair(ElementsAre("c"), true));
+  EXPECT_THAT(page_after("c", 100), Pair(ElementsAre("d"), true)) << "at least one";
+  EXPECT_THAT(page_after("d", 100), Pair(ElementsAre("e"), false));
+  EXPECT_THAT(KeysOf(AllWork()), ElementsAre("a", "b", "c", "d", "e"));
 }
 
 TEST_P(StoreTest, ListWork_Filters) {

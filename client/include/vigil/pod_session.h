@@ -48,7 +48,8 @@ struct Standing {
 // What came with a registration.
 struct Registration {
   Pod pod;
-  // Work that earlier incarnations of this name still own; claim it to go on with it.
+  // Work that earlier incarnations of this name still own, without payload, checkpoint and result;
+  // claim it to go on with it.
   std::vector<WorkItem> predecessors_work;
 };
 

@@ -7,10 +7,11 @@ Result<History> MemoryStore::ReadHistory() {
   return Read<History>([](Transaction& tx) { return tx.server().history; });
 }
 
-Result<void> MemoryStore::AddCoordinator(CoordinatorNumber coordinator,
-                                         const std::string& address) {
+Result<void> MemoryStore::AddCoordinator(CoordinatorNumber coordinator, const std::string& address,
+                                         Duration trust_window) {
   return Change<void>([&](Transaction& tx) -> Result<void> {
-    tx.tables().coordinators.try_emplace(coordinator, CoordinatorRow{.address = address});
+    tx.tables().coordinators.try_emplace(
+        coordinator, CoordinatorRow{.address = address, .trust_window = trust_window});
     return {};
   });
 }

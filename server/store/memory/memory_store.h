@@ -20,7 +20,8 @@ class MemoryStore final : public Store {
 
   Result<History> ReadHistory() override;
 
-  Result<void> AddCoordinator(CoordinatorNumber coordinator, const std::string& address) override;
+  Result<void> AddCoordinator(CoordinatorNumber coordinator, const std::string& address,
+                              Duration trust_window) override;
   Result<Renewal> RenewCoordinator(CoordinatorNumber coordinator,
                                    const std::vector<SessionNumber>& handled) override;
   Result<void> RemoveCoordinator(CoordinatorNumber coordinator) override;

@@ -56,13 +56,16 @@ PodRow& AddPod(Transaction& tx, NamespaceRow& space, const NewPod& pod) {
   return row;
 }
 
-// All of them are ended, since at most one incarnation of a name lives.
+// All of their owners are ended, since at most one incarnation of a name lives.
 std::vector<WorkItem> PredecessorsWork(const NamespaceRow& space, const Pod& pod) {
   std::vector<WorkItem> items;
   for (const auto& [key, item] : space.work) {
     if (item.state != WorkState::kOwned || item.owner == pod.incarnation) continue;
     if (space.pods.at(item.owner).pod.name != pod.name) continue;
-    items.push_back(Shown(space, item));
+    WorkItem& shown = items.emplace_back(Shown(space, item));
+    shown.payload.clear();
+    shown.checkpoint.clear();
+    shown.result.clear();
     if (items.size() == kMostPredecessorsWork) break;
   }
   return items;

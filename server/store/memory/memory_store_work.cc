@@ -1,4 +1,5 @@
 // Work items: who owns them, and how they change hands.
+#include "core/validate.h"
 #include "store/memory/memory_store.h"
 
 namespace vigil::memory {
@@ -183,9 +184,12 @@ Result<std::vector<WorkItem>> MemoryStore::ClaimOrphans(const std::string& ns, I
     if (!row) return Fail(row.error());
     NamespaceRow& space = *tx.FindNamespace(ns);
     Items claimed;
+    size_t bytes = 0;
     for (auto& [key, item] : space.work) {
       if (claimed.size() == limit) break;
       if (!IsClaimable(space, item)) continue;
+      bytes += BytesOf(item);
+      if (!claimed.empty() && bytes > kLargestAnswer) break;
       GiveTo(tx, (*row)->pod, item);
       claimed.push_back(Shown(space, item));
     }
@@ -208,12 +212,14 @@ Result<WorkPage> MemoryStore::ListWork(const std::string& ns, const WorkFilter& 
     WorkPage page;
     NamespaceRow* space = tx.FindNamespace(ns);
     if (space == nullptr) return page;
+    size_t bytes = 0;
     for (auto it = space->work.upper_bound(after); it != space->work.end(); ++it) {
       const WorkItem& item = it->second;
       if (filter.owner && item.owner != filter.owner) continue;
       if (filter.claimable_only && !IsClaimable(*space, item)) continue;
       if (!filter.include_completed && item.state == WorkState::kCompleted) continue;
-      page.more = page.items.size() == limit;
+      bytes += BytesOf(item);
+      page.more = page.items.size() == limit || (!page.items.empty() && bytes > kLargestAnswer);
       if (page.more) break;
       page.items.push_back(Shown(*space, item));
     }

@@ -22,6 +22,7 @@ enum class CoordinatorState { kAlive, kLeft, kDead };
 struct CoordinatorRow {
   CoordinatorState state = CoordinatorState::kAlive;
   std::string address;
+  Duration trust_window{};
   // Sessions that ended without it, until it says that it has handled them.
   std::set<SessionNumber> taken;
 };

@@ -12,7 +12,7 @@ namespace {
 
 constexpr pg::Statement kAddCoordinator{
     "add_coordinator",
-    "INSERT INTO vigil.coordinators (coordinator, address) VALUES ($1, $2)"
+    "INSERT INTO vigil.coordinators (coordinator, address, trust_window) VALUES ($1, $2, $3)"
     " ON CONFLICT DO NOTHING"};
 
 // Locks the coordinator's row alone.
@@ -52,19 +52,22 @@ constexpr pg::Statement kGiveUpCoordinators{
     "   WHERE observer.sound AND c.coordinator = ANY ($4) AND c.coordinator <> $1"
     "     AND c.state = 'ALIVE'),"
     " free AS MATERIALIZED ("
-    "  SELECT coordinator FROM candidates WHERE pg_try_advisory_xact_lock($5 + coordinator)),"
+    "  SELECT coordinator FROM candidates WHERE pg_try_advisory_xact_lock_shared($5 + coordinator)),"
     " given_up AS ("
     "  UPDATE vigil.coordinators AS c SET state = 'DEAD', ended_at = clock_timestamp()"
     "    FROM free WHERE c.coordinator = free.coordinator"
-    "  RETURNING c.coordinator) "
+    "  RETURNING c.coordinator),"
+    " forgotten AS ("
+    "  DELETE FROM vigil.taken_sessions AS taken USING given_up"
+    "   WHERE taken.coordinator = given_up.coordinator) "
     "SELECT observer.sound, given_up.coordinator"
     "  FROM observer LEFT JOIN given_up ON true ORDER BY given_up.coordinator"};
 
 }  // namespace
 
 Result<void> PostgresStore::AddCoordinator(CoordinatorNumber coordinator,
-                                           const std::string& address) {
-  auto rows = Change({{&kAddCoordinator, {coordinator, address}}});
+                                           const std::string& address, Duration trust_window) {
+  auto rows = Change({{&kAddCoordinator, {coordinator, address, trust_window}}});
   if (!rows) return Fail(std::move(rows.error()));
   return {};
 }

@@ -49,7 +49,10 @@ constexpr pg::Statement kRegister{
 constexpr pg::Statement kPredecessorsWork{
     "predecessors_work",
     "SELECT " VIGIL_WORK_COLUMNS
-    "  FROM vigil.pods AS o JOIN vigil.work_items AS w ON w.owner = o.incarnation"
+    "  FROM vigil.pods AS o"
+    "  JOIN (SELECT namespace, key, state, owner, fence, ''::bytea AS payload,"
+    "               ''::bytea AS checkpoint, ''::bytea AS result, started_at, updated_at"
+    "          FROM vigil.work_items) AS w ON w.owner = o.incarnation"
     " WHERE o.namespace = $1 AND o.name = $2 AND o.state IN ('DEAD', 'LEFT')"
     "   AND w.state = 'OWNED'"
     " ORDER BY w.key LIMIT $3"};

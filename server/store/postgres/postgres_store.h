@@ -23,7 +23,8 @@ class PostgresStore final : public Store {
 
   Result<History> ReadHistory() override;
 
-  Result<void> AddCoordinator(CoordinatorNumber coordinator, const std::string& address) override;
+  Result<void> AddCoordinator(CoordinatorNumber coordinator, const std::string& address,
+                              Duration trust_window) override;
   Result<Renewal> RenewCoordinator(CoordinatorNumber coordinator,
                                    const std::vector<SessionNumber>& handled) override;
   Result<void> RemoveCoordinator(CoordinatorNumber coordinator) override;

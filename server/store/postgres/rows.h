@@ -26,6 +26,10 @@ Pod PodFrom(pg::Row& row);
   " w.checkpoint, w.result, w.started_at, w.updated_at"
 WorkItem WorkFrom(pg::Row& row);
 
+// BytesOf an item, of the columns of vigil.work_items. Reads no large value.
+#define VIGIL_WORK_BYTES \
+  "octet_length(item.payload) + octet_length(item.checkpoint) + octet_length(item.result)"
+
 // What EventFrom reads; from e, a row of vigil.events.
 #define VIGIL_EVENT_COLUMNS                                                          \
   "e.seq, e.transaction_end, e.kind, e.pod_name, e.incarnation, e.cause, e.orphans," \

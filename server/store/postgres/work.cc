@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "core/errors.h"
+#include "core/validate.h"
 #include "store/postgres/postgres_store.h"
 #include "store/postgres/rows.h"
 #include "store/postgres/work_locks.h"
@@ -91,14 +92,25 @@ constexpr pg::Statement kGetWork{
                 "  FROM vigil.work_items AS w LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"
                 " WHERE w.namespace = $1 AND w.key = $2"};
 
+// Returns up to one item more than the page may have, by its count and by its bytes.
 constexpr pg::Statement kListWork{
-    "list_work", "SELECT " VIGIL_WORK_COLUMNS
-                 "  FROM vigil.work_items AS w LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"
-                 " WHERE w.namespace = $1 AND w.key > $5 AND ($2 = 0 OR w.owner = $2)"
-                 "   AND (NOT $3 OR w.state = 'RELEASED'"
-                 "        OR w.state = 'OWNED' AND o.state IN ('DEAD', 'LEFT'))"
-                 "   AND ($4 OR w.state <> 'COMPLETED')"
-                 " ORDER BY w.key LIMIT $6"};
+    "list_work",
+    "SELECT " VIGIL_WORK_COLUMNS
+    "  FROM (SELECT found.*, row_number() OVER by_key AS place,"
+    "               sum(bytes) OVER by_key - bytes AS bytes_before"
+    "          FROM (SELECT item.*, " VIGIL_WORK_BYTES
+    " AS bytes"
+    "                  FROM vigil.work_items AS item"
+    "                  LEFT JOIN vigil.pods AS owner ON owner.incarnation = item.owner"
+    "                 WHERE item.namespace = $1 AND item.key > $5 AND ($2 = 0 OR item.owner = $2)"
+    "                   AND (NOT $3 OR item.state = 'RELEASED'"
+    "                        OR item.state = 'OWNED' AND owner.state IN ('DEAD', 'LEFT'))"
+    "                   AND ($4 OR item.state <> 'COMPLETED')"
+    "                 ORDER BY item.key LIMIT $6) AS found"
+    "        WINDOW by_key AS (ORDER BY key)) AS w"
+    "  LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"
+    " WHERE w.bytes_before <= $7 OR w.place = 2"
+    " ORDER BY w.key"};
 
 }  // namespace
 
@@ -189,14 +201,18 @@ Result<WorkItem> PostgresStore::GetWork(const std::string& ns, const std::string
 
 Result<WorkPage> PostgresStore::ListWork(const std::string& ns, const WorkFilter& filter,
                                          const std::string& after, uint32_t limit) {
-  auto rows = link_.Read(kListWork, {ns, filter.owner, filter.claimable_only,
-                                     filter.include_completed, after, int64_t{limit} + 1});
+  auto rows =
+      link_.Read(kListWork, {ns, filter.owner, filter.claimable_only, filter.include_completed,
+                             after, int64_t{limit} + 1, kLargestAnswer});
   if (!rows) return Fail(std::move(rows.error()));
   WorkPage page;
+  size_t bytes = 0;
   for (pg::Row row : *rows) {
-    page.more = page.items.size() == limit;
+    WorkItem item = WorkFrom(row);
+    bytes += BytesOf(item);
+    page.more = page.items.size() == limit || (!page.items.empty() && bytes > kLargestAnswer);
     if (page.more) break;
-    page.items.push_back(WorkFrom(row));
+    page.items.push_back(std::move(item));
   }
   return page;
 }

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "core/errors.h"
+#include "core/validate.h"
 #include "store/postgres/postgres_store.h"
 #include "store/postgres/rows.h"
 #include "store/postgres/work_locks.h"
@@ -59,14 +60,17 @@ constexpr pg::Statement kClaimWork{
     "  LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"};
 
 // Locks items by key and waits for none of them, so what it decides on cannot have changed while it
-// waited; DEAD and LEFT are final.
+// waited; DEAD and LEFT are final. Of those that it locked it picks the first ones that one answer
+// has room for.
 constexpr pg::Statement kClaimOrphans{
     "claim_orphans",
     "WITH claimant AS MATERIALIZED ("
     "  SELECT incarnation, name FROM vigil.pods"
     "   WHERE namespace = $1 AND incarnation = $2 AND state IN ('ALIVE', 'SUSPECT')),"
-    " picked AS MATERIALIZED ("
-    "  SELECT item.key, item.owner FROM vigil.work_items AS item"
+    " locked AS MATERIALIZED ("
+    "  SELECT item.key, item.owner, " VIGIL_WORK_BYTES
+    " AS bytes"
+    "    FROM vigil.work_items AS item"
     "   WHERE item.namespace = $1 AND EXISTS (SELECT FROM claimant)"
     "     AND (item.state = 'RELEASED'"
     "          OR item.state = 'OWNED'"
@@ -74,6 +78,12 @@ constexpr pg::Statement kClaimOrphans{
     "                                 WHERE ended.namespace = $1"
     "                                   AND ended.state IN ('DEAD', 'LEFT')))"
     "   ORDER BY item.key LIMIT $3 FOR UPDATE OF item SKIP LOCKED),"
+    " picked AS ("
+    "  SELECT key, owner"
+    "    FROM (SELECT key, owner, sum(bytes) OVER by_key AS total, row_number() OVER by_key AS "
+    "place"
+    "            FROM locked WINDOW by_key AS (ORDER BY key)) AS counted"
+    "   WHERE total <= $4 OR place = 1),"
     " changed AS ("
     "  UPDATE vigil.work_items AS item"
     "     SET state = 'OWNED', owner = claimant.incarnation, fence = item.fence + 1,"
@@ -123,7 +133,7 @@ Result<ClaimedWork> PostgresStore::ClaimWork(const WorkClaim& claim) {
 Result<std::vector<WorkItem>> PostgresStore::ClaimOrphans(const std::string& ns,
                                                           Incarnation claimant, uint32_t limit) {
   auto rows = link_.Execute({.steps = {{&kLockWorkPods, {ns, claimant, claimant}},
-                                       {&kClaimOrphans, {ns, claimant, limit}}},
+                                       {&kClaimOrphans, {ns, claimant, limit, kLargestAnswer}}},
                              .wake_channel = kLogChannel});
   if (!rows) return Fail(std::move(rows.error()));
   if (auto living = RequireLiving((*rows)[0], claimant); !living) {
