@@ -19,6 +19,7 @@ namespace vigil {
 namespace {
 
 constexpr Duration kMigrationDeadline = std::chrono::minutes(5);
+constexpr Duration kReadyCheck = std::chrono::milliseconds(10);
 
 int Refuse(std::string_view what, const Error& error) {
   fmt::print(stderr, "vigild: {}: {}\n  {}\n", what, error.message, error.hint);
@@ -41,10 +42,11 @@ class StopSignals {
     sigwait(&signals_, &signal);
   }
 
-  // False when none came within a second.
-  bool WaitASecond() const {
-    const timespec second{1, 0};
-    return sigtimedwait(&signals_, nullptr, &second) > 0;
+  // False when none came within the time, which is at most a second.
+  bool WaitFor(Duration time) const {
+    const timespec patience{time / std::chrono::seconds(1),
+                            (time % std::chrono::seconds(1)).count()};
+    return sigtimedwait(&signals_, nullptr, &patience) > 0;
   }
 
  private:
@@ -60,7 +62,7 @@ bool WaitForSchema(const Config& config, const StopSignals& signals, bool& refus
     if (checked) return true;
     log::Failed("The database is not ready.", checked.error());
     refused = !checked.error().Is(reason::kDatabaseUnavailable);
-    if (refused || signals.WaitASecond()) return false;
+    if (refused || signals.WaitFor(std::chrono::seconds(1))) return false;
   }
 }
 
@@ -76,8 +78,10 @@ int ServeUntilStopped(const Config& config, const StopSignals& signals,
   bool refused = false;
   if (WaitForSchema(config, signals, refused)) {
     server.Join();
-    if (greet) greet(server.port());
-    signals.Wait();
+    bool stopped = false;
+    while (greet && !stopped && !server.ready()) stopped = signals.WaitFor(kReadyCheck);
+    if (greet && !stopped) greet(server.port());
+    if (!stopped) signals.Wait();
   }
   server.Stop();
   return refused ? 1 : 0;

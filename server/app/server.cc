@@ -5,6 +5,7 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
+#include <atomic>
 #include <future>
 #include <random>
 #include <thread>
@@ -136,6 +137,7 @@ class Server::Parts {
   }
 
   int port() const { return port_; }
+  bool ready() const { return ready_; }
 
  private:
   size_t Queue() const { return static_cast<size_t>(config_.request_queue); }
@@ -169,7 +171,7 @@ class Server::Parts {
   std::unique_ptr<Timer> health_timer_;
   std::thread thread_;
   int port_ = 0;
-  bool ready_ = false;     // the loop's thread
+  std::atomic<bool> ready_ = false;
   bool draining_ = false;  // the loop's thread
 };
 
@@ -179,6 +181,7 @@ Server::Server(EventLoop& loop, Database& database, Config config)
 Server::~Server() { parts_->End(); }
 
 Result<void> Server::Start() { return parts_->Start(); }
+bool Server::ready() const { return parts_->ready(); }
 int Server::port() const { return parts_->port(); }
 void Server::Join() { parts_->Join(); }
 void Server::Stop() { parts_->Stop(); }

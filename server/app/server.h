@@ -33,6 +33,9 @@ class Server {
   // schema that this server knows.
   void Join();
 
+  // Whether a new pod would be hosted. Any thread.
+  bool ready() const;
+
   // The port that is listened on: of use when the configured one is 0.
   int port() const;
 

@@ -147,17 +147,18 @@ void HostedPods::Condemn(Hosted& hosted, Cause cause) {
     return;
   }
   hosted.condemned = cause;
+  if (hosted.profile == Profile::kFast) {
+    Declare(session);
+  } else {
+    env_.verdicts.Suspect(hosted.ns, hosted.pod(), cause, [](const Result<bool>&) {});
+    const Instant surely_ended = hosted.last_granted + Stretched(hosted.lease, env_.timing);
+    hosted.timer = env_.scheduler.After(std::max(surely_ended - now, Duration::zero()),
+                                        [this, session] { Declare(session); });
+  }
+  // After the verdict is on its way, which waits for nobody's log.
   log::Info(
       "Strong evidence against a pod.",
       {{"namespace", hosted.ns}, {"incarnation", hosted.incarnation}, {"cause", Name(cause)}});
-  if (hosted.profile == Profile::kFast) {
-    Declare(session);
-    return;
-  }
-  env_.verdicts.Suspect(hosted.ns, hosted.pod(), cause, [](const Result<bool>&) {});
-  const Instant surely_ended = hosted.last_granted + Stretched(hosted.lease, env_.timing);
-  hosted.timer = env_.scheduler.After(std::max(surely_ended - now, Duration::zero()),
-                                      [this, session] { Declare(session); });
 }
 
 void HostedPods::Declare(SessionNumber session) {

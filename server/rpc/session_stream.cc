@@ -49,10 +49,12 @@ class SessionStream final : public PodStream,
 
   void OnReadDone(bool ok) override {
     if (!ok) {
+      // The verdict goes first; the end of the call costs the loop nothing.
       env_.scheduler.Post([self = self_] {
+        self->over_ = true;
         self->env_.conversations.Ended(self);
-        self->End(std::nullopt);
       });
+      writer_.Finish(grpc::Status::OK);
       return;
     }
     auto message = std::make_shared<Result<PodMessage>>(FromProto(request_));
