@@ -241,6 +241,18 @@ TEST_P(StoreTest, DeclareFree_EndsTheSuspected) {
   EXPECT_THAT(TakenFrom(host), ElementsAre(pod.session)) << "its host is told";
 }
 
+// A host whose own prober judges must stop granting leases, too.
+TEST_P(StoreTest, DeclareFree_TellsTheHostThoughItIsTheJudge) {  // P7
+  Host host = AddHost();
+  Pod pod = RegisterFree(host, "cart");
+  SuspicionNumber suspicion = SuspectFree(host, pod);
+
+  EXPECT_THAT(Must(store().DeclareFree(host.observer(), kNs, {{HostedAs(pod), suspicion}})),
+              ElementsAre(HostedAs(pod)));
+
+  EXPECT_THAT(TakenFrom(host), ElementsAre(pod.session));
+}
+
 TEST_P(StoreTest, DeclareFree_AtMostOnce) {  // P2
   Host host = AddHost();
   Pod pod = RegisterFree(host, "cart");
