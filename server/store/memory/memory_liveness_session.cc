@@ -4,9 +4,8 @@
 
 namespace vigil::memory {
 
-Result<std::unique_ptr<LivenessSession>> MemoryLivenessSession::Open(Scheduler& scheduler,
-                                                                     std::shared_ptr<Engine> engine,
-                                                                     std::shared_ptr<Link> link) {
+Result<std::unique_ptr<LivenessSession>> MemoryLivenessSession::Open(
+    Scheduler& scheduler, const std::shared_ptr<Engine>& engine, std::shared_ptr<Link> link) {
   auto session = std::make_unique<MemoryLivenessSession>(scheduler, engine);
   // Faults come from any thread, so all that may happen there is a post.
   auto tell_lost = [&scheduler, raw = session.get(), alive = std::weak_ptr<bool>(session->alive_)] {

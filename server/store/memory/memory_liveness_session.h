@@ -17,7 +17,7 @@ namespace vigil::memory {
 class MemoryLivenessSession final : public LivenessSession {
  public:
   static Result<std::unique_ptr<LivenessSession>> Open(Scheduler& scheduler,
-                                                       std::shared_ptr<Engine> engine,
+                                                       const std::shared_ptr<Engine>& engine,
                                                        std::shared_ptr<Link> link);
   MemoryLivenessSession(Scheduler& scheduler, std::shared_ptr<Engine> engine);
   ~MemoryLivenessSession() override;
