@@ -118,7 +118,7 @@ TEST_P(LivenessTest, LivenessSession_AnswersInOrderAndNeverInsideTheCall) {
     answered.push_back(number);
   };
   LockKey key{LockKind::kSession, 123'456'789};
-  session->IssueLock(LockKind::kSession, [&](Result<uint64_t> number) {
+  session->IssueLock(LockKind::kSession, [&](const Result<uint64_t>& number) {
     EXPECT_TRUE(number);
     note(1);
   });
@@ -126,11 +126,11 @@ TEST_P(LivenessTest, LivenessSession_AnswersInOrderAndNeverInsideTheCall) {
     EXPECT_THAT(Must(std::move(taken)), ElementsAre(key));
     note(2);
   });
-  session->Ping([&](Result<void> pong) {
+  session->Ping([&](const Result<void>& pong) {
     EXPECT_TRUE(pong);
     note(3);
   });
-  session->ReleaseLock(key, [&](Result<void> released) {
+  session->ReleaseLock(key, [&](const Result<void>& released) {
     EXPECT_TRUE(released);
     note(4);
   });
@@ -192,7 +192,7 @@ TEST_P(LivenessTest, LivenessSession_WhoWaitsIsToldBeforeTheLoss) {
   session->OnLost([&](const Error&) { told.push_back("lost"); });
   world().EndSession(session->backend());
   for (const char* which : {"first", "second"}) {
-    session->Ping([&told, which](Result<void> pong) {
+    session->Ping([&told, which](const Result<void>& pong) {
       EXPECT_EQ(ReasonOf(pong), reason::kDatabaseUnavailable);
       told.emplace_back(which);
     });

@@ -76,7 +76,7 @@ using SubscriberHandle = std::shared_ptr<RecordedSubscriberStream>;
 
 class SimulatedCluster {
  public:
-  explicit SimulatedCluster(CoordinatorSettings settings = {}) : settings_(std::move(settings)) {}
+  explicit SimulatedCluster(const CoordinatorSettings& settings = {}) : settings_(settings) {}
 
   // One coordinator with its own link to the shared engine.
   class Member {
