@@ -17,7 +17,7 @@ constexpr SuspicionNumber kSecond{2};
 
 class Suspicions : public testing::Test {
  protected:
-  std::vector<SuspicionNumber> Observe(std::vector<Standing<SuspicionNumber>> standing,
+  std::vector<SuspicionNumber> Observe(const std::vector<Standing<SuspicionNumber>>& standing,
                                        Duration at) {
     return tracker_.Observe(standing, kStart + at);
   }
