@@ -7,21 +7,21 @@
 #include <vector>
 
 #include "base/log.h"
+#include "coordinator/verdicts.h"
 
 namespace vigil {
 namespace {
 
-constexpr size_t kLargestBatch = 256;
 // An observer that was silent for longer has missed what happened meanwhile.
 constexpr int kLongestGapInProbes = 4;
 
 template <typename T>
 std::vector<std::vector<T>> InBatches(const std::vector<T>& all) {
   std::vector<std::vector<T>> batches;
-  for (size_t i = 0; i < all.size(); i += kLargestBatch) {
+  for (size_t i = 0; i < all.size(); i += kLargestVerdict) {
     const auto begin = all.begin() + static_cast<std::ptrdiff_t>(i);
     const auto end =
-        all.begin() + static_cast<std::ptrdiff_t>(std::min(i + kLargestBatch, all.size()));
+        all.begin() + static_cast<std::ptrdiff_t>(std::min(i + kLargestVerdict, all.size()));
     batches.emplace_back(begin, end);
   }
   return batches;

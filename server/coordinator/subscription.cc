@@ -62,30 +62,30 @@ void Subscription::StartAt(const Cursor& cursor) {
     End(EndReason::kExpired);
     return;
   }
-  Ask<std::vector<LogBounds>>(
-      env_.lane, env_.scheduler, [ns = ns_](Store& store) { return store.ReadBounds({ns}); },
-      IfStillHere<std::vector<LogBounds>>([this, cursor](Result<std::vector<LogBounds>> bounds) {
-        if (!bounds) {
-          Fail(std::move(bounds.error()));
-        } else if (cursor.seq.value + 1 < bounds->front().oldest.value ||
-                   cursor.seq > bounds->front().head) {
-          End(EndReason::kExpired);
-        } else {
-          Begin(cursor.seq, bounds->front().head);
-        }
-      }));
+  WithBounds([this, cursor](const LogBounds& bounds) {
+    if (cursor.seq.value + 1 < bounds.oldest.value || cursor.seq > bounds.head) {
+      End(EndReason::kExpired);
+    } else {
+      Begin(cursor.seq, bounds.head);
+    }
+  });
 }
 
 void Subscription::StartAtOldest() {
+  WithBounds([this](const LogBounds& bounds) { Begin(Seq{bounds.oldest.value - 1}, bounds.head); });
+}
+
+void Subscription::WithBounds(std::function<void(const LogBounds&)> then) {
   Ask<std::vector<LogBounds>>(
       env_.lane, env_.scheduler, [ns = ns_](Store& store) { return store.ReadBounds({ns}); },
-      IfStillHere<std::vector<LogBounds>>([this](Result<std::vector<LogBounds>> bounds) {
-        if (!bounds) {
-          Fail(std::move(bounds.error()));
-        } else {
-          Begin(Seq{bounds->front().oldest.value - 1}, bounds->front().head);
-        }
-      }));
+      IfStillHere<std::vector<LogBounds>>(
+          [this, then = std::move(then)](Result<std::vector<LogBounds>> bounds) {
+            if (bounds) {
+              then(bounds->front());
+            } else {
+              Fail(std::move(bounds.error()));
+            }
+          }));
 }
 
 void Subscription::StartWithSnapshot() {

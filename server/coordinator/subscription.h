@@ -100,6 +100,7 @@ class Subscription final : public LogFollower {
 
   void StartAt(const Cursor& cursor);
   void StartAtOldest();
+  void WithBounds(std::function<void(const LogBounds&)> then);
   void StartWithSnapshot();
   // `head`: the end of the log as it was read just now.
   void Begin(Seq after, Seq head);

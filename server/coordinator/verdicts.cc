@@ -6,14 +6,6 @@
 #include <utility>
 
 namespace vigil {
-namespace {
-
-// Bounds how long one transaction holds the head of the log, and the size of its part of the log.
-// (P11)
-constexpr size_t kLargestBatch = 256;
-
-}  // namespace
-
 void Verdicts::Suspect(const std::string& ns, HostedPod pod, Cause cause, Done done) {
   Add({Verdict::kSuspect, ns, cause}, pod, std::move(done));
 }
@@ -34,7 +26,7 @@ void Verdicts::Commit(const Kind& kind) {
     queues_.erase(kind);
     return;
   }
-  const auto size = static_cast<std::ptrdiff_t>(std::min(queue.waiting.size(), kLargestBatch));
+  const auto size = static_cast<std::ptrdiff_t>(std::min(queue.waiting.size(), kLargestVerdict));
   auto batch =
       std::make_shared<std::vector<Waiting>>(std::make_move_iterator(queue.waiting.begin()),
                                              std::make_move_iterator(queue.waiting.begin() + size));
