@@ -27,7 +27,8 @@ Coordinator::Coordinator(const Environment& environment, const CoordinatorSettin
                          hosted_.LetAllGo(
                              CoordinatorUntrusted("other coordinators have given this one up"));
                        }}),
-      verdicts_(env_.lanes.verdicts, env_.scheduler, [this] { event_log_.Wake(); }),
+      verdicts_(env_.lanes.verdicts, env_.scheduler,
+                [this](const auto& ns, const auto& events) { event_log_.Committed(ns, events); }),
       hosted_({env_.lanes.sessions, env_.scheduler, env_.clock, liveness_, membership_, verdicts_,
                settings.timing, [this] { event_log_.Wake(); }}),
       conversations_({env_.lanes.sessions, env_.scheduler, env_.clock, liveness_, membership_,

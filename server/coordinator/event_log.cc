@@ -21,7 +21,13 @@ EventLog::EventLog(Database& database, Lane& lane, Scheduler& scheduler, const C
       poll_interval_(poll_interval) {}
 
 void EventLog::Start() {
-  listener_ = database_.Listen([this] { Wake(); });
+  listener_ = database_.Listen([this](const std::optional<LogHead>& head) {
+    if (head) {
+      Heard(*head);
+    } else {
+      Wake();
+    }
+  });
   ReadHistory();
   PollRegularly();
 }
@@ -41,58 +47,88 @@ void EventLog::PollRegularly() {
 }
 
 void EventLog::Wake() {
-  if (feeds_.empty()) return;
-  if (std::exchange(reading_, true)) {
-    again_ = true;
+  look_everywhere_ = true;
+  ReadOn();
+}
+
+void EventLog::Heard(const LogHead& head) {
+  const auto found = feeds_.find(head.ns);
+  if (found == feeds_.end() || found->second.position >= head.head) return;
+  Want(found->first, found->second);
+  ReadOn();
+}
+
+void EventLog::Committed(const std::string& ns, const std::vector<Event>& events) {
+  const auto found = feeds_.find(ns);
+  if (found == feeds_.end() || events.empty()) return;
+  Feed& feed = found->second;
+  if (events.front().seq.value != feed.position.value + 1) {
+    Wake();
     return;
   }
+  feed.reading.head = std::max(feed.reading.head, events.back().seq);
+  Serve(ns, feed, events);
+}
+
+void EventLog::Want(const std::string& ns, Feed& feed) {
+  if (!std::exchange(feed.wanted, true)) wanted_.push_back(ns);
+}
+
+void EventLog::ReadOn() {
+  if (reading_ || feeds_.empty()) return;
+  if (std::exchange(look_everywhere_, false)) {
+    if (feeds_.size() > 1) {
+      ReadAllBounds();
+      return;
+    }
+    Want(feeds_.begin()->first, feeds_.begin()->second);
+  }
+  while (!wanted_.empty()) {
+    const std::string ns = std::move(wanted_.front());
+    wanted_.pop_front();
+    const auto found = feeds_.find(ns);
+    if (found == feeds_.end() || !std::exchange(found->second.wanted, false)) continue;
+    ReadEvents(ns, found->second.position);
+    return;
+  }
+}
+
+void EventLog::ReadAllBounds() {
+  reading_ = true;
   std::vector<std::string> namespaces;
   for (const auto& [ns, feed] : feeds_) namespaces.push_back(ns);
-  if (namespaces.size() == 1) {
-    ReadNext(std::move(namespaces));
-    return;
-  }
-  // With many namespaces the heads tell in one round trip which have something new.
   const Instant asked = clock_.Now();
   Ask<std::vector<LogBounds>>(
       lane_, scheduler_, [namespaces](Store& store) { return store.ReadBounds(namespaces); },
       [this, namespaces, asked](const Result<std::vector<LogBounds>>& bounds) {
-        std::vector<std::string> changed;
         for (size_t i = 0; bounds && i < namespaces.size(); ++i) {
-          const auto feed = feeds_.find(namespaces[i]);
-          if (feed == feeds_.end()) continue;
-          if ((*bounds)[i].head > feed->second.position) {
-            changed.push_back(namespaces[i]);
+          const auto found = feeds_.find(namespaces[i]);
+          if (found == feeds_.end()) continue;
+          if ((*bounds)[i].head > found->second.position) {
+            Want(found->first, found->second);
           } else {
-            feed->second.reading = {(*bounds)[i].head, asked};
+            found->second.reading = {found->second.position, asked};
           }
         }
-        ReadNext(std::move(changed));
+        reading_ = false;
+        ReadOn();
       });
 }
 
-void EventLog::ReadNext(std::vector<std::string> namespaces) {
-  while (!namespaces.empty() && !feeds_.contains(namespaces.back())) namespaces.pop_back();
-  if (namespaces.empty()) {
-    reading_ = false;
-    if (std::exchange(again_, false)) Wake();
-    return;
-  }
-  const std::string ns = std::move(namespaces.back());
-  namespaces.pop_back();
+void EventLog::ReadEvents(const std::string& ns, Seq after) {
+  reading_ = true;
   const Instant asked = clock_.Now();
   Ask<EventPage>(
       lane_, scheduler_,
-      [ns, after = feeds_.at(ns).position](Store& store) {
-        return store.ReadEvents(ns, after, kPageSize);
-      },
-      [this, ns, asked, rest = std::move(namespaces)](const Result<EventPage>& page) mutable {
+      [ns, after](Store& store) { return store.ReadEvents(ns, after, kPageSize); },
+      [this, ns, asked](const Result<EventPage>& page) {
         if (page) {
           Took(ns, *page, asked);
         } else {
           log::Debug("The event log could not be read.", {{"error", page.error().message}});
         }
-        ReadNext(std::move(rest));
+        reading_ = false;
+        ReadOn();
       });
 }
 
@@ -100,11 +136,17 @@ void EventLog::Took(const std::string& ns, const EventPage& page, Instant asked)
   const auto found = feeds_.find(ns);
   if (found == feeds_.end()) return;
   Feed& feed = found->second;
-  feed.reading = {page.bounds.head, asked};
-  if (page.events.empty() || page.events.front().seq.value != feed.position.value + 1) return;
-  feed.position = page.events.back().seq;
-  if (feed.position < page.bounds.head) again_ = true;
-  const auto batch = std::make_shared<const std::vector<Event>>(page.events);
+  feed.reading = {std::max(page.bounds.head, feed.reading.head), asked};
+  if (page.events.empty() || page.events.front().seq.value > feed.position.value + 1) return;
+  if (page.events.back().seq < page.bounds.head) Want(ns, feed);
+  // Committed() may have been here while it was being read.
+  if (page.events.back().seq <= feed.position) return;
+  Serve(ns, feed, page.events);
+}
+
+void EventLog::Serve(const std::string& ns, Feed& feed, const std::vector<Event>& events) {
+  feed.position = events.back().seq;
+  const auto batch = std::make_shared<const std::vector<Event>>(events);
   // A follower may leave while it is served, and its place in the map with it.
   std::vector<LogFollower*> followers;
   for (const auto& [follower, served] : feed.followers) followers.push_back(follower);
@@ -117,7 +159,7 @@ void EventLog::Took(const std::string& ns, const EventPage& page, Instant asked)
     if (served.value + 1 <= batch->front().seq.value) {
       follower->OnEvents(batch);
     } else if (served < batch->back().seq) {
-      // It attached ahead of the reader: it has the beginning of this batch already.
+      // It has the beginning of this batch already.
       const auto fresh = std::find_if(batch->begin(), batch->end(),
                                       [&](const Event& event) { return event.seq > served; });
       follower->OnEvents(std::make_shared<const std::vector<Event>>(fresh, batch->end()));

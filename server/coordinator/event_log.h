@@ -1,6 +1,7 @@
 // This coordinator's reader of the event logs: one for all its subscribers.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -28,8 +29,8 @@ class LogFollower {
 };
 
 // Reads the logs that somebody follows: when woken (by the database, or by this coordinator's own
-// commits) and at a slow poll, which covers every lost wake-up. One reading at a time; a wake-up
-// during it makes it run again.
+// commits) and at a slow poll, which covers every lost wake-up. Verdicts of this coordinator need
+// not be read: they are served as they were committed. One reading at a time, each log in its turn.
 //
 // Runs on the loop's thread, its reading in a lane of its own.
 // Invariants:
@@ -44,6 +45,10 @@ class EventLog {
 
   // There may be something new.
   void Wake();
+
+  // These events were just committed here, in one transaction. Those who follow get them at once if
+  // they are the very next; otherwise they are read in their turn.   (P4)
+  void Committed(const std::string& ns, const std::vector<Event>& events);
 
   // Follows from `after`, if the reader is there or `after` is ahead of it; false when the reader
   // is further, so that the gap must be read first.
@@ -64,14 +69,22 @@ class EventLog {
   struct Feed {
     Seq position;
     Reading reading;
+    // Waits for its turn to be read.
+    bool wanted = false;
     // Each with the position up to which it has been served.
     std::map<LogFollower*, Seq> followers;
   };
 
   void ReadHistory();
   void PollRegularly();
-  void ReadNext(std::vector<std::string> namespaces);
+  void Heard(const LogHead& head);
+  void Want(const std::string& ns, Feed& feed);
+  void ReadOn();
+  // With many namespaces, their heads tell in one round trip which have something new.
+  void ReadAllBounds();
+  void ReadEvents(const std::string& ns, Seq after);
   void Took(const std::string& ns, const EventPage& page, Instant asked);
+  void Serve(const std::string& ns, Feed& feed, const std::vector<Event>& events);
 
   Database& database_;
   Lane& lane_;
@@ -81,7 +94,9 @@ class EventLog {
   std::optional<History> history_;
   std::map<std::string, Feed> feeds_;
   bool reading_ = false;
-  bool again_ = false;
+  // A wake-up that named no log came.
+  bool look_everywhere_ = false;
+  std::deque<std::string> wanted_;
   std::unique_ptr<LogListener> listener_;
   std::unique_ptr<Timer> poll_timer_;
 };

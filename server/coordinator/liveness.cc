@@ -10,6 +10,9 @@ namespace {
 
 constexpr Duration kFirstReopen = std::chrono::milliseconds(20);
 constexpr Duration kLongestReopen = std::chrono::seconds(1);
+// Those that die together are let go together, and after their survivors had the database to
+// themselves.
+constexpr Duration kGatherReleases = std::chrono::milliseconds(10);
 // A prober holds a free key only for the length of one statement.
 constexpr Duration kRetakeInterval = std::chrono::milliseconds(20);
 
@@ -61,6 +64,8 @@ void LivenessSessions::Lost(Slot& slot) {
     lock.held = false;
   }
   slot.window.Revoke();
+  slot.released.clear();
+  slot.release_timer.reset();
   slot.timer = scheduler_.After(slot.backoff.Next(), [this, &slot] { OpenSlot(slot); });
 }
 
@@ -81,8 +86,7 @@ void LivenessSessions::Retake(Slot& slot) {
         for (const LockKey& key : *taken) {
           const auto found = locks_.find(SessionNumber{key.number});
           if (found == locks_.end()) {
-            slot.session->ReleaseLock(
-                key, [](const Result<void>&) {});  // Released while it was being taken.
+            ReleaseSoon(slot, SessionNumber{key.number});  // Released while it was being taken.
             continue;
           }
           found->second.held = true;
@@ -146,10 +150,16 @@ void LivenessSessions::Release(SessionNumber session) {
   const Lock lock = found->second;
   locks_.erase(found);
   --lock.slot->locks;
-  if (lock.held && lock.slot->session) {
-    lock.slot->session->ReleaseLock({LockKind::kSession, session.value},
-                                    [](const Result<void>&) {});
-  }
+  if (lock.held) ReleaseSoon(*lock.slot, session);
+}
+
+void LivenessSessions::ReleaseSoon(Slot& slot, SessionNumber session) {
+  slot.released.push_back({LockKind::kSession, session.value});
+  if (slot.released.size() > 1) return;
+  slot.release_timer = scheduler_.After(kGatherReleases, [&slot] {
+    auto keys = std::exchange(slot.released, {});
+    if (slot.session) slot.session->ReleaseLocks(std::move(keys), [](const Result<void>&) {});
+  });
 }
 
 void LivenessSessions::Confirm(const Taking& taking) {

@@ -50,7 +50,7 @@ class LivenessSessions {
   // A new session number, locked. Error DATABASE_UNAVAILABLE when no session is open.
   void Issue(const Then<SessionNumber>& then);
 
-  // Lets a lock go. Idempotent.
+  // Lets a lock go, in a moment. Idempotent.
   void Release(SessionNumber session);
 
   // The suspicion that this taking ended is cleared: the lock counts again, unless it was lost once
@@ -72,6 +72,9 @@ class LivenessSessions {
     size_t locks = 0;
     bool pinging = false;
     std::unique_ptr<Timer> timer;
+    // Released here, and not yet in the database.
+    std::vector<LockKey> released;
+    std::unique_ptr<Timer> release_timer;
   };
   struct Lock {
     Slot* slot = nullptr;
@@ -86,6 +89,7 @@ class LivenessSessions {
   void Lost(Slot& slot);
   void Retake(Slot& slot);
   void PingRegularly(Slot& slot);
+  void ReleaseSoon(Slot& slot, SessionNumber session);
   Slot* Emptiest();
 
   Database& database_;

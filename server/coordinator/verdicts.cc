@@ -35,23 +35,25 @@ void Verdicts::Commit(const Kind& kind) {
 
   std::vector<HostedPod> pods;
   for (const Waiting& waiting : *batch) pods.push_back(waiting.pod);
-  Ask<std::vector<HostedPod>>(
+  Ask<std::vector<Event>>(
       lane_, scheduler_,
       [kind, pods](Store& store) {
         const auto& [verdict, ns, cause] = kind;
         return verdict == Verdict::kSuspect ? store.SuspectHosted(ns, cause, pods)
                                             : store.DeclareHosted(ns, cause, pods);
       },
-      [this, kind, batch](const Result<std::vector<HostedPod>>& changed) {
-        if (changed && !changed->empty()) committed_();
+      [this, kind, batch](const Result<std::vector<Event>>& events) {
+        if (events) committed_(std::get<std::string>(kind), *events);
         queues_[kind].under_way = false;
         Commit(kind);
         for (const Waiting& waiting : *batch) {
-          if (!changed) {
-            waiting.done(Fail(changed.error()));
+          if (!events) {
+            waiting.done(Fail(events.error()));
             continue;
           }
-          waiting.done(std::find(changed->begin(), changed->end(), waiting.pod) != changed->end());
+          waiting.done(std::any_of(events->begin(), events->end(), [&](const Event& event) {
+            return event.incarnation == waiting.pod.incarnation;
+          }));
         }
       });
 }

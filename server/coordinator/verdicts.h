@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "base/loop.h"
 #include "store/lane.h"
@@ -21,12 +22,14 @@ inline constexpr size_t kLargestVerdict = 256;
 // together: one for the first, then as many as have gathered. Runs on the loop's thread.
 class Verdicts {
  public:
-  // True when this verdict changed the pod's state, false when it was void (the pod has moved, or
-  // had ended).
+  // Whether the pod's state was changed; false when the verdict was void (the pod has moved, or had
+  // ended).
   using Done = Then<bool>;
 
-  // `committed` is called after each transaction that wrote events.
-  Verdicts(Lane& lane, Scheduler& scheduler, std::function<void()> committed)
+  // Told of the events of each transaction, right after its commit.
+  using Committed = std::function<void(const std::string& ns, const std::vector<Event>& events)>;
+
+  Verdicts(Lane& lane, Scheduler& scheduler, Committed committed)
       : lane_(lane), scheduler_(scheduler), committed_(std::move(committed)) {}
 
   void Suspect(const std::string& ns, HostedPod pod, Cause cause, Done done);
@@ -50,7 +53,7 @@ class Verdicts {
 
   Lane& lane_;
   Scheduler& scheduler_;
-  const std::function<void()> committed_;
+  const Committed committed_;
   std::map<Kind, Queue> queues_;
 };
 

@@ -86,6 +86,7 @@ struct Event {
   Fence fence;
   Incarnation previous_owner;
   WallMicros occurred_at;
+  bool operator==(const Event&) const = default;
 };
 
 struct WorkItem {

@@ -50,7 +50,9 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
     }
   }
 
-  void OnNotification(std::function<void()> callback) { notified_ = std::move(callback); }
+  void OnNotification(std::function<void(const std::string&)> callback) {
+    notified_ = std::move(callback);
+  }
 
   void OnLost(std::function<void(Error)> callback) {
     lost_ = std::move(callback);
@@ -194,13 +196,14 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
   }
 
   void TakeNotifications() {
-    bool any = false;
     while (PGnotify* notification = PQnotifies(handle_.get())) {
+      if (notified_) {
+        Post([notified = notified_, payload = std::string(notification->extra)] {
+          notified(payload);
+        });
+      }
       PQfreemem(notification);
-      any = true;
     }
-    if (!any) return;
-    if (notified_) Post(notified_);
   }
 
   // One result of the statement that is being answered, or the end of its results.
@@ -288,7 +291,7 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
   std::deque<Query> queue_;
   std::optional<Result<Rows>> answer_;
   std::function<void(Result<void>)> opened_;
-  std::function<void()> notified_;
+  std::function<void(const std::string&)> notified_;
   std::function<void(Error)> lost_;
   std::optional<Error> lost_error_;
   bool was_open_ = false;
@@ -309,7 +312,7 @@ void AsyncConnection::Execute(const Statement& statement, Params params,
   session_->Execute(statement, std::move(params), std::move(then));
 }
 
-void AsyncConnection::OnNotification(std::function<void()> callback) {
+void AsyncConnection::OnNotification(std::function<void(const std::string&)> callback) {
   session_->OnNotification(std::move(callback));
 }
 

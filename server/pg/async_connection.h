@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -37,8 +38,8 @@ class AsyncConnection {
 
   void Execute(const Statement& statement, Params params, std::function<void(Result<Rows>)> then);
 
-  // A notification arrived on a channel that the session listens to; several may be told as one.
-  void OnNotification(std::function<void()> callback);
+  // A notification arrived on a channel that the session listens to.
+  void OnNotification(std::function<void(const std::string& payload)> callback);
   void OnLost(std::function<void(Error)> callback);
 
   // The server's process.

@@ -41,6 +41,8 @@ std::vector<std::pair<std::string, std::string>> SettingsForRequests(Duration de
       {"statement_timeout", Milliseconds(deadline)},
       {"idle_in_transaction_session_timeout", Milliseconds(deadline)},
       {"synchronous_commit", "on"},
+      // Statements find rows by their keys: one plan serves whatever the parameters are.
+      {"plan_cache_mode", "force_generic_plan"},
   };
 }
 

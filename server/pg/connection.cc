@@ -5,18 +5,13 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <deque>
 #include <optional>
+#include <utility>
 
 #include "base/check.h"
 
 namespace vigil::pg {
 namespace {
-
-// The commit of a notification matters to nobody: no wait for its flush. One statement, so that the
-// setting and the notification are one transaction.
-constexpr Statement kWake{
-    "wake", "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, '')"};
 
 // Waits until the socket is ready for one of the events. False at the deadline.
 bool WaitForSocket(int socket, short events, Instant deadline) {
@@ -43,13 +38,7 @@ void KeepWarning(void* warning, const PGresult* result) {
 
 }  // namespace
 
-// One answer that the server still owes.
-struct Connection::Expected {
-  enum Kind { kPrepare, kRows, kCommit, kWakeRows, kWakeEnd } kind;
-  const Statement* statement = nullptr;
-};
-
-// One batch on its way: sends it, and reads what comes back until all was answered.
+// One batch on its way: sends it, and reads what comes back until it is committed.
 class Connection::Exchange {
  public:
   Exchange(Connection& connection, const Batch& batch, Instant deadline)
@@ -58,15 +47,26 @@ class Connection::Exchange {
         batch_(batch),
         deadline_(deadline) {}
 
+  // Takes what is still owed from before. False when the connection is lost.
+  bool Settle() {
+    expected_ = std::exchange(connection_.owed_, {});
+    while (!expected_.empty() && TakeOne()) {
+    }
+    const bool settled = expected_.empty();
+    rows_.clear();
+    fault_.reset();
+    fault_in_doubt_ = false;
+    flushed_ = false;
+    ends_in_a_row_ = 0;
+    return settled;
+  }
+
   Attempt<std::vector<Rows>> Run() {
+    if (!Settle()) return tl::unexpected(Lost(Unavailable(), /*retry=*/!timed_out_));
     connection_.warning_.clear();
     bool queued = true;
-    for (const Step& step : batch_.steps) queued = queued && Send(step, Expected::kRows);
-    queued = queued && Sync(Expected::kCommit);
-    if (batch_.wake_channel != nullptr) {
-      queued = queued && Send({&kWake, {batch_.wake_channel}}, Expected::kWakeRows) &&
-               Sync(Expected::kWakeEnd);
-    }
+    for (const Step& step : batch_.steps) queued = queued && Send(step);
+    queued = queued && Sync();
     if (!queued) return tl::unexpected(Lost(Unavailable(), /*retry=*/true));
 
     while (!expected_.empty()) {
@@ -76,11 +76,13 @@ class Connection::Exchange {
         return outcome;
       }
     }
-    return Outcome();
+    auto outcome = Outcome();
+    if (outcome && batch_.afterwards) SendAfterwards();
+    return outcome;
   }
 
  private:
-  bool Send(const Step& step, Expected::Kind kind) {
+  bool Send(const Step& step) {
     std::vector<Oid> types;
     std::vector<const char*> values;
     std::vector<int> lengths;
@@ -98,13 +100,19 @@ class Connection::Exchange {
       preparing_.insert(name);
       expected_.push_back({Expected::kPrepare, step.statement});
     }
-    expected_.push_back({kind, step.statement});
+    expected_.push_back({Expected::kRows, step.statement});
     return PQsendQueryPrepared(conn_, name, count, values.data(), lengths.data(), binary.data(),
                                /*resultFormat=*/1) == 1;
   }
 
-  bool Sync(Expected::Kind kind) {
-    expected_.push_back({kind});
+  // That it cannot be sent shows when the connection is used next.
+  void SendAfterwards() {
+    static_cast<void>(Send(*batch_.afterwards) && Sync());
+    connection_.owed_ = std::move(expected_);
+  }
+
+  bool Sync() {
+    expected_.push_back({Expected::kCommit});
     return PQpipelineSync(conn_) == 1;
   }
 
@@ -128,8 +136,7 @@ class Connection::Exchange {
     PGresult* result = PQgetResult(conn_);
     if (result == nullptr) {
       // The end of a statement's results. After a commit's error there is one more.
-      if (expected_.front().kind != Expected::kCommit &&
-          expected_.front().kind != Expected::kWakeEnd) {
+      if (expected_.front().kind != Expected::kCommit) {
         expected_.pop_front();
         ends_in_a_row_ = 0;
       }
@@ -144,7 +151,6 @@ class Connection::Exchange {
     const Expected& front = expected_.front();
     switch (PQresultStatus(result)) {
       case PGRES_PIPELINE_SYNC:
-        if (front.kind == Expected::kCommit) committed_ = true;
         expected_.pop_front();
         return true;
       case PGRES_PIPELINE_ABORTED:
@@ -156,7 +162,6 @@ class Connection::Exchange {
         return true;
       default:
         if (!CameFromPostgres(result)) return false;
-        if (front.kind == Expected::kWakeRows || front.kind == Expected::kWakeEnd) return true;
         if (!fault_) {
           fault_ = FaultOf(result);
           // A connection that the server ends while it commits may have committed.
@@ -179,10 +184,6 @@ class Connection::Exchange {
 
   // The connection ended, or ends here, before all was answered.
   Attempt<std::vector<Rows>> Broken() {
-    if (committed_ && !fault_ && (connection_.warning_.empty() || !batch_.changes)) {
-      // Only the wake-up is lost.
-      return std::move(rows_);
-    }
     if (fault_ && !fault_in_doubt_) {
       fault_->lost = true;
       return tl::unexpected(*fault_);
@@ -209,7 +210,6 @@ class Connection::Exchange {
   std::vector<Rows> rows_;
   std::optional<Fault> fault_;
   bool fault_in_doubt_ = false;
-  bool committed_ = false;
   // All of the batch was handed to the system.
   bool flushed_ = false;
   bool timed_out_ = false;
@@ -264,6 +264,10 @@ Attempt<void> Connection::ExecuteScript(const std::string& sql, Instant deadline
     handle_.reset();
     return tl::unexpected(std::move(fault));
   };
+  if (Exchange exchange(*this, {}, deadline); !exchange.Settle()) {
+    handle_.reset();
+    return tl::unexpected(Lost(DatabaseUnavailable("the connection was lost"), /*retry=*/true));
+  }
   warning_.clear();
   VIGIL_CHECK(PQexitPipelineMode(conn) == 1);
   if (!PQsendQuery(conn, sql.c_str())) return lost(ConnectionMessage(conn));
@@ -301,11 +305,11 @@ bool Connection::LooksAlive() {
   PGconn* conn = handle_.get();
   if (conn == nullptr || PQstatus(conn) != CONNECTION_OK) return false;
   pollfd entry{PQsocket(conn), POLLIN, 0};
-  if (poll(&entry, 1, 0) == 0) return true;
-  if (!PQconsumeInput(conn)) return false;
-  PQisBusy(conn);  // parses what came; a farewell of the server is followed by the end
-  entry.revents = 0;
-  return PQstatus(conn) == CONNECTION_OK && poll(&entry, 1, 0) == 0;
+  // Whatever else it has to say, the end comes after it.
+  while (poll(&entry, 1, 0) != 0) {
+    if (!PQconsumeInput(conn)) return false;
+  }
+  return PQstatus(conn) == CONNECTION_OK;
 }
 
 int Connection::backend() const { return PQbackendPID(handle_.get()); }

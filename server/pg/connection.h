@@ -1,7 +1,9 @@
 // A blocking connection for the threads that run transactions.
 #pragma once
 
+#include <deque>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -27,9 +29,9 @@ struct Batch {
   std::vector<Step> steps;
   // Whether its commit matters. A read that got no answer has no unknown outcome.
   bool changes = true;
-  // When set, this channel is notified after the commit, in the same flush. A wake-up that gets
-  // lost is no error.
-  const char* wake_channel = nullptr;
+  // Sent once the batch is committed, as a transaction of its own. Nobody waits for it, and that it
+  // fails or gets lost is no error.
+  std::optional<Step> afterwards;
 };
 
 template <typename T>
@@ -51,7 +53,8 @@ class Connection {
  public:
   static Attempt<std::unique_ptr<Connection>> Open(const ConnectOptions& options, Instant deadline);
 
-  // The rows of each step. After a Fault that is `lost`, destroy the connection.
+  // The rows of each step, once the batch is committed. After a Fault that is `lost`, destroy the
+  // connection.
   Attempt<std::vector<Rows>> Execute(const Batch& batch, Instant deadline);
 
   // The same for SQL of several statements without parameters, which may hold its own transaction
@@ -64,13 +67,19 @@ class Connection {
   int backend() const;
 
  private:
-  struct Expected;
+  // One answer that the server still owes.
+  struct Expected {
+    enum Kind { kPrepare, kRows, kCommit } kind;
+    const Statement* statement = nullptr;
+  };
   class Exchange;
 
   explicit Connection(ConnectionHandle handle);
 
   ConnectionHandle handle_;
   std::set<std::string> prepared_;
+  // What comes after the last batch's commit.
+  std::deque<Expected> owed_;
   // A warning arrived since the batch began.
   std::string warning_;
 };

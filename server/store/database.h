@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
@@ -46,7 +48,8 @@ class LivenessSession {
   // (locks stack).
   virtual void TakeLocks(std::vector<LockKey> keys, Then<std::vector<LockKey>> then) = 0;
 
-  virtual void ReleaseLock(LockKey key, Then<void> then) = 0;
+  // Lets locks go, in one statement.
+  virtual void ReleaseLocks(std::vector<LockKey> keys, Then<void> then) = 0;
 
   // A success proves that the locks were held when the ping was answered.
   virtual void Ping(Then<void> then) = 0;
@@ -56,13 +59,20 @@ class LivenessSession {
   virtual void OnLost(std::function<void(Error)> callback) = 0;
 };
 
+// The head that the log of a namespace had, or one that came later.
+struct LogHead {
+  std::string ns;
+  Seq head;
+};
+
 // Hears the wake-ups of the log. Reconnects by itself; calls back on the scheduler's thread after
-// every wake-up and after every reconnection (since wake-ups may have been lost before it).
-// Destroying it ends the calls.
+// every wake-up, and without a head after every reconnection, since wake-ups may have been lost
+// before it. Destroying it ends the calls.
 class LogListener {
  public:
   virtual ~LogListener() = default;
 };
+using WakeUp = std::function<void(const std::optional<LogHead>&)>;
 
 class Database {
  public:
@@ -73,7 +83,7 @@ class Database {
 
   // Scheduler's thread.
   virtual void OpenLivenessSession(Then<std::unique_ptr<LivenessSession>> then) = 0;
-  virtual std::unique_ptr<LogListener> Listen(std::function<void()> wake_up) = 0;
+  virtual std::unique_ptr<LogListener> Listen(WakeUp wake_up) = 0;
 };
 
 }  // namespace vigil

@@ -14,8 +14,8 @@
 //  DATABASE_UNAVAILABLE (nothing was changed) or
 //     OUTCOME_UNKNOWN (a commit was sent and not answered: repeat the call, every change is
 //     idempotent) where it has to.
-//  5. After the commit of events it wakes the listeners of every coordinator; the wake-up carries
-//  no data and may be lost.
+//  5. After the commit of events it wakes the listeners of every coordinator; the wake-up tells the
+//  head of the log, and may be lost.
 #pragma once
 
 #include <string>
@@ -76,14 +76,14 @@ class Store {
   virtual Result<void> Leave(const std::string& ns, HostedPod pod) = 0;
 
   // The host's own evidence: marks ALIVE pods SUSPECT with a new suspicion number and event.
-  // Returns those that it marked.
-  virtual Result<std::vector<HostedPod>> SuspectHosted(const std::string& ns, Cause cause,
-                                                       const std::vector<HostedPod>& pods) = 0;
+  // Returns the events that it wrote, one for each that it marked.
+  virtual Result<std::vector<Event>> SuspectHosted(const std::string& ns, Cause cause,
+                                                   const std::vector<HostedPod>& pods) = 0;
 
-  // The host's own evidence: ends living pods as DEAD, with one DIED event each. Returns those that
-  // it ended.   (P1, P2)
-  virtual Result<std::vector<HostedPod>> DeclareHosted(const std::string& ns, Cause cause,
-                                                       const std::vector<HostedPod>& pods) = 0;
+  // The host's own evidence: ends living pods as DEAD, with one DIED event each. Returns those
+  // events.   (P1, P2)
+  virtual Result<std::vector<Event>> DeclareHosted(const std::string& ns, Cause cause,
+                                                   const std::vector<HostedPod>& pods) = 0;
 
   // The host holds the locks of these sessions (again): SUSPECT ones become ALIVE, with an event.
   // Returns those that live in these sessions now, refuted or never suspected.

@@ -1,8 +1,9 @@
 // The bare chain that Vigil is compared with: sockets and libpq, and nothing that a coordinator
 // needs beside them. It declares a process dead when its connection ends, and keeps no promise.
 //
-//   vigil_bench_floor peer ROUNDS      a process connects to it, and when that connection ends, a
-//                                      row and an event are committed and a channel is notified
+//   vigil_bench_floor victim PORT      connects to the peer and waits to be killed
+//   vigil_bench_floor peer ROUNDS      waits for a victim, and when its connection ends, a row and
+//                                      an event are committed and a channel is notified
 //   vigil_bench_floor claimer ROUNDS   waits for the channel and claims the dead process's item
 //
 // Round i is about the rows with the number i of the tables in floor_chain.cc. The connection
@@ -16,11 +17,10 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <memory>
 #include <string>
 #include <string_view>
-
-#include "base/clock.h"
 
 namespace {
 
@@ -28,7 +28,11 @@ namespace {
 // processor from the chain.
 constexpr int kQuietMillis = 20;
 
-long long NowNanos() { return vigil::SystemClock().Now().time_since_epoch().count(); }
+long long NowNanos() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
+}
 
 [[noreturn]] void Die(std::string_view what, const char* why) {
   std::fprintf(stderr, "vigil_bench_floor: %.*s: %s\n", static_cast<int>(what.size()), what.data(),
@@ -137,6 +141,18 @@ void AwaitEndOf(int connection) {
   }
 }
 
+[[noreturn]] void RunVictim(int port) {
+  const int connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (connect(connection, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
+    Die("connect", "no peer");
+  }
+  while (true) pause();
+}
+
 int RunPeer(int rounds) {
   const Database database;
   database.Prepare("declare", "UPDATE floor_pods SET state = 'DEAD' WHERE id = $1");
@@ -191,8 +207,9 @@ int main(int argc, char** argv) {
   if (argc != 3) return 2;
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const std::string_view role = argv[1];
-  const int rounds = std::atoi(argv[2]);
-  if (role == "peer") return RunPeer(rounds);
-  if (role == "claimer") return RunClaimer(rounds);
+  const int number = std::atoi(argv[2]);
+  if (role == "victim") RunVictim(number);
+  if (role == "peer") return RunPeer(number);
+  if (role == "claimer") return RunClaimer(number);
   return 2;
 }

@@ -34,14 +34,6 @@ Result<void> CreateTables(pg::PrivateCluster& postgres, int rounds) {
   return {};
 }
 
-Result<std::unique_ptr<Process>> Spawn(pg::PrivateCluster& postgres, const char* role, int rounds) {
-  return FindBuilt("vigil_bench_floor").and_then([&](const std::string& program) {
-    return Process::Spawn(
-        {.command = {program, role, std::to_string(rounds)},
-         .environment = {{"VIGIL_BENCH_DATABASE", postgres.Conninfo(kDatabase)}}});
-  });
-}
-
 // The numbers behind a word in a line of the floor's programs.
 Result<std::pair<Instant, Instant>> TimesOf(Process& process, const char* word, int round) {
   auto line = AwaitWords(process, fmt::format("{} {} ", word, round));
@@ -56,12 +48,14 @@ Result<std::pair<Instant, Instant>> TimesOf(Process& process, const char* word, 
 
 Result<std::unique_ptr<FloorChain>> FloorChain::Start(pg::PrivateCluster& postgres, int rounds) {
   std::unique_ptr<FloorChain> chain(new FloorChain());
-  auto victim = FindBuilt("vigil_bench_floor_victim");
-  if (!victim) return Fail(victim.error());
-  chain->victim_ = *victim;
+  auto program = FindBuilt("vigil_bench_floor");
+  if (!program) return Fail(program.error());
+  chain->program_ = *program;
   if (auto created = CreateTables(postgres, rounds); !created) return Fail(created.error());
   for (auto [role, process] : {std::pair("peer", &chain->peer_), {"claimer", &chain->claimer_}}) {
-    auto spawned = Spawn(postgres, role, rounds);
+    auto spawned =
+        Process::Spawn({.command = {chain->program_, role, std::to_string(rounds)},
+                        .environment = {{"VIGIL_BENCH_DATABASE", postgres.Conninfo(kDatabase)}}});
     if (!spawned) return Fail(spawned.error());
     *process = std::move(*spawned);
     auto listening = AwaitWords(**process, "listening");
@@ -73,7 +67,7 @@ Result<std::unique_ptr<FloorChain>> FloorChain::Start(pg::PrivateCluster& postgr
 
 Result<FloorRound> FloorChain::Run(Duration peace) {
   ++round_;
-  auto victim = Process::Spawn({.command = {victim_, port_}});
+  auto victim = Process::Spawn({.command = {program_, "victim", port_}});
   if (!victim) return Fail(victim.error());
   auto joined = AwaitWords(*peer_, fmt::format("joined {}", round_));
   if (!joined) return Fail(joined.error());

@@ -20,7 +20,7 @@ struct FloorRound {
 };
 
 // Owns a database on the cluster, a peer and a claimer (floor.cc), both with a connection to it
-// that stays warm, and in each round a victim (floor_victim.cc). One thread at a time.
+// that stays warm, and in each round a victim of the same program. One thread at a time.
 class FloorChain {
  public:
   // For at most this many rounds.
@@ -35,7 +35,7 @@ class FloorChain {
 
   std::unique_ptr<Process> peer_;
   std::unique_ptr<Process> claimer_;
-  std::string victim_;
+  std::string program_;
   std::string port_;
   int round_ = 0;
 };

@@ -98,15 +98,19 @@ TEST_P(LivenessTest, LivenessSession_TakesManyAtOnce) {
   EXPECT_TRUE(Ping(*holder));
 }
 
-TEST_P(LivenessTest, LivenessSession_AReleasedLockIsFree) {
+TEST_P(LivenessTest, LivenessSession_ReleasedLocksAreFree) {
   auto holder = OpenSession();
   auto other = OpenSession();
   LockKey released{LockKind::kSession, Issue(*holder)};
   LockKey kept{LockKind::kSession, Issue(*holder)};
+  LockKey also_released{LockKind::kSession, Issue(*holder)};
 
-  Must(world().Await<void>([&](auto then) { holder->ReleaseLock(released, std::move(then)); }));
+  Must(world().Await<void>([&](auto then) {
+    holder->ReleaseLocks({released, also_released}, std::move(then));
+  }));
 
-  EXPECT_THAT(Take(*other, {released, kept}), ElementsAre(released));
+  EXPECT_THAT(Take(*other, {released, kept, also_released}),
+              UnorderedElementsAre(released, also_released));
 }
 
 TEST_P(LivenessTest, LivenessSession_AnswersInOrderAndNeverInsideTheCall) {
@@ -130,7 +134,7 @@ TEST_P(LivenessTest, LivenessSession_AnswersInOrderAndNeverInsideTheCall) {
     EXPECT_TRUE(pong);
     note(3);
   });
-  session->ReleaseLock(key, [&](const Result<void>& released) {
+  session->ReleaseLocks({key}, [&](const Result<void>& released) {
     EXPECT_TRUE(released);
     note(4);
   });

@@ -91,9 +91,14 @@ TEST_P(StoreTest, Listener_WakesAfterCommit) {
   Host host = AddHost();
   int heard = 0;
   Seq seen;
-  auto listener = world().database().Listen([&] {
+  Seq told;
+  auto listener = world().database().Listen([&](const std::optional<LogHead>& head) {
     ++heard;
     seen = Head();
+    if (head && head->ns == kNs) {
+      EXPECT_LE(head->head, seen);
+      told = head->head;
+    }
   });
   // A listener that is not connected yet calls when it is.
   NewPod wish = Newcomer(host, "cart");
@@ -105,7 +110,8 @@ TEST_P(StoreTest, Listener_WakesAfterCommit) {
   for (int i = 0; i < 5; ++i) {
     Seq before = seen;
     Register(host, "cart-" + std::to_string(i));
-    EXPECT_TRUE(world().TurnUntil([&] { return seen > before; })) << "the commit is seen";
+    EXPECT_TRUE(world().TurnUntil([&] { return seen > before && told == seen; }))
+        << "the commit is seen, and its head is told";
   }
 }
 
@@ -113,8 +119,8 @@ TEST_P(StoreTest, Listener_EachOfSeveralWakes) {
   Host host = AddHost();
   bool first = false;
   bool second = false;
-  auto one = world().database().Listen([&] { first = true; });
-  auto two = world().database().Listen([&] { second = true; });
+  auto one = world().database().Listen([&](const auto&) { first = true; });
+  auto two = world().database().Listen([&](const auto&) { second = true; });
   Pod pod = Register(host, "cart");
   EXPECT_TRUE(world().TurnUntil([&] { return first && second; }));
 }
@@ -122,10 +128,11 @@ TEST_P(StoreTest, Listener_EachOfSeveralWakes) {
 TEST_P(StoreTest, Listener_GoneHearsNothing) {
   Host host = AddHost();
   bool other_heard = false;
-  auto other = world().database().Listen([&] { other_heard = true; });
+  auto other = world().database().Listen([&](const auto&) { other_heard = true; });
   bool gone = false;
   bool heard_after = false;
-  auto listener = world().database().Listen([&] { heard_after = heard_after || gone; });
+  auto listener =
+      world().database().Listen([&](const auto&) { heard_after = heard_after || gone; });
   Register(host, "cart");
   listener.reset();
   gone = true;
@@ -137,7 +144,7 @@ TEST_P(StoreTest, Listener_GoneHearsNothing) {
 
 TEST_P(StoreTest, Listener_HearsAgainAfterARestart) {
   int heard = 0;
-  auto listener = world().database().Listen([&] { ++heard; });
+  auto listener = world().database().Listen([&](const auto&) { ++heard; });
   Host before = AddHost();
   Register(before, "cart");
   ASSERT_TRUE(world().TurnUntil([&] { return heard > 0; }));

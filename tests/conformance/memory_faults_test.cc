@@ -91,7 +91,7 @@ TEST_F(MemoryFaults, LostAnswer_NotCommitted) {
 
 TEST_F(MemoryFaults, Deaf_WakeUpsAreLost) {
   int heard = 0;
-  auto listener = database_.Listen([&] { ++heard; });
+  auto listener = database_.Listen([&](const auto&) { ++heard; });
   database_.SetDeaf(true);
   Must(store_->Register(Newcomer()));
   Turn();

@@ -220,6 +220,37 @@ TEST_F(SubscriptionsTest, WakeUpsLost_ThePollFindsEverything) {
   ExpectContiguous(subscriber->Events(), 1, 5);
 }
 
+// P4: a coordinator that does not know of the events before its own verdict serves those first.
+TEST_F(SubscriptionsTest, OwnVerdict_WaitsForTheEventsBeforeIt) {
+  auto& deaf = cluster_.Add();
+  deaf.database.SetDeaf(true);
+  const auto victim = cluster_.Register(deaf, "victim", Profile::kFast);
+  ASSERT_TRUE(cluster_.Beat(deaf, victim));
+  const auto subscriber = cluster_.Subscribe(deaf, FromOldest{});
+  cluster_.Read(deaf, subscriber);
+  Happen(*host_, 3);
+
+  cluster_.Break(deaf, victim);
+  cluster_.Read(deaf, subscriber);
+
+  ExpectContiguous(subscriber->Events(), 1, 5);
+  EXPECT_EQ(subscriber->Events().back().kind, EventKind::kPodDied);
+}
+
+// P2, P8: what it has served as its own is not served again when it is read with what follows.
+TEST_F(SubscriptionsTest, OwnVerdict_IsServedOnce) {
+  const auto subscriber = cluster_.Subscribe(*host_, FromNow{});
+  cluster_.Read(*host_, subscriber);
+  for (int i = 0; i < 5; ++i) {
+    const auto victim = cluster_.Register(*host_, "victim-" + std::to_string(i), Profile::kFast);
+    ASSERT_TRUE(cluster_.Beat(*host_, victim));
+    Happen(*host_, 1);
+    cluster_.Break(*host_, victim);
+  }
+  cluster_.Read(*host_, subscriber);
+  ExpectContiguous(subscriber->Events(), 1, 15);
+}
+
 TEST_F(SubscriptionsTest, Drain_EndsWithACursorToGoOnFrom) {
   Happen(*host_, 2);
   const auto subscriber = cluster_.Subscribe(*host_, FromOldest{});

@@ -20,7 +20,7 @@ constexpr Statement kImpatient{"impatient",
                                "SELECT set_config('statement_timeout', '20ms', false)"};
 constexpr Statement kPause{"pause", "SELECT pg_sleep(30)::text"};
 constexpr Statement kListen{"listen", "LISTEN bell"};
-constexpr Statement kNotify{"notify", "NOTIFY bell"};
+constexpr Statement kNotify{"notify", "SELECT pg_notify('bell', $1)"};
 constexpr Statement kEndMyself{"end_myself", "SELECT pg_terminate_backend(pg_backend_pid())"};
 
 class AsyncConnectionTest : public ClusterTest {
@@ -121,20 +121,27 @@ TEST_F(AsyncConnectionTest, Deadline_LosesTheConnection) {
 
 TEST_F(AsyncConnectionTest, Notifications_AreHeard) {
   auto connection = Opened();
-  connection->OnNotification([&] { loop_.Stop(); });
+  std::string heard;
+  connection->OnNotification([&](const std::string& payload) {
+    heard += payload;
+    if (heard.size() == 2) loop_.Stop();
+  });
   connection->Execute(kListen, {}, [&](Result<Rows> rows) {
     ASSERT_TRUE(rows) << rows.error().message;
-    EXPECT_TRUE(Connect()->Execute({.steps = {{&kNotify, {}}}, .changes = false}, In(seconds(10))));
+    EXPECT_TRUE(Connect()->Execute(
+        {.steps = {{&kNotify, {"a"}}, {&kNotify, {"b"}}}, .changes = false}, In(seconds(10))));
   });
   Turn();
+  EXPECT_EQ(heard, "ab");
 }
 
 TEST_F(AsyncConnectionTest, Batch_WakesAfterItsCommit) {
   auto connection = Opened();
-  connection->OnNotification([&] { loop_.Stop(); });
+  connection->OnNotification([&](const std::string&) { loop_.Stop(); });
+  auto other = Connect();
   connection->Execute(kListen, {}, [&](Result<Rows>) {
-    EXPECT_TRUE(
-        Connect()->Execute({.steps = {{&kOne, {}}}, .wake_channel = "bell"}, In(seconds(10))));
+    EXPECT_TRUE(other->Execute({.steps = {{&kOne, {}}}, .afterwards = Step{&kNotify, {"a"}}},
+                               In(seconds(10))));
   });
   Turn();
 }

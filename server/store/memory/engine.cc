@@ -40,14 +40,14 @@ void Engine::Restart() {
   }
   for (const auto& [backend, session] : ended) session.tell_lost();
   std::lock_guard lock(mutex_);
-  WakeListeners();
+  WakeListeners(std::nullopt);
 }
 
 void Engine::SetAway(Link& link, bool away) {
   std::lock_guard lock(mutex_);
   bool back = link.away && !away;
   link.away = away;
-  if (back) WakeListeners();
+  if (back) WakeListeners(std::nullopt);
 }
 
 void Engine::SetDeaf(Link& link, bool deaf) {
@@ -94,12 +94,14 @@ Result<std::vector<LockKey>> Engine::TakeLocks(Backend backend, const std::vecto
   return taken;
 }
 
-Result<void> Engine::ReleaseLock(Backend backend, LockKey key) {
+Result<void> Engine::ReleaseLocks(Backend backend, const std::vector<LockKey>& keys) {
   std::lock_guard lock(mutex_);
   if (auto reached = Reach(backend); !reached) return reached;
-  auto held = server_.locks.find(key);
-  if (held == server_.locks.end() || held->second.holder != backend) return {};
-  if (--held->second.count == 0) server_.locks.erase(held);
+  for (LockKey key : keys) {
+    auto held = server_.locks.find(key);
+    if (held == server_.locks.end() || held->second.holder != backend) continue;
+    if (--held->second.count == 0) server_.locks.erase(held);
+  }
   return {};
 }
 
@@ -108,7 +110,7 @@ Result<void> Engine::Ping(Backend backend) {
   return Reach(backend);
 }
 
-uint64_t Engine::AddListener(std::shared_ptr<Link> link, std::function<void()> wake_up) {
+uint64_t Engine::AddListener(std::shared_ptr<Link> link, WakeUp wake_up) {
   std::lock_guard lock(mutex_);
   uint64_t listener = server_.NextNumber();
   listeners_.emplace(listener, Listener{std::move(link), std::move(wake_up)});
@@ -151,9 +153,9 @@ void Engine::Free(Backend backend) {
   std::erase_if(server_.locks, [&](const auto& lock) { return lock.second.holder == backend; });
 }
 
-void Engine::WakeListeners() {
+void Engine::WakeListeners(const std::optional<LogHead>& head) {
   for (const auto& [number, listener] : listeners_) {
-    if (!listener.link->away && !listener.link->deaf) listener.wake_up();
+    if (!listener.link->away && !listener.link->deaf) listener.wake_up(head);
   }
 }
 

@@ -73,12 +73,12 @@ class Engine {
   void CloseSession(Backend backend);
   Result<uint64_t> IssueLock(Backend backend, LockKind kind);
   Result<std::vector<LockKey>> TakeLocks(Backend backend, const std::vector<LockKey>& keys);
-  Result<void> ReleaseLock(Backend backend, LockKey key);
+  Result<void> ReleaseLocks(Backend backend, const std::vector<LockKey>& keys);
   Result<void> Ping(Backend backend);
 
   // --- Wake-ups. `wake_up` must only post.
 
-  uint64_t AddListener(std::shared_ptr<Link> link, std::function<void()> wake_up);
+  uint64_t AddListener(std::shared_ptr<Link> link, WakeUp wake_up);
   void RemoveListener(uint64_t listener);
 
   // --- Transactions. A body that fails has changed nothing.
@@ -95,7 +95,7 @@ class Engine {
   };
   struct Listener {
     std::shared_ptr<Link> link;
-    std::function<void()> wake_up;
+    WakeUp wake_up;
   };
 
   // All of these: with the mutex held.
@@ -103,7 +103,7 @@ class Engine {
   Result<void> Connect(Connection& connection);
   Result<void> Reach(Backend backend);
   void Free(Backend backend);
-  void WakeListeners();
+  void WakeListeners(const std::optional<LogHead>& head);
 
   std::mutex mutex_;
   Server server_;
@@ -138,8 +138,8 @@ Result<T> Engine::Change(Connection& connection,
   auto lost_answer = std::exchange(link.lost_answer, std::nullopt);
   if (before) {
     tables_ = std::move(*before);
-  } else if (transaction.Commit()) {
-    WakeListeners();
+  } else {
+    for (const LogHead& head : transaction.Commit()) WakeListeners(head);
   }
   if (lost_answer) return Fail(OutcomeUnknown("the connection broke during the commit"));
   return result;

@@ -11,13 +11,13 @@ namespace {
 class MemoryLogListener final : public LogListener {
  public:
   MemoryLogListener(Scheduler& scheduler, std::shared_ptr<memory::Engine> engine,
-                    std::shared_ptr<memory::Link> link, std::function<void()> wake_up)
-      : engine_(std::move(engine)),
-        wake_up_(std::make_shared<std::function<void()>>(std::move(wake_up))) {
+                    std::shared_ptr<memory::Link> link, WakeUp wake_up)
+      : engine_(std::move(engine)), wake_up_(std::make_shared<WakeUp>(std::move(wake_up))) {
     number_ = engine_->AddListener(
-        std::move(link), [&scheduler, weak = std::weak_ptr<std::function<void()>>(wake_up_)] {
-          scheduler.Post([weak] {
-            if (auto callback = weak.lock()) (*callback)();
+        std::move(link),
+        [&scheduler, weak = std::weak_ptr<WakeUp>(wake_up_)](const std::optional<LogHead>& head) {
+          scheduler.Post([weak, head] {
+            if (auto callback = weak.lock()) (*callback)(head);
           });
         });
   }
@@ -25,7 +25,7 @@ class MemoryLogListener final : public LogListener {
 
  private:
   std::shared_ptr<memory::Engine> engine_;
-  std::shared_ptr<std::function<void()>> wake_up_;
+  std::shared_ptr<WakeUp> wake_up_;
   uint64_t number_;
 };
 
@@ -49,7 +49,7 @@ void MemoryDatabase::OpenLivenessSession(Then<std::unique_ptr<LivenessSession>> 
   });
 }
 
-std::unique_ptr<LogListener> MemoryDatabase::Listen(std::function<void()> wake_up) {
+std::unique_ptr<LogListener> MemoryDatabase::Listen(WakeUp wake_up) {
   return std::make_unique<MemoryLogListener>(scheduler_, engine_, link_, std::move(wake_up));
 }
 

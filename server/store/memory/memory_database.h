@@ -29,7 +29,7 @@ class MemoryDatabase final : public Database {
 
   std::unique_ptr<Store> OpenStore(Duration deadline) override;
   void OpenLivenessSession(Then<std::unique_ptr<LivenessSession>> then) override;
-  std::unique_ptr<LogListener> Listen(std::function<void()> wake_up) override;
+  std::unique_ptr<LogListener> Listen(WakeUp wake_up) override;
 
   const std::shared_ptr<memory::Engine>& engine() const { return engine_; }
 

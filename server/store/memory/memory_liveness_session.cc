@@ -34,8 +34,9 @@ void MemoryLivenessSession::TakeLocks(std::vector<LockKey> keys, Then<std::vecto
       std::move(then));
 }
 
-void MemoryLivenessSession::ReleaseLock(LockKey key, Then<void> then) {
-  Ask<void>([this, key] { return engine_->ReleaseLock(backend_, key); }, std::move(then));
+void MemoryLivenessSession::ReleaseLocks(std::vector<LockKey> keys, Then<void> then) {
+  Ask<void>([this, keys = std::move(keys)] { return engine_->ReleaseLocks(backend_, keys); },
+            std::move(then));
 }
 
 void MemoryLivenessSession::Ping(Then<void> then) {

@@ -25,7 +25,7 @@ class MemoryLivenessSession final : public LivenessSession {
   Backend backend() const override { return backend_; }
   void IssueLock(LockKind kind, Then<uint64_t> then) override;
   void TakeLocks(std::vector<LockKey> keys, Then<std::vector<LockKey>> then) override;
-  void ReleaseLock(LockKey key, Then<void> then) override;
+  void ReleaseLocks(std::vector<LockKey> keys, Then<void> then) override;
   void Ping(Then<void> then) override;
   void OnLost(std::function<void(Error)> callback) override;
 

@@ -36,10 +36,10 @@ class MemoryStore final : public Store {
                            uint32_t limit) override;
   Result<PodSnapshot> Snapshot(const std::string& ns) override;
 
-  Result<std::vector<HostedPod>> SuspectHosted(const std::string& ns, Cause cause,
-                                               const std::vector<HostedPod>& pods) override;
-  Result<std::vector<HostedPod>> DeclareHosted(const std::string& ns, Cause cause,
-                                               const std::vector<HostedPod>& pods) override;
+  Result<std::vector<Event>> SuspectHosted(const std::string& ns, Cause cause,
+                                           const std::vector<HostedPod>& pods) override;
+  Result<std::vector<Event>> DeclareHosted(const std::string& ns, Cause cause,
+                                           const std::vector<HostedPod>& pods) override;
   Result<std::vector<HostedPod>> Refute(const std::string& ns,
                                         const std::vector<HostedPod>& pods) override;
   Result<ProbeReport> Probe(const Observer& observer) override;

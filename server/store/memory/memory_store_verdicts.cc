@@ -5,6 +5,7 @@ namespace vigil::memory {
 namespace {
 
 using Hosted = std::vector<HostedPod>;
+using Events = std::vector<Event>;
 
 // The row of a living pod, if it still is in the session that the caller knows.
 PodRow* FindHosted(Transaction& tx, const std::string& ns, HostedPod pod) {
@@ -43,31 +44,26 @@ void TellHost(Transaction& tx, const Pod& pod) {
 
 }  // namespace
 
-Result<Hosted> MemoryStore::SuspectHosted(const std::string& ns, Cause cause,
+Result<Events> MemoryStore::SuspectHosted(const std::string& ns, Cause cause,
                                           const std::vector<HostedPod>& pods) {
-  return Change<Hosted>([&](Transaction& tx) -> Result<Hosted> {
-    Hosted suspected;
+  return Change<Events>([&](Transaction& tx) -> Result<Events> {
     for (const HostedPod& pod : pods) {
       PodRow* row = FindHosted(tx, ns, pod);
       if (row == nullptr || row->pod.state != PodState::kAlive) continue;
       Suspect(tx, *row, cause, {});
-      suspected.push_back(pod);
     }
-    return suspected;
+    return tx.Written(ns);
   });
 }
 
-Result<Hosted> MemoryStore::DeclareHosted(const std::string& ns, Cause cause,
+Result<Events> MemoryStore::DeclareHosted(const std::string& ns, Cause cause,
                                           const std::vector<HostedPod>& pods) {
-  return Change<Hosted>([&](Transaction& tx) -> Result<Hosted> {
-    Hosted dead;
+  return Change<Events>([&](Transaction& tx) -> Result<Events> {
     for (const HostedPod& pod : pods) {
       PodRow* row = FindHosted(tx, ns, pod);
-      if (row == nullptr) continue;
-      End(tx, *row, PodState::kDead, cause);
-      dead.push_back(pod);
+      if (row != nullptr) End(tx, *row, PodState::kDead, cause);
     }
-    return dead;
+    return tx.Written(ns);
   });
 }
 

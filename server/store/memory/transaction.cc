@@ -51,12 +51,26 @@ Event& Transaction::Append(EventKind kind, const Pod& pod, Cause cause) {
                                 .occurred_at = now_});
 }
 
-bool Transaction::Commit() {
+void Transaction::Close(const std::string& ns, size_t first) {
+  auto& log = tables_.namespaces.at(ns).log;
+  for (size_t i = first; i < log.size(); ++i) log[i].transaction_end = log.back().seq;
+}
+
+std::vector<Event> Transaction::Written(const std::string& ns) {
+  const auto written = first_events_.find(ns);
+  if (written == first_events_.end()) return {};
+  Close(ns, written->second);
+  const auto& log = tables_.namespaces.at(ns).log;
+  return {log.begin() + static_cast<std::ptrdiff_t>(written->second), log.end()};
+}
+
+std::vector<LogHead> Transaction::Commit() {
+  std::vector<LogHead> heads;
   for (const auto& [ns, first] : first_events_) {
-    auto& log = tables_.namespaces.at(ns).log;
-    for (size_t i = first; i < log.size(); ++i) log[i].transaction_end = log.back().seq;
+    Close(ns, first);
+    heads.push_back({ns, tables_.namespaces.at(ns).log.back().seq});
   }
-  return !first_events_.empty();
+  return heads;
 }
 
 }  // namespace vigil::memory

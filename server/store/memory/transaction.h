@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "core/types.h"
@@ -60,10 +61,15 @@ class Transaction {
   // else there is to say.
   Event& Append(EventKind kind, const Pod& pod, Cause cause = Cause::kNone);
 
-  // Closes the log's transactions. Returns whether there were events.
-  bool Commit();
+  // What it has appended to a namespace's log, as it is when nothing is added.
+  std::vector<Event> Written(const std::string& ns);
+
+  // Closes the log's transactions. Returns the heads of the logs that it has written.
+  std::vector<LogHead> Commit();
 
  private:
+  void Close(const std::string& ns, size_t first);
+
   Server& server_;
   Tables& tables_;
   WallMicros now_;

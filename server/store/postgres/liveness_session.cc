@@ -24,9 +24,17 @@ constexpr pg::Statement kIssueCoordinator{
 constexpr pg::Statement kTakeLocks{
     "take_locks", "SELECT key FROM unnest($1::bigint[]) AS key WHERE pg_try_advisory_lock(key)"};
 
-constexpr pg::Statement kReleaseLock{"release_lock", "SELECT pg_advisory_unlock($1)"};
+constexpr pg::Statement kReleaseLocks{
+    "release_locks", "SELECT pg_advisory_unlock(key) FROM unnest($1::bigint[]) AS key"};
 
 constexpr pg::Statement kPing{"ping", "SELECT 1"};
+
+std::vector<int64_t> KeysOf(const std::vector<LockKey>& locks) {
+  std::vector<int64_t> keys;
+  keys.reserve(locks.size());
+  for (const LockKey& lock : locks) keys.push_back(KeyOf(lock));
+  return keys;
+}
 
 }  // namespace
 
@@ -53,10 +61,8 @@ void PostgresLivenessSession::IssueLock(LockKind kind, Then<uint64_t> then) {
 
 void PostgresLivenessSession::TakeLocks(std::vector<LockKey> keys,
                                         Then<std::vector<LockKey>> then) {
-  std::vector<int64_t> numbers;
-  numbers.reserve(keys.size());
-  for (const LockKey& key : keys) numbers.push_back(KeyOf(key));
-  connection_->Execute(kTakeLocks, {numbers},
+  pg::Params params{KeysOf(keys)};
+  connection_->Execute(kTakeLocks, std::move(params),
                        [keys = std::move(keys), then = std::move(then)](Result<pg::Rows> rows) {
                          if (!rows) return then(Fail(std::move(rows.error())));
                          std::unordered_set<int64_t> got;
@@ -69,11 +75,12 @@ void PostgresLivenessSession::TakeLocks(std::vector<LockKey> keys,
                        });
 }
 
-void PostgresLivenessSession::ReleaseLock(LockKey key, Then<void> then) {
-  connection_->Execute(kReleaseLock, {KeyOf(key)}, [then = std::move(then)](Result<pg::Rows> rows) {
-    if (!rows) return then(Fail(std::move(rows.error())));
-    then({});
-  });
+void PostgresLivenessSession::ReleaseLocks(std::vector<LockKey> keys, Then<void> then) {
+  connection_->Execute(kReleaseLocks, {KeysOf(keys)},
+                       [then = std::move(then)](Result<pg::Rows> rows) {
+                         if (!rows) return then(Fail(std::move(rows.error())));
+                         then({});
+                       });
 }
 
 void PostgresLivenessSession::Ping(Then<void> then) {

@@ -1,6 +1,9 @@
 #include "store/postgres/log_listener.h"
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "base/log.h"
@@ -14,10 +17,20 @@ constexpr Duration kLasting = std::chrono::seconds(10);
 
 constexpr pg::Statement kListen{"listen", "LISTEN vigil_log"};
 
+// From what kWake tells. Anybody may notify our channel: what is none of ours may mean anything.
+std::optional<LogHead> LogHeadFrom(const std::string& payload) {
+  LogHead head;
+  const char* end = payload.data() + payload.size();
+  const auto [rest, error] = std::from_chars(payload.data(), end, head.head.value);
+  if (error != std::errc() || rest == end || *rest != ' ') return std::nullopt;
+  head.ns.assign(rest + 1, end);
+  return head;
+}
+
 }  // namespace
 
 PostgresLogListener::PostgresLogListener(EventLoop& loop, pg::ConnectOptions options,
-                                         Duration deadline, std::function<void()> wake_up)
+                                         Duration deadline, WakeUp wake_up)
     : loop_(loop),
       options_(std::move(options)),
       deadline_(deadline),
@@ -38,7 +51,8 @@ void PostgresLogListener::Connect() {
 }
 
 void PostgresLogListener::Listen() {
-  connection_->OnNotification([wake_up = wake_up_] { wake_up(); });
+  connection_->OnNotification(
+      [wake_up = wake_up_](const std::string& payload) { wake_up(LogHeadFrom(payload)); });
   connection_->OnLost([this](const Error& error) {
     log::Failed("the log's listener was lost", error);
     Reconnect();
@@ -47,7 +61,7 @@ void PostgresLogListener::Listen() {
     if (!listening) return;  // lost, which is told next
     listening_since_ = clock_.Now();
     const auto wake_up = wake_up_;  // it may destroy this
-    wake_up();
+    wake_up(std::nullopt);
   });
 }
 

@@ -15,7 +15,7 @@ namespace vigil {
 class PostgresLogListener final : public LogListener {
  public:
   PostgresLogListener(EventLoop& loop, pg::ConnectOptions options, Duration deadline,
-                      std::function<void()> wake_up);
+                      WakeUp wake_up);
 
  private:
   void Connect();
@@ -25,7 +25,7 @@ class PostgresLogListener final : public LogListener {
   EventLoop& loop_;
   const pg::ConnectOptions options_;
   const Duration deadline_;
-  const std::function<void()> wake_up_;
+  const WakeUp wake_up_;
   const SystemClock clock_;
   std::minstd_rand random_{std::random_device()()};
   Duration pause_;

@@ -133,7 +133,7 @@ Result<std::variant<Registered, NameTaken>> PostgresStore::Register(const NewPod
                     {pod.ns, pod.name, pod.registration_id, pod.session_token, pod.coordinator,
                      pod.session, NameOf(pod.profile), pod.lease, JsonFrom(pod.labels)}},
                    {&kPredecessorsWork, {pod.ns, pod.name, kMostPredecessorsWork}}},
-         .wake_channel = kLogChannel});
+         .afterwards = pg::Step{&kWake, {pod.ns}}});
     if (!rows) return Fail(std::move(rows.error()));
     const pg::Rows& found = (*rows)[2];
     if (found.empty()) continue;
@@ -158,6 +158,7 @@ Result<std::variant<Registered, NameTaken>> PostgresStore::Register(const NewPod
 
 Result<Pod> PostgresStore::Resume(const ResumePod& pod) {
   auto rows = ChangeAndWake(
+      pod.ns,
       {{&kLockPods, {pod.ns, std::vector{static_cast<int64_t>(pod.incarnation.value)}}},
        {&kResume, {pod.ns, pod.incarnation, pod.session_token, pod.coordinator, pod.session}}});
   if (!rows) return Fail(std::move(rows.error()));
@@ -172,9 +173,9 @@ Result<Pod> PostgresStore::Resume(const ResumePod& pod) {
 }
 
 Result<void> PostgresStore::Leave(const std::string& ns, HostedPod pod) {
-  auto rows =
-      ChangeAndWake({{&kLockPods, {ns, std::vector{static_cast<int64_t>(pod.incarnation.value)}}},
-                     {&kLeave, {ns, pod.incarnation, pod.session}}});
+  auto rows = ChangeAndWake(
+      ns, {{&kLockPods, {ns, std::vector{static_cast<int64_t>(pod.incarnation.value)}}},
+           {&kLeave, {ns, pod.incarnation, pod.session}}});
   if (!rows) return Fail(std::move(rows.error()));
   if (rows->empty()) return Fail(PodNotFound(std::to_string(pod.incarnation.value)));
   pg::Row row = (*rows)[0];
@@ -196,7 +197,7 @@ Result<Pod> PostgresStore::GetPod(const std::string& ns, const std::string& name
 
 Result<PodPage> PostgresStore::ListPods(const std::string& ns, bool include_ended,
                                         Incarnation after, uint32_t limit) {
-  auto rows = link_.Read(kListPods, {ns, include_ended, after, int64_t{limit} + 1});
+  auto rows = List(kListPods, {ns, include_ended, after, int64_t{limit} + 1});
   if (!rows) return Fail(std::move(rows.error()));
   PodPage page;
   for (pg::Row row : *rows) {

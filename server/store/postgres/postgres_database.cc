@@ -33,7 +33,7 @@ void PostgresDatabase::OpenLivenessSession(Then<std::unique_ptr<LivenessSession>
   });
 }
 
-std::unique_ptr<LogListener> PostgresDatabase::Listen(std::function<void()> wake_up) {
+std::unique_ptr<LogListener> PostgresDatabase::Listen(WakeUp wake_up) {
   return std::make_unique<PostgresLogListener>(
       loop_, OptionsFor("log", pg::SettingsForRequests(options_.operation_deadline)),
       options_.operation_deadline, std::move(wake_up));

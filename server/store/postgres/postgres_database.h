@@ -37,7 +37,7 @@ class PostgresDatabase final : public Database {
 
   std::unique_ptr<Store> OpenStore(Duration deadline) override;
   void OpenLivenessSession(Then<std::unique_ptr<LivenessSession>> then) override;
-  std::unique_ptr<LogListener> Listen(std::function<void()> wake_up) override;
+  std::unique_ptr<LogListener> Listen(WakeUp wake_up) override;
 
  private:
   pg::ConnectOptions OptionsFor(const char* purpose,

@@ -2,10 +2,15 @@
 
 #include <utility>
 
+#include "store/postgres/rows.h"
+
 namespace vigil {
 namespace {
 
 constexpr pg::Statement kReadHistory{"read_history", "SELECT number FROM vigil.history"};
+
+constexpr pg::Statement kPlanForParameters{
+    "plan_for_parameters", "SELECT set_config('plan_cache_mode', 'force_custom_plan', true)"};
 
 }  // namespace
 
@@ -18,21 +23,28 @@ Result<History> PostgresStore::ReadHistory() {
   return (*rows)[0].As<History>();
 }
 
+Result<pg::Rows> PostgresStore::List(const pg::Statement& statement, pg::Params params) {
+  auto rows = link_.Execute(
+      {.steps = {{&kPlanForParameters, {}}, {&statement, std::move(params)}}, .changes = false});
+  if (!rows) return Fail(std::move(rows.error()));
+  return std::move(rows->back());
+}
+
 Result<pg::Rows> PostgresStore::Change(std::vector<pg::Step> steps) {
   auto rows = link_.Execute({.steps = std::move(steps)});
   if (!rows) return Fail(std::move(rows.error()));
   return std::move(rows->back());
 }
 
-Result<pg::Rows> PostgresStore::ChangeAndWake(std::vector<pg::Step> steps) {
-  auto rows = link_.Execute({.steps = std::move(steps), .wake_channel = kLogChannel});
+Result<pg::Rows> PostgresStore::ChangeAndWake(const std::string& ns, std::vector<pg::Step> steps) {
+  auto rows = link_.Execute({.steps = std::move(steps), .afterwards = pg::Step{&kWake, {ns}}});
   if (!rows) return Fail(std::move(rows.error()));
   return std::move(rows->back());
 }
 
-void PostgresStore::Wake() {
+void PostgresStore::Wake(const std::string& ns) {
   // The events are committed; a wake-up may be lost.
-  (void)link_.Execute({.steps = {}, .changes = false, .wake_channel = kLogChannel});
+  (void)link_.Execute({.steps = {}, .changes = false, .afterwards = pg::Step{&kWake, {ns}}});
 }
 
 }  // namespace vigil

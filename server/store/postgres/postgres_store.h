@@ -1,9 +1,9 @@
 // The store port on Postgres: one method, one transaction, one flush.
 //
 // Each change goes out as one batch (pg/connection.h): a statement that locks rows in the order of
-// store.h, then one that decides and changes, then the commit, and after it the wake-up. All of it
-// is on its way before Postgres has answered the first, so a process that is frozen in the middle
-// holds no row and no key.
+// store.h, then one that decides and changes, then the commit. All of it is on its way before
+// Postgres has answered the first, so a process that is frozen in the middle holds no row and no
+// key. The wake-up follows the answer.
 #pragma once
 
 #include <string>
@@ -13,9 +13,6 @@
 #include "store/store.h"
 
 namespace vigil {
-
-// The channel on which committed events are announced.
-inline constexpr const char* kLogChannel = "vigil_log";
 
 class PostgresStore final : public Store {
  public:
@@ -34,10 +31,10 @@ class PostgresStore final : public Store {
   Result<std::variant<Registered, NameTaken>> Register(const NewPod& pod) override;
   Result<Pod> Resume(const ResumePod& pod) override;
   Result<void> Leave(const std::string& ns, HostedPod pod) override;
-  Result<std::vector<HostedPod>> SuspectHosted(const std::string& ns, Cause cause,
-                                               const std::vector<HostedPod>& pods) override;
-  Result<std::vector<HostedPod>> DeclareHosted(const std::string& ns, Cause cause,
-                                               const std::vector<HostedPod>& pods) override;
+  Result<std::vector<Event>> SuspectHosted(const std::string& ns, Cause cause,
+                                           const std::vector<HostedPod>& pods) override;
+  Result<std::vector<Event>> DeclareHosted(const std::string& ns, Cause cause,
+                                           const std::vector<HostedPod>& pods) override;
   Result<std::vector<HostedPod>> Refute(const std::string& ns,
                                         const std::vector<HostedPod>& pods) override;
   Result<ProbeReport> Probe(const Observer& observer) override;
@@ -74,17 +71,20 @@ class PostgresStore final : public Store {
     WorkItem item;
   };
 
+  // Reads with a plan for these very parameters, of which some are filters that may be off.
+  Result<pg::Rows> List(const pg::Statement& statement, pg::Params params);
+
   // Sends the steps as one transaction and returns the rows of the last one.
   Result<pg::Rows> Change(std::vector<pg::Step> steps);
 
-  // The same, and wakes the listeners after the commit, in the same flush.
-  Result<pg::Rows> ChangeAndWake(std::vector<pg::Step> steps);
+  // The same, and wakes the namespace's listeners after the commit.
+  Result<pg::Rows> ChangeAndWake(const std::string& ns, std::vector<pg::Step> steps);
 
-  // Wakes the listeners, where only the answer told that there is an event.
-  void Wake();
+  // Wakes them, where only the answer told that there is an event.
+  void Wake(const std::string& ns);
 
-  Result<std::vector<HostedPod>> ChangeHosted(const pg::Statement& statement, const std::string& ns,
-                                              const std::vector<HostedPod>& pods, pg::Params more);
+  Result<std::vector<Event>> JudgeHosted(const pg::Statement& statement, const std::string& ns,
+                                         Cause cause, const std::vector<HostedPod>& pods);
   Result<HeldItem> ChangeHeld(const pg::Statement& statement, const WorkHolder& holder,
                               pg::Params more, bool wake);
 

@@ -45,6 +45,11 @@ const pg::Statement kLockPods{"lock_pods",
                               " WHERE namespace = $1 AND incarnation = ANY ($2)"
                               " ORDER BY incarnation FOR UPDATE"};
 
+const pg::Statement kWake{"wake",
+                          "SELECT set_config('synchronous_commit', 'off', true),"
+                          "       pg_notify('vigil_log', head || ' ' || name)"
+                          "  FROM vigil.namespaces WHERE name = $1"};
+
 PodState PodStateFrom(const std::string& name) { return ByName(kPodStates, name); }
 
 Cause CauseFrom(const std::string& name) { return ByName(kCauses, name); }

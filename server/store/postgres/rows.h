@@ -36,8 +36,9 @@ WorkItem WorkFrom(pg::Row& row);
   " e.work_key, e.fence, e.previous_owner, e.occurred_at"
 Event EventFrom(pg::Row& row);
 
-// Appends what `news` has to the log of the namespace $1. The head row is locked here, the last of
-// a transaction's locks: whatever news comes from was locked and changed before it can be counted.
+// Appends what `news` has to the log of the namespace $1, as `appended`. The head row is locked
+// here, the last of a transaction's locks: whatever news comes from was locked and changed before
+// it can be counted.
 #define VIGIL_APPEND_NEWS                                                             \
   "head AS ("                                                                         \
   "  UPDATE vigil.namespaces AS space SET head = space.head + counted.total"          \
@@ -50,7 +51,7 @@ Event EventFrom(pg::Row& row);
   "  SELECT $1, head.before + row_number() OVER (ORDER BY news.position),"            \
   "         head.transaction_end, news.kind, news.pod_name, news.incarnation,"        \
   "         news.cause, news.orphans, news.work_key, news.fence, news.previous_owner" \
-  "    FROM news, head) "
+  "    FROM news, head RETURNING *) "
 
 // The news that one pod's event is, of the relation `changed` (name, incarnation).
 #define VIGIL_POD_NEWS(kind, cause, orphans)                         \
@@ -82,6 +83,10 @@ struct HostedArrays {
 // Locks the rows of these pods, by number. A statement that decides comes after it in the same
 // transaction, so that it sees what was committed while this one waited.
 extern const pg::Statement kLockPods;
+
+// Wakes the listeners of the log of the namespace $1. That its commit is lost matters to nobody, so
+// it does not wait for the disk.
+extern const pg::Statement kWake;
 
 // From rows of (incarnation, session).
 std::vector<HostedPod> HostedFrom(const pg::Rows& rows);

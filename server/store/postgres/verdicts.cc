@@ -17,9 +17,8 @@ constexpr pg::Statement kSuspectHosted{
     "    FROM unnest($2::bigint[], $3::bigint[]) AS hosted(incarnation, session)"
     "   WHERE pod.namespace = $1 AND pod.incarnation = hosted.incarnation"
     "     AND pod.session = hosted.session AND pod.state = 'ALIVE'"
-    "  RETURNING pod.incarnation, pod.session, pod.name)," VIGIL_POD_NEWS("'POD_SUSPECTED'", "$4",
-                                                                          "0") VIGIL_APPEND_NEWS
-    "SELECT incarnation, session FROM changed ORDER BY incarnation"};
+    "  RETURNING pod.incarnation, pod.name)," VIGIL_POD_NEWS("'POD_SUSPECTED'", "$4", "0")
+        VIGIL_APPEND_NEWS "SELECT " VIGIL_EVENT_COLUMNS " FROM appended AS e ORDER BY e.seq"};
 
 constexpr pg::Statement kDeclareHosted{
     "declare_hosted",
@@ -30,9 +29,8 @@ constexpr pg::Statement kDeclareHosted{
     "    FROM unnest($2::bigint[], $3::bigint[]) AS hosted(incarnation, session)"
     "   WHERE pod.namespace = $1 AND pod.incarnation = hosted.incarnation"
     "     AND pod.session = hosted.session AND pod.state IN ('ALIVE', 'SUSPECT')"
-    "  RETURNING pod.incarnation, pod.session, pod.name)," VIGIL_POD_NEWS(
-        "'POD_DIED'", "$4", VIGIL_ORPHANS) VIGIL_APPEND_NEWS
-    "SELECT incarnation, session FROM changed ORDER BY incarnation"};
+    "  RETURNING pod.incarnation, pod.name)," VIGIL_POD_NEWS("'POD_DIED'", "$4", VIGIL_ORPHANS)
+        VIGIL_APPEND_NEWS "SELECT " VIGIL_EVENT_COLUMNS " FROM appended AS e ORDER BY e.seq"};
 
 constexpr pg::Statement kRefute{
     "refute",
@@ -55,33 +53,38 @@ constexpr pg::Statement kRefute{
 
 }  // namespace
 
-Result<std::vector<HostedPod>> PostgresStore::ChangeHosted(const pg::Statement& statement,
-                                                           const std::string& ns,
-                                                           const std::vector<HostedPod>& pods,
-                                                           pg::Params more) {
-  if (pods.empty()) return std::vector<HostedPod>{};
+Result<std::vector<Event>> PostgresStore::JudgeHosted(const pg::Statement& statement,
+                                                      const std::string& ns, Cause cause,
+                                                      const std::vector<HostedPod>& pods) {
+  if (pods.empty()) return std::vector<Event>{};
   const HostedArrays arrays(pods);
-  pg::Params params{ns, arrays.incarnations, arrays.sessions};
-  for (pg::Param& param : more) params.push_back(std::move(param));
   auto rows =
-      ChangeAndWake({{&kLockPods, {ns, arrays.incarnations}}, {&statement, std::move(params)}});
+      ChangeAndWake(ns, {{&kLockPods, {ns, arrays.incarnations}},
+                         {&statement, {ns, arrays.incarnations, arrays.sessions, Name(cause)}}});
   if (!rows) return Fail(std::move(rows.error()));
-  return HostedFrom(*rows);
+  std::vector<Event> events;
+  for (pg::Row row : *rows) events.push_back(EventFrom(row));
+  return events;
 }
 
-Result<std::vector<HostedPod>> PostgresStore::SuspectHosted(const std::string& ns, Cause cause,
-                                                            const std::vector<HostedPod>& pods) {
-  return ChangeHosted(kSuspectHosted, ns, pods, {Name(cause)});
+Result<std::vector<Event>> PostgresStore::SuspectHosted(const std::string& ns, Cause cause,
+                                                        const std::vector<HostedPod>& pods) {
+  return JudgeHosted(kSuspectHosted, ns, cause, pods);
 }
 
-Result<std::vector<HostedPod>> PostgresStore::DeclareHosted(const std::string& ns, Cause cause,
-                                                            const std::vector<HostedPod>& pods) {
-  return ChangeHosted(kDeclareHosted, ns, pods, {Name(cause)});
+Result<std::vector<Event>> PostgresStore::DeclareHosted(const std::string& ns, Cause cause,
+                                                        const std::vector<HostedPod>& pods) {
+  return JudgeHosted(kDeclareHosted, ns, cause, pods);
 }
 
 Result<std::vector<HostedPod>> PostgresStore::Refute(const std::string& ns,
                                                      const std::vector<HostedPod>& pods) {
-  return ChangeHosted(kRefute, ns, pods, {});
+  if (pods.empty()) return std::vector<HostedPod>{};
+  const HostedArrays arrays(pods);
+  auto rows = ChangeAndWake(ns, {{&kLockPods, {ns, arrays.incarnations}},
+                                 {&kRefute, {ns, arrays.incarnations, arrays.sessions}}});
+  if (!rows) return Fail(std::move(rows.error()));
+  return HostedFrom(*rows);
 }
 
 }  // namespace vigil

@@ -121,10 +121,10 @@ Result<std::vector<Suspicion>> PostgresStore::SuspectFree(const Observer& observ
                                                           const std::string& ns,
                                                           const std::vector<HostedPod>& pods) {
   const HostedArrays arrays(pods);
-  auto rows = ChangeAndWake({{&kLockPods, {ns, arrays.incarnations}},
-                             {&kSuspectFree,
-                              {ns, observer.number, observer.backend, ObserverKey(observer),
-                               kSessionKeys, arrays.incarnations, arrays.sessions}}});
+  auto rows = ChangeAndWake(ns, {{&kLockPods, {ns, arrays.incarnations}},
+                                 {&kSuspectFree,
+                                  {ns, observer.number, observer.backend, ObserverKey(observer),
+                                   kSessionKeys, arrays.incarnations, arrays.sessions}}});
   if (!rows) return Fail(std::move(rows.error()));
   std::vector<Suspicion> suspicions;
   for (pg::Row row : *rows) {
@@ -148,10 +148,10 @@ Result<std::vector<HostedPod>> PostgresStore::DeclareFree(
     numbers.push_back(static_cast<int64_t>(suspicion.number.value));
   }
   const HostedArrays arrays(pods);
-  auto rows = ChangeAndWake({{&kLockPods, {ns, arrays.incarnations}},
-                             {&kDeclareFree,
-                              {ns, observer.number, observer.backend, ObserverKey(observer),
-                               kSessionKeys, arrays.incarnations, arrays.sessions, numbers}}});
+  auto rows = ChangeAndWake(ns, {{&kLockPods, {ns, arrays.incarnations}},
+                                 {&kDeclareFree,
+                                  {ns, observer.number, observer.backend, ObserverKey(observer),
+                                   kSessionKeys, arrays.incarnations, arrays.sessions, numbers}}});
   if (!rows) return Fail(std::move(rows.error()));
   std::vector<HostedPod> ended;
   for (pg::Row row : *rows) {

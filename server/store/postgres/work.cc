@@ -128,7 +128,7 @@ Result<StartedWork> PostgresStore::StartWork(const std::string& ns, const std::s
     if (rows->back().empty()) continue;
     pg::Row row = rows->back()[0];
     // Most starts make no event, so the wake-up is not part of every one of them.
-    if (row.Bool()) Wake();
+    if (row.Bool()) Wake(ns);
     StartedWork started{.item = WorkFrom(row)};
     if (started.item.state == WorkState::kCompleted) {
       started.outcome = StartOutcome::kCompleted;
@@ -149,7 +149,7 @@ Result<PostgresStore::HeldItem> PostgresStore::ChangeHeld(const pg::Statement& s
       {.steps = {{&kLockWorkPods, {holder.ns, holder.incarnation, holder.incarnation}},
                  {&kLockItem, {holder.ns, holder.key}},
                  {&statement, std::move(params)}},
-       .wake_channel = wake ? kLogChannel : nullptr});
+       .afterwards = wake ? std::optional(pg::Step{&kWake, {holder.ns}}) : std::nullopt});
   if (!rows) return Fail(std::move(rows.error()));
   if (auto living = RequireLiving((*rows)[0], holder.incarnation); !living) {
     return Fail(std::move(living.error()));
@@ -201,9 +201,8 @@ Result<WorkItem> PostgresStore::GetWork(const std::string& ns, const std::string
 
 Result<WorkPage> PostgresStore::ListWork(const std::string& ns, const WorkFilter& filter,
                                          const std::string& after, uint32_t limit) {
-  auto rows =
-      link_.Read(kListWork, {ns, filter.owner, filter.claimable_only, filter.include_completed,
-                             after, int64_t{limit} + 1, kLargestAnswer});
+  auto rows = List(kListWork, {ns, filter.owner, filter.claimable_only, filter.include_completed,
+                               after, int64_t{limit} + 1, kLargestAnswer});
   if (!rows) return Fail(std::move(rows.error()));
   WorkPage page;
   size_t bytes = 0;

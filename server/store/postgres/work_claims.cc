@@ -108,7 +108,7 @@ Result<ClaimedWork> PostgresStore::ClaimWork(const WorkClaim& claim) {
                                {&kClaimWork,
                                 {claim.ns, claim.key, claim.claimant, claim.expected_owner,
                                  claim.expected_fence}}},
-                     .wake_channel = kLogChannel});
+                     .afterwards = pg::Step{&kWake, {claim.ns}}});
   if (!rows) return Fail(std::move(rows.error()));
   if (auto living = RequireLiving((*rows)[0], claim.claimant); !living) {
     return Fail(std::move(living.error()));
@@ -134,7 +134,7 @@ Result<std::vector<WorkItem>> PostgresStore::ClaimOrphans(const std::string& ns,
                                                           Incarnation claimant, uint32_t limit) {
   auto rows = link_.Execute({.steps = {{&kLockWorkPods, {ns, claimant, claimant}},
                                        {&kClaimOrphans, {ns, claimant, limit, kLargestAnswer}}},
-                             .wake_channel = kLogChannel});
+                             .afterwards = pg::Step{&kWake, {ns}}});
   if (!rows) return Fail(std::move(rows.error()));
   if (auto living = RequireLiving((*rows)[0], claimant); !living) {
     return Fail(std::move(living.error()));
