@@ -264,7 +264,8 @@ Attempt<void> Connection::ExecuteScript(const std::string& sql, Instant deadline
     handle_.reset();
     return tl::unexpected(std::move(fault));
   };
-  if (Exchange exchange(*this, {}, deadline); !exchange.Settle()) {
+  const Batch nothing;
+  if (!Exchange(*this, nothing, deadline).Settle()) {
     handle_.reset();
     return tl::unexpected(Lost(DatabaseUnavailable("the connection was lost"), /*retry=*/true));
   }
