@@ -17,10 +17,11 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <memory>
 #include <string>
 #include <string_view>
+
+#include "base/clock.h"
 
 namespace {
 
@@ -28,11 +29,7 @@ namespace {
 // processor from the chain.
 constexpr int kQuietMillis = 20;
 
-long long NowNanos() {
-  timespec now{};
-  clock_gettime(CLOCK_BOOTTIME, &now);
-  return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
-}
+long long NowNanos() { return vigil::SystemClock().Now().time_since_epoch().count(); }
 
 [[noreturn]] void Die(std::string_view what, const char* why) {
   std::fprintf(stderr, "vigil_bench_floor: %.*s: %s\n", static_cast<int>(what.size()), what.data(),
