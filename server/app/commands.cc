@@ -21,9 +21,11 @@ namespace {
 constexpr Duration kMigrationDeadline = std::chrono::minutes(5);
 constexpr Duration kReadyCheck = std::chrono::milliseconds(10);
 
-int Refuse(std::string_view what, const Error& error) {
+constexpr int kWrongUsage = 2;
+
+int Refuse(std::string_view what, const Error& error, int exit_code = 1) {
   fmt::print(stderr, "vigild: {}: {}\n  {}\n", what, error.message, error.hint);
-  return 1;
+  return exit_code;
 }
 
 // SIGTERM and SIGINT, blocked for every thread that is started from here on and waited for by this
@@ -108,7 +110,7 @@ void Greet(int port, const std::string& psql) {
 
 int Serve(const Config& config) {
   if (const auto checked = CheckConfig(config); !checked) {
-    return Refuse("the settings do not fit together", checked.error());
+    return Refuse("the settings do not fit together", checked.error(), kWrongUsage);
   }
   if (config.database.empty()) {
     return Refuse(
@@ -130,7 +132,7 @@ int Serve(const Config& config) {
 
 int ServeDevelopment(Config config) {
   if (const auto checked = CheckConfig(config); !checked) {
-    return Refuse("the settings do not fit together", checked.error());
+    return Refuse("the settings do not fit together", checked.error(), kWrongUsage);
   }
   // The cluster forks its guardian: before any thread.
   const auto cluster = pg::PrivateCluster::Start();

@@ -170,14 +170,9 @@ const std::vector<Setting>& Settings() {
 }
 
 Result<void> CheckConfig(const Config& config) {
-  if (config.idle_session_timeout < 3 * config.coordinator.timing.ping_interval) {
-    return Fail(Error{Code::kInvalidArgument,
-                      "INVALID_FIELD",
-                      "idle-session-timeout < 3 x ping-interval: a late ping would cost every lock",
-                      "Raise idle-session-timeout or lower ping-interval.",
-                      {}});
-  }
-  return CheckTiming(config.coordinator.timing);
+  const Timing& timing = config.coordinator.timing;
+  if (auto checked = CheckTiming(timing); !checked) return checked;
+  return CheckIdleSessionTimeout(config.idle_session_timeout, timing);
 }
 
 }  // namespace vigil

@@ -21,7 +21,7 @@ struct Timing {
   Duration trust_window = std::chrono::seconds(15);
   Duration ping_interval = std::chrono::milliseconds(500);
   Duration probe_interval = std::chrono::milliseconds(500);
-  // Weak evidence about a FAST pod; STRICT's grace is computed.
+  // Weak evidence about a FAST pod, unless its lease is long; STRICT's grace is computed.
   Duration fast_grace = std::chrono::seconds(3);
   Duration default_lease = std::chrono::seconds(3);
   // r, in thousandths.
@@ -42,12 +42,20 @@ struct LeaseTerms {
 // the arithmetic.
 Result<void> CheckTiming(const Timing& timing);
 
+// Refuses one that would end liveness sessions that are pinged in time. It does not enter the
+// proof.
+Result<void> CheckIdleSessionTimeout(Duration timeout, const Timing& timing);
+
+// REQUIRES: a lease from kShortestLease to kLongestLease, which is all that a pod may ask for.
+// A heartbeat every third of it, so that one that is lost costs no lease: the next one is sent at
+// 2/3, and the margin begins at 3/4 or later.
 LeaseTerms TermsFor(Duration lease);
 
 // `duration` of somebody else's clock, surely over on ours.
 Duration Stretched(Duration duration, const Timing& timing);
 
-// How long a weak suspicion must stand.
+// How long a weak suspicion must stand. In FAST at least two thirds of the lease: a pod gives a
+// silent host up after a third, and its resume may take another.   (P9)
 Duration GraceFor(Profile profile, Duration lease, const Timing& timing);
 
 }  // namespace vigil

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "app/config.h"
+#include "support/process.h"
 
 namespace vigil {
 namespace {
@@ -63,6 +64,30 @@ TEST(Settings, TimingThatCannotHoldIsRefused) {
   const auto refused = CheckConfig(config);
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("trust window"), std::string::npos);
+}
+
+// Both commands refuse each rule before they look for a database, with the arithmetic and the exit
+// code of wrong usage.
+TEST(Settings, TimingThatCannotHoldEndsTheProcessWithTheArithmetic) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> refused = {
+      {{"--trust-window", "1s"}, "trust window 1 s < 3 x ping interval 0.5 s = 1.5 s"},
+      {{"--probe-interval", "2s"}, "FAST grace 3 s < 2 x probe interval 2 s = 4 s"},
+      {{"--default-lease", "61s"}, "default lease 61 s is outside 0.5 s to 60 s"},
+      {{"--ping-interval", "1200ms"},
+       "idle session timeout 3 s < 3 x ping interval 1.2 s = 3.6 s"}};
+  const auto vigild = FindBuilt("vigild");
+  ASSERT_TRUE(vigild) << vigild.error().message;
+  for (const char* verb : {"serve", "dev"}) {
+    for (const auto& [settings, arithmetic] : refused) {
+      std::vector<std::string> command = {*vigild, verb};
+      command.insert(command.end(), settings.begin(), settings.end());
+      auto process = Process::Spawn({.command = std::move(command)});
+      ASSERT_TRUE(process) << process.error().message;
+      EXPECT_EQ((*process)->AwaitEnd(std::chrono::seconds(20)), 2);
+      EXPECT_NE((*process)->Transcript().find(arithmetic), std::string::npos)
+          << (*process)->Transcript();
+    }
+  }
 }
 
 }  // namespace
