@@ -62,6 +62,7 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
     return *registration_;
   }
 
+  std::optional<Time> alive_until() const { return standing_.AliveUntil(BootClock::now()); }
   Standing standing() const { return standing_.Read(BootClock::now()); }
 
   Result<void> Leave(Duration timeout) {
@@ -323,6 +324,8 @@ PodSession::PodSession(const Client& client, Options options, Callbacks callback
 PodSession::~PodSession() { driver_->Close(); }
 
 Result<Registration> PodSession::AwaitRegistration() { return driver_->AwaitRegistration(); }
+
+std::optional<Time> PodSession::alive_until() const { return driver_->alive_until(); }
 
 Standing PodSession::standing() const { return driver_->standing(); }
 

@@ -7,8 +7,6 @@
 #include <future>
 #include <vector>
 
-#include "standing_cell.h"
-
 namespace vigil::client {
 namespace {
 
@@ -50,19 +48,6 @@ TEST(LoopTest, Destruction_ByItsOwnTask) {
     done.set_value();
   });
   done.get_future().wait();
-}
-
-TEST(StandingCellTest, Lost_WhoeverReadsFirstHasTheLastWord) {
-  StandingCell cell;
-  Standing standing;
-  standing.state = SelfState::kAlive;
-  standing.alive_until = Time(seconds(10));
-  ASSERT_TRUE(cell.Publish(standing));
-  EXPECT_EQ(cell.Read(Time(seconds(9))).state, SelfState::kAlive);
-  EXPECT_EQ(cell.Read(Time(seconds(10))).state, SelfState::kLost);
-  standing.alive_until = Time(seconds(20));
-  EXPECT_FALSE(cell.Publish(standing));
-  EXPECT_EQ(cell.Read(Time(seconds(9))).state, SelfState::kLost);
 }
 
 }  // namespace
