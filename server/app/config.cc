@@ -119,6 +119,14 @@ const std::vector<Setting>& Settings() {
        [](C& c, S text) { return ReadDuration(c.coordinator.timing.default_lease, text); }},
       {"fast-grace", "3s", "how long weak evidence against a FAST pod must stand",
        [](C& c, S text) { return ReadDuration(c.coordinator.timing.fast_grace, text); }},
+      {"mass-suspicion-share", "50",
+       "weak evidence against more than this many of a hundred living pods is held for one more "
+       "grace, and alarmed; 100 never holds",
+       [](C& c, S text) {
+         return ReadNumber(c.coordinator.mass_suspicion.share_percent, text, 0, 100);
+       }},
+      {"mass-suspicion-pods", "5", "weak evidence against this many pods or fewer is never held",
+       [](C& c, S text) { return ReadNumber(c.coordinator.mass_suspicion.pods, text, 0, kMany); }},
       {"ping-interval", "500ms",
        "how often liveness sessions are pinged and the own row is renewed",
        [](C& c, S text) { return ReadDuration(c.coordinator.timing.ping_interval, text); }},

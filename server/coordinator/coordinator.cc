@@ -35,8 +35,8 @@ Coordinator::Coordinator(const Environment& environment, const CoordinatorSettin
                       hosted_, env_.make_token, [this] { event_log_.Wake(); }},
                      settings),
       subscriptions_({event_log_, env_.lanes.log, env_.scheduler, env_.clock, settings}),
-      prober_(env_.lanes.probe, env_.scheduler, env_.clock, settings.timing, membership_, env_.seed,
-              [this] { event_log_.Wake(); }) {
+      prober_(env_.lanes.probe, env_.scheduler, env_.clock, settings.timing,
+              settings.mass_suspicion, membership_, env_.seed, [this] { event_log_.Wake(); }) {
   liveness_.OnRetaken([this](const auto& sessions) { hosted_.Retaken(sessions); });
 }
 

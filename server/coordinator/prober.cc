@@ -36,7 +36,7 @@ Timing ForHost(Timing timing, Duration host_trust_window) {
 
 }  // namespace
 
-Prober::Prober(Lane& lane, Scheduler& scheduler, const Clock& clock, Timing timing,
+Prober::Prober(Lane& lane, Scheduler& scheduler, const Clock& clock, Timing timing, MassLimits mass,
                const Membership& membership, uint64_t seed, std::function<void()> committed)
     : lane_(lane),
       scheduler_(scheduler),
@@ -46,6 +46,7 @@ Prober::Prober(Lane& lane, Scheduler& scheduler, const Clock& clock, Timing timi
       committed_(std::move(committed)),
       random_(seed),
       pods_(kLongestGapInProbes * timing.probe_interval),
+      mass_(mass),
       coordinators_(kLongestGapInProbes * timing.probe_interval) {}
 
 void Prober::Start() { ProbeSoon(); }
@@ -76,25 +77,43 @@ void Prober::Probe() {
       });
 }
 
-void Prober::Judge(const Observer& observer, const ProbeReport& report) {
+std::map<std::string, std::vector<Suspicion>> Prober::Due(const ProbeReport& report) {
   const Instant now = clock_.Now();
-  std::map<std::string, std::vector<HostedPod>> unsuspected;
   std::vector<Standing<SuspicionNumber>> standing;
   for (const FreePod& free : report.free_pods) {
-    if (!free.suspicion) {
-      unsuspected[free.ns].push_back(free.pod);
-    } else {
-      const Timing timing = ForHost(timing_, free.host_trust_window);
-      standing.push_back({free.suspicion, GraceFor(free.profile, free.lease, timing)});
-    }
+    if (!free.suspicion) continue;
+    const Timing timing = ForHost(timing_, free.host_trust_window);
+    standing.push_back({free.suspicion, GraceFor(free.profile, free.lease, timing)});
   }
   const auto due_numbers = pods_.Observe(standing, now);
   const std::unordered_set<SuspicionNumber> due(due_numbers.begin(), due_numbers.end());
+  const size_t suspicions = standing.size();
+  std::erase_if(standing, [&](const auto& suspicion) { return !due.contains(suspicion.key); });
+
+  const auto ruling = mass_.Weigh(standing, suspicions, report.probed, now);
+  if (ruling.begins) {
+    log::Warning("Too many pods are SUSPECT on weak evidence; their deaths are held back.",
+                 {{"suspect", suspicions},
+                  {"living", report.probed},
+                  {"held", ruling.held},
+                  {"milliseconds", ruling.longest / std::chrono::milliseconds(1)}});
+  }
+  const std::unordered_set<SuspicionNumber> carried_out(ruling.carried_out.begin(),
+                                                        ruling.carried_out.end());
   std::map<std::string, std::vector<Suspicion>> verdicts;
   for (const FreePod& free : report.free_pods) {
-    if (due.contains(free.suspicion)) verdicts[free.ns].push_back({free.pod, free.suspicion});
+    if (carried_out.contains(free.suspicion)) {
+      verdicts[free.ns].push_back({free.pod, free.suspicion});
+    }
   }
+  return verdicts;
+}
 
+void Prober::Judge(const Observer& observer, const ProbeReport& report) {
+  std::map<std::string, std::vector<HostedPod>> unsuspected;
+  for (const FreePod& free : report.free_pods) {
+    if (!free.suspicion) unsuspected[free.ns].push_back(free.pod);
+  }
   for (const auto& [ns, pods] : unsuspected) {
     for (const auto& batch : InBatches(pods)) {
       Carry<std::vector<Suspicion>>(
@@ -109,7 +128,7 @@ void Prober::Judge(const Observer& observer, const ProbeReport& report) {
           });
     }
   }
-  for (const auto& [ns, suspicions] : verdicts) {
+  for (const auto& [ns, suspicions] : Due(report)) {
     for (const auto& batch : InBatches(suspicions)) {
       Carry<std::vector<HostedPod>>(
           [observer, ns = ns, batch](Store& store) {
@@ -127,7 +146,7 @@ void Prober::Judge(const Observer& observer, const ProbeReport& report) {
     const Timing timing = ForHost(timing_, free.trust_window);
     silent.push_back({free.number, Stretched(timing.trust_window, timing)});
   }
-  const auto lost = coordinators_.Observe(silent, now);
+  const auto lost = coordinators_.Observe(silent, clock_.Now());
   if (!lost.empty()) {
     Carry<std::vector<CoordinatorNumber>>(
         [observer, lost](Store& store) { return store.GiveUpCoordinators(observer, lost); },

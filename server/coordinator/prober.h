@@ -2,12 +2,16 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <random>
+#include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/loop.h"
 #include "coordinator/membership.h"
+#include "core/mass_suspicion.h"
 #include "core/suspicion.h"
 #include "core/timing.h"
 #include "store/lane.h"
@@ -21,10 +25,11 @@ namespace vigil {
 // lock. Invariants:
 //  1. It judges nobody while the membership has no observer.   (P10)
 //  2. A verdict rests on a suspicion that it read in every probe for the whole grace.   (P1, P7)
+//  3. One of a mass of suspicions is held for one more grace, and alarmed.
 class Prober {
  public:
   // `committed` is called after each transaction that wrote events.
-  Prober(Lane& lane, Scheduler& scheduler, const Clock& clock, Timing timing,
+  Prober(Lane& lane, Scheduler& scheduler, const Clock& clock, Timing timing, MassLimits mass,
          const Membership& membership, uint64_t seed, std::function<void()> committed);
 
   void Start();
@@ -33,6 +38,8 @@ class Prober {
   void ProbeSoon();
   void Probe();
   void Judge(const Observer& observer, const ProbeReport& report);
+  // The suspicions that are due and not held, by namespace.
+  std::map<std::string, std::vector<Suspicion>> Due(const ProbeReport& report);
   template <typename T, typename Verdict>
   void Carry(std::function<Result<T>(Store&)> work, Verdict told);
 
@@ -44,6 +51,7 @@ class Prober {
   const std::function<void()> committed_;
   std::mt19937_64 random_;
   SuspicionTracker<SuspicionNumber> pods_;
+  MassHold<SuspicionNumber> mass_;
   SuspicionTracker<CoordinatorNumber> coordinators_;
   // Transactions of this round that are under way; the next round waits for them.
   int under_way_ = 0;

@@ -4,12 +4,14 @@
 #include <cstddef>
 
 #include "core/bounded_queue.h"
+#include "core/mass_suspicion.h"
 #include "core/timing.h"
 
 namespace vigil {
 
 struct CoordinatorSettings {
   Timing timing;
+  MassLimits mass_suspicion;
   int liveness_sessions = 8;
   size_t max_pods = 10000;
   size_t max_subscribers = 10000;
