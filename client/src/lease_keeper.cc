@@ -54,6 +54,15 @@ Error LeaseEnded(const Error& last_failure) {
           {}};
 }
 
+Error WatchdogStarved(Duration watchdog) {
+  const auto ms = std::chrono::duration_cast<milliseconds>(watchdog).count();
+  return {Code::kAborted,
+          Reason::kWatchdogStarved,
+          "the application did not feed its watchdog for " + std::to_string(ms) + " ms",
+          "Look for what hangs; end the process, or register again for a new incarnation.",
+          {}};
+}
+
 }  // namespace
 
 LeaseKeeper::LeaseKeeper(Options options, Time now)
@@ -88,6 +97,7 @@ std::optional<Time> LeaseKeeper::next_wake() const {
     consider(register_deadline_);
   } else if (const auto until = alive_until()) {
     consider(*until);
+    if (const auto starved = starves_at()) consider(*starved);
   }
   return wake;
 }
@@ -108,6 +118,7 @@ void LeaseKeeper::OnHosted(StreamId stream, Time now, LeaseTerms terms) {
   if (host_) AbandonHost();
   // A coordinator that takes the pod in and drops it again and again is not asked without rest.
   host_proved_ = !registered_;
+  if (!registered_) fed_at_ = std::max(fed_at_, now);
   registered_ = true;
   terms_ = terms;
   host_ = Host{stream};
@@ -191,6 +202,7 @@ void LeaseKeeper::OnTimer(Time now) {
       last_failure_ = Silence("no coordinator answered the registration in time");
     return End(SelfState::kRefused, last_failure_);
   }
+  if (const auto starved = starves_at(); starved && now >= *starved) return Starve();
   if (attempt_ && now >= attempt_->deadline) {
     actions_.emplace_back(action::Drop{attempt_->stream, true});
     attempt_.reset();
@@ -327,6 +339,19 @@ bool LeaseKeeper::Expire(Time now) {
 
 bool LeaseKeeper::BelievesAlive() const {
   return state_ == SelfState::kAlive || state_ == SelfState::kSuspended;
+}
+
+void LeaseKeeper::OnFed(Time when) { fed_at_ = std::max(fed_at_, when); }
+
+std::optional<Time> LeaseKeeper::starves_at() const {
+  if (options_.watchdog <= Duration::zero() || !BelievesAlive()) return std::nullopt;
+  return fed_at_ + options_.watchdog;
+}
+
+void LeaseKeeper::Starve() {
+  if (host_) actions_.emplace_back(action::Drop{host_->stream, false});
+  host_.reset();
+  End(SelfState::kLost, WatchdogStarved(options_.watchdog));
 }
 
 bool LeaseKeeper::Lose() {

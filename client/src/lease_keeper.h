@@ -102,6 +102,8 @@ using Action =
 //   5. A stream that hosts the pod gets its first heartbeat at once: that confirms the session.
 //   6. A stream that hosted the pod is given up for a resume with `Detach`, never with a bare
 //   cancel: a host that only stalled must not read the pod's move as its death (P1).
+//   7. A watchdog that starved is a bare cancel, and LOST: the host is to take it for the pod's
+//   death, at once. Feeding does not take it back, so that nothing flaps.
 //
 // It does not promise to notice anything by itself: call OnTimer at next_wake() or later.
 class LeaseKeeper {
@@ -114,6 +116,8 @@ class LeaseKeeper {
     // For the registration as a whole, beside `wait_for_name`.
     Duration register_timeout = std::chrono::seconds(15);
     Duration wait_for_name{};
+    // How long the application may go without feeding; no watchdog when zero.
+    Duration watchdog{};
     Random random;
   };
 
@@ -128,6 +132,8 @@ class LeaseKeeper {
   void OnLeft(StreamId stream, Time now);
   void OnStreamEnded(StreamId stream, Time now, const Error& why);
   void OnTimer(Time now);
+  // When the application fed the watchdog last. To be told before OnTimer.
+  void OnFed(Time when);
   // A reader found the lease ended before the keeper did. True when the pod was alive until then.
   bool Lose();
   void Leave(Time now, Duration timeout);
@@ -160,6 +166,9 @@ class LeaseKeeper {
 
   bool Final() const;
   bool BelievesAlive() const;
+  // When the watchdog has starved, unless it is fed. Absent without one, or without a lease.
+  std::optional<Time> starves_at() const;
+  void Starve();
   // Notices the end of the lease. True when nothing can change any more.
   bool Expire(Time now);
   void End(SelfState state, std::optional<Error> why);
@@ -221,6 +230,9 @@ class LeaseKeeper {
   std::uint64_t last_heartbeat_ = 0;
   std::map<std::uint64_t, Time> unanswered_;
   std::optional<Time> next_heartbeat_at_;
+
+  // From the first hosting on.
+  Time fed_at_{};
 
   Time register_deadline_;
   Error last_failure_;

@@ -60,7 +60,9 @@ std::string_view Name(Reason reason) {
                                                               "COORDINATOR_UNTRUSTED",
                                                               "INTERNAL",
                                                               "STREAM_IDLE"};
-  return reason == Reason::kUnrecognized ? "UNRECOGNIZED" : Pick(kNames, reason);
+  if (reason == Reason::kUnrecognized) return "UNRECOGNIZED";
+  if (reason == Reason::kWatchdogStarved) return "WATCHDOG_STARVED";
+  return Pick(kNames, reason);
 }
 
 std::string_view Name(PodState state) {

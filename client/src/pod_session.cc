@@ -1,6 +1,6 @@
 #include "vigil/pod_session.h"
 
-#include <array>
+#include <atomic>
 #include <random>
 #include <utility>
 
@@ -51,6 +51,7 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
                                .lease = driver.options_.lease,
                                .register_timeout = driver.options_.register_timeout,
                                .wait_for_name = driver.options_.wait_for_name,
+                               .watchdog = driver.options_.watchdog,
                                .random = driver.core_->random},
           now);
     });
@@ -64,6 +65,8 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
 
   std::optional<Time> alive_until() const { return standing_.AliveUntil(BootClock::now()); }
   Standing standing() const { return standing_.Read(BootClock::now()); }
+
+  void Feed() { fed_at_ = BootClock::now().time_since_epoch().count(); }
 
   Result<void> Leave(Duration timeout) {
     OnLoop([timeout](Driver& driver, Time now) { driver.keeper_->Leave(now, timeout); });
@@ -117,6 +120,7 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
     if (!wake) return;
     timer_ = core_->loop.PostAt(*wake, [weak = weak_from_this()] {
       if (const auto self = weak.lock(); self && !self->closing_) {
+        self->keeper_->OnFed(Time(Duration(self->fed_at_.load())));
         self->keeper_->OnTimer(BootClock::now());
         self->Act();
       }
@@ -295,6 +299,7 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
   const Options options_;
   const Callbacks callbacks_;
   StandingCell standing_;
+  std::atomic<Duration::rep> fed_at_ = 0;
 
   // On the core's loop only.
   std::optional<LeaseKeeper> keeper_;
@@ -328,6 +333,8 @@ Result<Registration> PodSession::AwaitRegistration() { return driver_->AwaitRegi
 std::optional<Time> PodSession::alive_until() const { return driver_->alive_until(); }
 
 Standing PodSession::standing() const { return driver_->standing(); }
+
+void PodSession::Feed() noexcept { driver_->Feed(); }
 
 Result<void> PodSession::Leave(Duration timeout) { return driver_->Leave(timeout); }
 

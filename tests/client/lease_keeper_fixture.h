@@ -33,10 +33,11 @@ inline Error Ended(std::string cause) {
 class LeaseKeeperTest : public ::testing::Test {
  protected:
   void Begin(std::size_t addresses, Duration lease = {}) {
-    keeper_.emplace(
-        LeaseKeeper::Options{
-            .addresses = addresses, .lease = lease, .random = [] { return 0.999; }},
-        now_);
+    keeper_.emplace(LeaseKeeper::Options{.addresses = addresses,
+                                         .lease = lease,
+                                         .watchdog = watchdog_,
+                                         .random = [] { return 0.999; }},
+                    now_);
   }
 
   // Registered at address 0, 10 ms after the beginning.
@@ -112,6 +113,7 @@ class LeaseKeeperTest : public ::testing::Test {
   static Time Start() { return Time(std::chrono::seconds(1000)); }
   Duration Elapsed(Time time) const { return time - Start(); }
 
+  Duration watchdog_{};
   Time now_ = Start();
   std::optional<LeaseKeeper> keeper_;
   StreamId stream_;

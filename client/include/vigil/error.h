@@ -53,6 +53,8 @@ enum class Reason {
   kInternal = 18,
   kStreamIdle = 19,
   kUnrecognized = -1,  // From a newer coordinator; its name is in the metadata `reason`.
+  // Found by this library, not said by a coordinator: the pod's own watchdog was not fed.
+  kWatchdogStarved = -2,
 };
 
 // Why something was not done, for programs (`code`, `reason`, `metadata`) and for people

@@ -80,7 +80,8 @@ struct Registration {
 //
 // Error handling: a registration is tried on every address, round after round, until
 // `register_timeout`; refusals that no other coordinator would take back (a taken name, a malformed
-// one) end it at once. After it, the only failure is LOST.
+// one) end it at once. After it, the only failure is LOST: the lease ended, the cluster ended the
+// incarnation, or the watchdog was not fed.
 //
 // It does not promise that work has stopped when the lease has ended: a paused process finds LOST
 // at its first check after the pause. That is what the fence is for. The destructor does not leave,
@@ -98,6 +99,8 @@ class PodSession {
     Duration wait_for_name{};
     // For the registration with all its attempts, beside `wait_for_name`.
     Duration register_timeout = std::chrono::seconds(15);
+    // How long the application may go without Feed before the pod is LOST; none when zero.
+    Duration watchdog{};
   };
 
   struct Callbacks {
@@ -125,6 +128,14 @@ class PodSession {
 
   // The same with the particulars. Never blocks on the network, nor on a callback; copies strings.
   Standing standing() const;
+
+  // Says that the application is well: call it from the work itself, several times in
+  // `Options::watchdog`, never from a thread that would go on while the work hangs. The library's
+  // own threads keep the lease of a process that hangs, and only this tells them apart. When it is
+  // not called in time, counted from the registration on, the pod is LOST at once with a `why` that
+  // says so, and the session's stream ends without a farewell, which is strong evidence of its
+  // death. Feeding again changes nothing. Wait-free.
+  void Feed() noexcept;
 
   // Ends the incarnation on purpose, so that its work is handed on at once. Call it after the work
   // has stopped. Tries other coordinators when the stream is broken. Blocks until a coordinator has
