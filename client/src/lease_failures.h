@@ -1,0 +1,24 @@
+// The ways in which a pod fails to be renewed, as it tells them.
+#pragma once
+
+#include <string>
+
+#include "vigil/boot_clock.h"
+#include "vigil/error.h"
+
+namespace vigil::client {
+
+// Whether the coordinator said that it did not take the session. Everything else may be a lost
+// answer.
+bool IsRefusal(const Error& error);
+
+// Nobody answered.
+Error Silence(std::string message);
+
+// The local deadline passed; what failed last may be why.
+Error LeaseEnded(const Error& last_failure);
+
+// The application did not feed its watchdog for so long.
+Error WatchdogStarved(Duration watchdog);
+
+}  // namespace vigil::client
