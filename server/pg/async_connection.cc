@@ -27,7 +27,7 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
     VIGIL_CHECK(state_ == State::kNew);
     state_ = State::kConnecting;
     opened_ = std::move(then);
-    timer_ = loop_.After(deadline_, [this] { Fail("connecting to Postgres took too long"); });
+    timer_ = loop_.After(deadline_, [this] { TooLate("connecting to Postgres took too long"); });
     auto started = StartConnecting(options_);
     if (!started) {
       Fail(std::move(started.error()));
@@ -123,6 +123,10 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
       return;
     }
     if (poll_status_ != PGRES_POLLING_OK) return;
+    if (auto checked = CheckVersion(handle_.get()); !checked) {
+      Fail(std::move(checked.error()));
+      return;
+    }
     VIGIL_CHECK(PQsetnonblocking(handle_.get(), 1) == 0);
     state_ = State::kSettingUp;
     queue_.push_front({&kSetUpSession, SetUpParams(options_),
@@ -137,10 +141,12 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
       Fail(std::move(answer.error()));
       return;
     }
-    if (auto sound = CheckSession(handle_.get(), *answer); !sound) {
-      Fail(std::move(sound.error()));
+    auto facts = CheckSession(handle_.get(), *answer, options_);
+    if (!facts) {
+      Fail(std::move(facts.error()));
       return;
     }
+    timeline_ = facts->server.timeline;
     state_ = State::kOpen;
     was_open_ = true;
     backend_ = PQbackendPID(handle_.get());
@@ -167,7 +173,7 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
     }
     if (state_ == State::kOpen) {
       timer_ = loop_.After(query.deadline - clock_.Now(),
-                           [this] { Fail("Postgres did not answer in time"); });
+                           [this] { TooLate("Postgres did not answer in time"); });
     }
     Flush();
   }
@@ -227,6 +233,11 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
       }
       return;
     }
+    // An answer of an old primary proves nothing: the locks that count are elsewhere.
+    if (state_ == State::kOpen && options_.known && !options_.known->IsCurrent(timeline_)) {
+      Fail("a later primary of this database has been seen");
+      return;
+    }
     Query query = std::move(queue_.front());
     queue_.pop_front();
     if (state_ == State::kOpen) timer_.reset();
@@ -241,6 +252,11 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
                                               std::move(answer))] { then(std::move(*shared)); });
     }
     if (state_ == State::kOpen && !queue_.empty()) SendFront();
+  }
+
+  void TooLate(std::string why) {
+    if (options_.known && handle_) options_.known->Note(handle_.get(), false);
+    Fail(std::move(why));
   }
 
   void Fail(std::string why) { Fail(DatabaseUnavailable(std::move(why))); }
@@ -287,6 +303,7 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
   uint64_t turn_ = 0;
   bool unsent_ = false;
   int backend_ = 0;
+  uint32_t timeline_ = 0;
   std::unique_ptr<Timer> timer_;
   std::deque<Query> queue_;
   std::optional<Result<Rows>> answer_;

@@ -3,14 +3,16 @@
 #include <fmt/format.h>
 #include <libpq-fe.h>
 
+#include <sstream>
+
 #include "base/check.h"
 #include "pg/sqlstate.h"
 
 namespace vigil::pg {
 namespace {
 
-constexpr int64_t kOldestVersion =
-    140000;  // client_connection_check_interval, idle_session_timeout
+// For client_connection_check_interval and idle_session_timeout.
+constexpr int kOldestVersion = 140000;
 
 // What a caller's conninfo may overrule. Found best by measurement: keepalives notice a silent cut
 // while idle, the user timeout while data is unacknowledged; each alone misses the other case.
@@ -21,12 +23,19 @@ constexpr std::pair<const char*, const char*> kDefaultKeywords[] = {
 
 }  // namespace
 
+// set_config answers with the value that is in force afterwards, which for the settings of a socket
+// is what the system says of it. The timeline is that of the writes: a standby has none.
 const Statement kSetUpSession{
     "set_up_session",
-    "SELECT (SELECT count(set_config(name, value, false))"
-    "          FROM unnest($1::text[], $2::text[]) AS setting(name, value)),"
-    "       pg_is_in_recovery(), current_setting('server_version_num')::bigint,"
-    "       pg_backend_pid()"};
+    "WITH put AS MATERIALIZED ("
+    "  SELECT name, set_config(name, value, false) AS value"
+    "    FROM unnest($1::text[], $2::text[]) AS setting(name, value)) "
+    "SELECT (SELECT coalesce(string_agg(name || '=' || value, E'\\n'), '') FROM put),"
+    "       pg_is_in_recovery(), pg_backend_pid(),"
+    "       (SELECT system_identifier::text FROM pg_control_system()),"
+    "       CASE WHEN pg_is_in_recovery() THEN 0"
+    "            ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint END",
+    /*once=*/true};
 
 std::string Milliseconds(Duration duration) {
   return fmt::format("{}ms",
@@ -82,6 +91,9 @@ Result<ConnectionHandle> StartConnecting(const ConnectOptions& options) {
   };
   for (const auto& [keyword, value] : kDefaultKeywords) add(keyword, value);
   add("dbname", options.conninfo.c_str());  // expanded: what stands after it wins over it
+  const auto order = options.known == nullptr ? decltype(options.settings)()
+                                              : options.known->Reorder(options.conninfo);
+  for (const auto& [keyword, value] : order) add(keyword.c_str(), value.c_str());
   add("client_encoding", "UTF8");
   if (!options.application_name.empty()) add("application_name", options.application_name.c_str());
   add(nullptr, nullptr);
@@ -111,18 +123,36 @@ Params SetUpParams(const ConnectOptions& options) {
   return {names, values};
 }
 
-Result<void> CheckSession(const pg_conn* connection, const Rows& answer) {
+Result<void> CheckVersion(const pg_conn* connection) {
+  const int version = PQserverVersion(connection);
+  if (version >= kOldestVersion) return {};
+  Error error = DatabaseUnavailable(
+      fmt::format("PostgreSQL {} is too old: 14 or later is needed", version / 10000));
+  error.hint = "Upgrade the server.";
+  return Fail(std::move(error));
+}
+
+namespace {
+
+Result<SessionFacts> Examine(const pg_conn* connection, const Rows& answer,
+                             const ConnectOptions& options) {
   VIGIL_CHECK(answer.size() == 1);
   Row row = answer[0];
-  row.Skip();
+  SessionFacts facts;
+  std::istringstream settings(row.Text());
+  for (std::string line; std::getline(settings, line);) {
+    const size_t equals = line.find('=');
+    facts.settings.emplace_back(line.substr(0, equals), line.substr(equals + 1));
+  }
   const bool in_recovery = row.Bool();
-  const int64_t version = row.Bigint();
   const int64_t backend = row.Bigint();
-  if (in_recovery) return Fail(DatabaseUnavailable("the server is in recovery (a standby)"));
-  if (version < kOldestVersion) {
-    Error error = DatabaseUnavailable(
-        fmt::format("PostgreSQL {} is too old: 14 or later is needed", version / 10000));
-    error.hint = "Upgrade the server.";
+  facts.server.system = row.Text();
+  facts.server.timeline = static_cast<uint32_t>(row.Bigint());
+  if (in_recovery) {
+    Error error = DatabaseUnavailable("the server is in recovery: it is a standby");
+    error.hint =
+        "Name the primary, or several hosts with target_session_attrs=read-write; or promote this "
+        "one.";
     return Fail(std::move(error));
   }
   if (backend != PQbackendPID(connection)) {
@@ -132,7 +162,23 @@ Result<void> CheckSession(const pg_conn* connection, const Rows& answer) {
         "shares.";
     return Fail(std::move(error));
   }
-  return {};
+  if (options.known != nullptr) {
+    if (auto admitted = options.known->Admit(facts.server); !admitted) {
+      return Fail(std::move(admitted.error()));
+    }
+  }
+  return facts;
+}
+
+}  // namespace
+
+Result<SessionFacts> CheckSession(const pg_conn* connection, const Rows& answer,
+                                  const ConnectOptions& options) {
+  auto facts = Examine(connection, answer, options);
+  if (options.known != nullptr) {
+    options.known->Note(connection, facts.has_value());
+  }
+  return facts;
 }
 
 }  // namespace vigil::pg

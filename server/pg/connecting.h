@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "pg/known_server.h"
 #include "pg/params.h"
 #include "pg/rows.h"
 
@@ -21,6 +22,16 @@ struct ConnectOptions {
   std::string conninfo;
   std::string application_name;
   // Set in the session before anything else is done in it (name, value).
+  std::vector<std::pair<std::string, std::string>> settings;
+  // What the process knows of the server, from its other connections. Null for an errand that
+  // stands alone.
+  std::shared_ptr<KnownServer> known = nullptr;
+};
+
+// What an open session was found to be.
+struct SessionFacts {
+  ServerIdentity server;
+  // What the server answered when it was told the settings: those in force (name, value).
   std::vector<std::pair<std::string, std::string>> settings;
 };
 
@@ -49,11 +60,16 @@ Result<void> CheckConninfo(const std::string& conninfo);
 // given up for the next one after 2.5 s, by tcp_user_timeout.
 Result<ConnectionHandle> StartConnecting(const ConnectOptions& options);
 
+// Of a connection that was just made: refuses a server that is too old to be set up.
+Result<void> CheckVersion(const pg_conn* connection);
+
 // Puts the settings into force and returns what CheckSession wants to see.
 extern const Statement kSetUpSession;
 Params SetUpParams(const ConnectOptions& options);
 
-// Refuses a server in recovery, one that is too old, and a pooler between us and it.
-Result<void> CheckSession(const pg_conn* connection, const Rows& answer);
+// Refuses a server in recovery, one that is not the one we know, and a pooler between us and it.
+// Each of these is DATABASE_UNAVAILABLE, with what to do about it.
+Result<SessionFacts> CheckSession(const pg_conn* connection, const Rows& answer,
+                                  const ConnectOptions& options);
 
 }  // namespace vigil::pg

@@ -95,6 +95,11 @@ class Connection::Exchange {
     const int count = static_cast<int>(step.params.size());
     const char* name = step.statement->name;
 
+    if (step.statement->once) {
+      expected_.push_back({Expected::kRows, step.statement});
+      return PQsendQueryParams(conn_, step.statement->sql, count, types.data(), values.data(),
+                               lengths.data(), binary.data(), /*resultFormat=*/1) == 1;
+    }
     if (!connection_.prepared_.contains(name) && !preparing_.contains(name)) {
       if (!PQsendPrepare(conn_, name, step.statement->sql, count, types.data())) return false;
       preparing_.insert(name);
@@ -129,6 +134,7 @@ class Connection::Exchange {
       const short events = static_cast<short>(POLLIN | (flushed_ ? 0 : POLLOUT));
       if (!WaitForSocket(PQsocket(conn_), events, deadline_)) {
         timed_out_ = true;
+        if (connection_.known_) connection_.known_->Note(conn_, false);
         return false;
       }
       if (!PQconsumeInput(conn_)) return false;
@@ -173,6 +179,11 @@ class Connection::Exchange {
 
   Attempt<std::vector<Rows>> Outcome() {
     if (fault_) return tl::unexpected(*fault_);
+    if (!connection_.IsCurrent()) {
+      const std::string why = "a later primary of this database has been seen";
+      return tl::unexpected(batch_.changes ? Lost(OutcomeUnknown(why), /*retry=*/false)
+                                           : Lost(DatabaseUnavailable(why), /*retry=*/true));
+    }
     if (batch_.changes && !connection_.warning_.empty()) {
       return tl::unexpected(Lost(
           OutcomeUnknown(fmt::format("the commit came with a warning: {}", connection_.warning_)),
@@ -216,8 +227,15 @@ class Connection::Exchange {
   int ends_in_a_row_ = 0;
 };
 
-Connection::Connection(ConnectionHandle handle) : handle_(std::move(handle)) {
+Connection::Connection(ConnectionHandle handle, std::shared_ptr<KnownServer> known)
+    : handle_(std::move(handle)), known_(std::move(known)) {
   PQsetNoticeReceiver(handle_.get(), KeepWarning, &warning_);
+}
+
+bool Connection::IsCurrent() const {
+  // While it is being set up, its timeline is not known yet.
+  return known_ == nullptr || facts_.server.system.empty() ||
+         known_->IsCurrent(facts_.server.timeline);
 }
 
 Attempt<std::unique_ptr<Connection>> Connection::Open(const ConnectOptions& options,
@@ -230,6 +248,7 @@ Attempt<std::unique_ptr<Connection>> Connection::Open(const ConnectOptions& opti
   while (status != PGRES_POLLING_OK) {
     const short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
     if (!WaitForSocket(PQsocket(conn), events, deadline)) {
+      if (options.known) options.known->Note(conn, false);
       return tl::unexpected(
           Lost(DatabaseUnavailable("connecting to Postgres took too long"), /*retry=*/false));
     }
@@ -238,16 +257,19 @@ Attempt<std::unique_ptr<Connection>> Connection::Open(const ConnectOptions& opti
       return tl::unexpected(Lost(DatabaseUnavailable(ConnectionMessage(conn)), /*retry=*/false));
     }
   }
+  if (auto checked = CheckVersion(conn); !checked) {
+    return tl::unexpected(Lost(checked.error(), /*retry=*/false));
+  }
   VIGIL_CHECK(PQsetnonblocking(conn, 1) == 0);
   VIGIL_CHECK(PQenterPipelineMode(conn) == 1);
 
-  std::unique_ptr<Connection> connection(new Connection(std::move(*started)));
+  std::unique_ptr<Connection> connection(new Connection(std::move(*started), options.known));
   auto answer = connection->Execute(
       {.steps = {{&kSetUpSession, SetUpParams(options)}}, .changes = false}, deadline);
   if (!answer) return tl::unexpected(answer.error());
-  if (auto sound = CheckSession(conn, answer->front()); !sound) {
-    return tl::unexpected(Lost(sound.error(), /*retry=*/false));
-  }
+  auto facts = CheckSession(conn, answer->front(), options);
+  if (!facts) return tl::unexpected(Lost(facts.error(), /*retry=*/false));
+  connection->facts_ = std::move(*facts);
   return connection;
 }
 
@@ -304,7 +326,7 @@ Attempt<void> Connection::ExecuteScript(const std::string& sql, Instant deadline
 
 bool Connection::LooksAlive() {
   PGconn* conn = handle_.get();
-  if (conn == nullptr || PQstatus(conn) != CONNECTION_OK) return false;
+  if (conn == nullptr || PQstatus(conn) != CONNECTION_OK || !IsCurrent()) return false;
   pollfd entry{PQsocket(conn), POLLIN, 0};
   // Whatever else it has to say, the end comes after it.
   while (poll(&entry, 1, 0) != 0) {

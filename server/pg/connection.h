@@ -61,10 +61,12 @@ class Connection {
   // control. For migrations.
   Attempt<void> ExecuteScript(const std::string& sql, Instant deadline);
 
-  // Whether the server has not closed the connection, as far as the socket knows now.
+  // Whether the server has not closed the connection, as far as the socket knows now, and no later
+  // primary of the same database was seen.
   bool LooksAlive();
 
   int backend() const;
+  const SessionFacts& facts() const { return facts_; }
 
  private:
   // One answer that the server still owes.
@@ -74,9 +76,14 @@ class Connection {
   };
   class Exchange;
 
-  explicit Connection(ConnectionHandle handle);
+  Connection(ConnectionHandle handle, std::shared_ptr<KnownServer> known);
+
+  // False once a later primary was seen: what this one acknowledges is lost.
+  bool IsCurrent() const;
 
   ConnectionHandle handle_;
+  const std::shared_ptr<KnownServer> known_;
+  SessionFacts facts_;
   std::set<std::string> prepared_;
   // What comes after the last batch's commit.
   std::deque<Expected> owed_;

@@ -16,6 +16,8 @@ namespace vigil::pg {
 struct Statement {
   const char* name;
   const char* sql;
+  // Sent as text each time, and not prepared: for what a session is asked once.
+  bool once = false;
 };
 
 // One parameter. It owns its value.

@@ -166,7 +166,6 @@ Result<std::unique_ptr<PrivateCluster>> PrivateCluster::Start(
   std::unique_ptr<PrivateCluster> cluster(new PrivateCluster());
   cluster->bin_directory_ = *binaries;
   cluster->directory_ = *directory;
-  cluster->password_ = RandomPassword();
   cluster->start_deadline_ = options.start_deadline;
   const std::string log = *directory + "/log";
   // From here on the guardian removes the directory, whatever happens to us.
@@ -175,21 +174,7 @@ Result<std::unique_ptr<PrivateCluster>> PrivateCluster::Start(
   if (!guardian) return Fail(std::move(guardian.error()));
   cluster->guardian_ = std::move(*guardian);
 
-  const std::string password_file = *directory + "/password";
-  std::ofstream(password_file) << cluster->password_ << '\n';
-  if (*account && chown(password_file.c_str(), (*account)->user, (*account)->group) != 0) {
-    return Fail(Unstartable("cannot give a file away", "Run as an ordinary user."));
-  }
-  const int made =
-      RunProgram({*binaries + "/initdb", "--pgdata=" + *directory + "/data", "--username=postgres",
-                  "--pwfile=" + password_file, "--auth=scram-sha-256", "--encoding=UTF8",
-                  "--locale=C", "--no-sync", "--no-instructions"},
-                 *account, log);
-  if (made != 0) {
-    return Fail(Unstartable("initdb failed: " + cluster->LogTail(), "See what it says."));
-  }
-  std::ofstream(*directory + "/data/postgresql.conf", std::ios::app) << "include 'private.conf'\n";
-
+  if (auto made = cluster->Create(options); !made) return Fail(std::move(made.error()));
   Result<void> booted;
   for (int attempt = 0; attempt < kPortAttempts; ++attempt) {
     cluster->port_ = FreePort();
@@ -203,6 +188,57 @@ Result<std::unique_ptr<PrivateCluster>> PrivateCluster::Start(
 }
 
 PrivateCluster::~PrivateCluster() = default;
+
+Result<void> PrivateCluster::Create(const PrivateClusterOptions& options) {
+  const auto account = FindAccount();
+  if (!account) return Fail(account.error());
+  const std::string data = directory_ + "/data";
+  std::vector<std::string> command;
+  if (options.standby_of != nullptr) {
+    password_ = options.standby_of->password_;
+    command = {bin_directory_ + "/pg_basebackup",
+               "--pgdata=" + data,
+               "--dbname=" + options.standby_of->Conninfo(),
+               "--write-recovery-conf",
+               "--wal-method=stream",
+               "--checkpoint=fast",
+               "--no-sync"};
+  } else {
+    password_ = RandomPassword();
+    const std::string password_file = directory_ + "/password";
+    std::ofstream(password_file) << password_ << '\n';
+    if (*account && chown(password_file.c_str(), (*account)->user, (*account)->group) != 0) {
+      return Fail(Unstartable("cannot give a file away", "Run as an ordinary user."));
+    }
+    command = {bin_directory_ + "/initdb",
+               "--pgdata=" + data,
+               "--username=postgres",
+               "--pwfile=" + password_file,
+               "--auth=scram-sha-256",
+               "--encoding=UTF8",
+               "--locale=C",
+               "--no-sync",
+               "--no-instructions"};
+  }
+  if (RunProgram(command, *account, directory_ + "/log") != 0) {
+    return Fail(
+        Unstartable("the cluster could not be made: " + LogTail(), "See what its log says."));
+  }
+  if (options.standby_of == nullptr) {
+    std::ofstream(data + "/postgresql.conf", std::ios::app) << "include 'private.conf'\n";
+  }
+  return {};
+}
+
+Result<void> PrivateCluster::Promote() {
+  const auto account = FindAccount();
+  if (!account) return Fail(account.error());
+  if (RunProgram({bin_directory_ + "/pg_ctl", "promote", "--pgdata=" + directory_ + "/data"},
+                 *account, directory_ + "/log") == 0) {
+    return {};
+  }
+  return Fail(Unstartable("the promotion failed: " + LogTail(), "See what its log says."));
+}
 
 Result<void> PrivateCluster::Boot(Instant deadline) {
   const SystemClock clock;

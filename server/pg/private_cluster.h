@@ -14,6 +14,8 @@
 
 namespace vigil::pg {
 
+class PrivateCluster;
+
 struct PrivateClusterOptions {
   // Off for tests, whose data nobody will miss; on wherever time is measured.
   bool fsync = true;
@@ -21,6 +23,8 @@ struct PrivateClusterOptions {
   std::vector<std::pair<std::string, std::string>> settings;
   // How long a start may take, with the creation of the cluster.
   Duration start_deadline = std::chrono::seconds(60);
+  // Start as a streaming standby of this one, which runs: a copy of its data, with its password.
+  const PrivateCluster* standby_of = nullptr;
 };
 
 // A running cluster of its own: a new directory, a port on 127.0.0.1 that the system chose, a
@@ -60,6 +64,9 @@ class PrivateCluster {
   // Both, one after the other.
   Result<void> Restart(Shutdown how);
 
+  // Makes a standby a primary, on a new timeline; blocks until it takes writes.
+  Result<void> Promote();
+
   // SIGKILLs one backend, which makes the server reset itself: every session ends.
   Result<void> KillBackend(pid_t backend);
 
@@ -74,6 +81,8 @@ class PrivateCluster {
 
   PrivateCluster() = default;
 
+  // Makes the data directory.
+  Result<void> Create(const PrivateClusterOptions& options);
   Result<void> Boot(Instant deadline);
   std::string LogTail() const;
 

@@ -15,7 +15,12 @@ constexpr Duration kShortestPause = std::chrono::milliseconds(50);
 constexpr Duration kLongestPause = std::chrono::seconds(2);
 constexpr Duration kLasting = std::chrono::seconds(10);
 
+// One that listens hears nothing of a server that was cut off or replaced: it has to ask.
+constexpr Duration kAskInterval = std::chrono::seconds(2);
+
 constexpr pg::Statement kListen{"listen", "LISTEN vigil_log"};
+
+constexpr pg::Statement kAsk{"ask", "SELECT 1"};
 
 // From what kWake tells. Anybody may notify our channel: what is none of ours may mean anything.
 std::optional<LogHead> LogHeadFrom(const std::string& payload) {
@@ -60,8 +65,17 @@ void PostgresLogListener::Listen() {
   connection_->Execute(kListen, {}, [this](Result<pg::Rows> listening) {
     if (!listening) return;  // lost, which is told next
     listening_since_ = clock_.Now();
+    AskRegularly();
     const auto wake_up = wake_up_;  // it may destroy this
     wake_up(std::nullopt);
+  });
+}
+
+void PostgresLogListener::AskRegularly() {
+  timer_ = loop_.After(kAskInterval, [this] {
+    connection_->Execute(kAsk, {}, [this](const Result<pg::Rows>& answered) {
+      if (answered) AskRegularly();
+    });
   });
 }
 

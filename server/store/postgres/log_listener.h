@@ -20,6 +20,7 @@ class PostgresLogListener final : public LogListener {
  private:
   void Connect();
   void Listen();
+  void AskRegularly();
   void Reconnect();
 
   EventLoop& loop_;

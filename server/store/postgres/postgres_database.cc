@@ -41,7 +41,8 @@ std::unique_ptr<LogListener> PostgresDatabase::Listen(WakeUp wake_up) {
 
 pg::ConnectOptions PostgresDatabase::OptionsFor(
     const char* purpose, std::vector<std::pair<std::string, std::string>> settings) const {
-  return {options_.conninfo, options_.application_name + " " + purpose, std::move(settings)};
+  return {options_.conninfo, options_.application_name + " " + purpose, std::move(settings),
+          known_};
 }
 
 }  // namespace vigil

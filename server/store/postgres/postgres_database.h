@@ -27,8 +27,9 @@ struct PostgresOptions {
   Duration operation_deadline = std::chrono::seconds(5);
 };
 
-// Needs PostgreSQL 14 or later, migrated to PostgresSchema(), and a direct connection (no
-// transaction pooler). Does not connect by itself. Outlives what it opened; `loop` outlives it.
+// Needs PostgreSQL 14 or later, migrated to PostgresSchema(), and a direct connection (no pooler).
+// Every connection is to the same database cluster and never to an old primary (pg/known_server.h).
+// Does not connect by itself. Outlives what it opened; `loop` outlives it.
 // Destroyed on the loop's thread, or while the loop does not turn.
 class PostgresDatabase final : public Database {
  public:
@@ -45,6 +46,7 @@ class PostgresDatabase final : public Database {
 
   EventLoop& loop_;
   const PostgresOptions options_;
+  const std::shared_ptr<pg::KnownServer> known_ = std::make_shared<pg::KnownServer>();
   // Liveness sessions on their way.
   std::list<std::unique_ptr<pg::AsyncConnection>> opening_;
 };

@@ -1,0 +1,66 @@
+// Which server this process works on, as all of its connections together have seen it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+
+struct pg_conn;
+
+namespace vigil::pg {
+
+// A database cluster, and which of its histories: a standby that is promoted begins a new timeline,
+// with a higher number, while its old primary may go on taking writes that nobody else will see.
+struct ServerIdentity {
+  std::string system;
+  uint32_t timeline = 0;
+};
+
+// Where a server is reached, as libpq names it.
+struct ServerAddress {
+  std::string host;
+  std::string port;
+  auto operator<=>(const ServerAddress&) const = default;
+};
+
+// Shared by the connections of one process to one database cluster; thread-safe.
+//
+//  1. Once a timeline was admitted, no lower one is, and connections that are open on a lower one
+//  count no more.
+//  2. Once a cluster was admitted, no other one is.
+//
+// It remembers nothing beyond the process: an old primary does not know what became of it, and what
+// is kept in its tables is as old as it is.
+class KnownServer {
+ public:
+  // Error DATABASE_UNAVAILABLE, with what to do.
+  Result<void> Admit(const ServerIdentity& server);
+
+  // Whether no higher timeline was seen.
+  bool IsCurrent(uint32_t timeline) const { return timeline >= timeline_.load(); }
+
+  // The server of a connection, which may be under way, was refused or did not answer in time; or
+  // it was found good. One that does not answer may be an old primary whose commits wait for a
+  // standby that has left it.
+  void Note(const pg_conn* connection, bool good);
+  void Note(const ServerAddress& address, bool good);
+
+  // The keywords host, hostaddr and port of the connection string, in another order: those that
+  // were not good come last, so that the next attempt begins with another one. Empty when the order
+  // is good as it is.
+  std::vector<std::pair<std::string, std::string>> Reorder(const std::string& conninfo) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::string system_;               // guarded by mutex_
+  std::set<ServerAddress> refused_;  // guarded by mutex_
+  std::atomic<uint32_t> timeline_ = 0;
+};
+
+}  // namespace vigil::pg

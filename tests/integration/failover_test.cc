@@ -1,0 +1,100 @@
+// A coordinator on a primary and its standby: after a promotion it is on the new primary by itself,
+// and its pods have noticed nothing.   (P9)
+#include <gtest/gtest.h>
+
+#include "integration/test_server.h"
+#include "pg/connection.h"
+#include "store/postgres/schema.h"
+
+namespace vigil {
+namespace {
+
+using std::chrono::seconds;
+
+class FailoverTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto primary = pg::PrivateCluster::Start({.fsync = false});
+    ASSERT_TRUE(primary) << primary.error().message;
+    primary_ = std::move(*primary);
+    const auto migrated = pg::Migrate(primary_->Conninfo(), PostgresSchema(), seconds(60));
+    ASSERT_TRUE(migrated) << migrated.error().message;
+    auto standby = pg::PrivateCluster::Start({.fsync = false, .standby_of = primary_.get()});
+    ASSERT_TRUE(standby) << standby.error().message;
+    standby_ = std::move(*standby);
+    // From here on a commit is acknowledged when the standby has it.
+    OnPrimary("ALTER SYSTEM SET synchronous_standby_names = '*'");
+    OnPrimary("SELECT pg_reload_conf()");
+    server_ = std::make_unique<TestServer>(
+        primary_->Conninfo() + " host=127.0.0.1,127.0.0.1 port=" +
+        std::to_string(primary_->port()) + "," + std::to_string(standby_->port()));
+    ASSERT_TRUE(server_->WaitUntilReady());
+  }
+
+  void OnPrimary(const std::string& sql) {
+    const Instant deadline = SystemClock().Now() + seconds(10);
+    auto connection = pg::Connection::Open({primary_->Conninfo(), "test", {}}, deadline);
+    ASSERT_TRUE(connection) << connection.error().error.message;
+    const auto done = (*connection)->ExecuteScript(sql, deadline);
+    ASSERT_TRUE(done) << done.error().error.message;
+  }
+
+  // How many liveness sessions a cluster has. (Idle connections end when they are asked next.)
+  static int64_t LivenessSessionsOn(const pg::PrivateCluster& cluster) {
+    constexpr pg::Statement kCount{
+        "count", "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'vigil locks'"};
+    const Instant deadline = SystemClock().Now() + seconds(10);
+    auto connection = pg::Connection::Open({cluster.Conninfo(), "test", {}}, deadline);
+    if (!connection) return -1;
+    const auto rows =
+        (*connection)->Execute({.steps = {{&kCount, {}}}, .changes = false}, deadline);
+    return rows ? rows->front()[0].Bigint() : -1;
+  }
+
+  // Beats until the incarnation is known on a server where a new one can be registered, too.
+  void ExpectHostedOnTheNewPrimary(RawPod& pod) {
+    const SystemClock clock;
+    const Instant limit = clock.Now() + seconds(20);
+    bool registered = false;
+    while (!registered && clock.Now() < limit) {
+      ASSERT_TRUE(pod.Beat()) << "the trust window outlasts the promotion";
+      v1::GetPodRequest request;
+      request.set_namespace_("default");
+      request.set_name("a");
+      v1::GetPodResponse response;
+      registered = server_->pods().GetPod(InTime().get(), request, &response).ok() &&
+                   response.pod().state() == v1::POD_STATE_ALIVE;
+    }
+    ASSERT_TRUE(registered);
+    RawPod newcomer(*server_, "newcomer");
+    EXPECT_GT(newcomer.incarnation(), pod.incarnation());
+    EXPECT_TRUE(pod.Beat());
+  }
+
+  std::unique_ptr<pg::PrivateCluster> primary_;
+  std::unique_ptr<pg::PrivateCluster> standby_;
+  std::unique_ptr<TestServer> server_;
+};
+
+TEST_F(FailoverTest, Promotion_ThePodsNoticeNothing) {
+  RawPod pod(*server_, "a", v1::PROFILE_STRICT);
+  ASSERT_TRUE(primary_->Stop(pg::PrivateCluster::Shutdown::kImmediate));
+  ASSERT_TRUE(standby_->Promote());
+  ExpectHostedOnTheNewPrimary(pod);
+}
+
+// P7, P9: the old primary lives on and can be reached, but its standby has left it.
+TEST_F(FailoverTest, SplitBrain_TheOldSideIsLeftForTheNewOne) {
+  RawPod pod(*server_, "a", v1::PROFILE_STRICT);
+  ASSERT_TRUE(standby_->Promote());
+  const SystemClock clock;
+  const Instant limit = clock.Now() + seconds(30);
+  while (LivenessSessionsOn(*primary_) != 0 && clock.Now() < limit) {
+    ASSERT_TRUE(pod.Beat()) << "the trust window outlasts it";
+  }
+  EXPECT_EQ(LivenessSessionsOn(*primary_), 0);
+  ExpectHostedOnTheNewPrimary(pod);
+}
+
+}  // namespace
+}  // namespace vigil
