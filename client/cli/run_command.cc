@@ -3,6 +3,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <cstdlib>
 #include <memory>
 #include <random>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "cli/context.h"
 #include "cli/durations.h"
+#include "guard/command_watchdog.h"
 #include "guard/exit_code.h"
 #include "guard/guardian.h"
 #include "guard/watcher.h"
@@ -50,6 +52,15 @@ int Run(const Context& context, RunArguments arguments) {
     run.pod.labels[label.substr(0, equals)] = label.substr(equals + 1);
   }
   run.json = context.json();
+  if (run.watchdog != Duration::zero() && run.watchdog < CommandWatchdog::kShortest) {
+    return Fail({Code::kInvalidArgument,
+                 Reason::kNone,
+                 "a watchdog shorter than 100ms would judge the scheduler and not the command",
+                 "Give --watchdog 100ms or more, or 0s for none.",
+                 {}});
+  }
+  // One that was meant for this process would keep the command from feeding the watchdog here.
+  if (run.watchdog != Duration::zero()) unsetenv("WATCHDOG_PID");
   BlockSignals();
   const auto watcher = Watcher::Fork();  // before the client starts a thread
   if (!watcher) {
@@ -81,6 +92,7 @@ constexpr const char* kFooter =
     "  121  another pod took the item over before it could be completed\n"
     "  122  the registration was refused\n"
     "  123  no coordinator could be reached\n"
+    "  124  the command did not feed its watchdog and was stopped\n"
     "  125  vigil run itself failed\n"
     "  126  the command cannot be executed\n"
     "  127  the command was not found";
@@ -115,6 +127,9 @@ void AddRunCommand(CLI::App& app, Context& context) {
               "How long to wait while another life of this name ends, 60s by default");
   AddDuration(*run, "--stop-timeout", arguments->run.stop_timeout,
               "Between SIGTERM or SIGINT, which is passed on, and SIGKILL, 10s by default");
+  AddDuration(*run, "--watchdog", arguments->run.watchdog,
+              "How long the command may go without feeding its watchdog (sd_notify: WATCHDOG=1 to "
+              "NOTIFY_SOCKET) before it is taken for hung and stopped; none by default");
   run->add_option("--label", arguments->labels, "NAME=VALUE, any number of times")
       ->check([](const std::string& label) {
         return label.find('=') != std::string::npos ? std::string()

@@ -8,6 +8,7 @@ enum RunExit : int {
   kRunFenced = 121,       // somebody else took the work over before it could be completed
   kRunRefused = 122,      // the registration was refused
   kRunUnreachable = 123,  // no coordinator could be reached
+  kRunStarved = 124,      // the command did not feed its watchdog, and was stopped
   kRunFailed = 125,       // vigil run itself failed
   kRunCannotExecute = 126,
   kRunNotFound = 127,

@@ -5,16 +5,17 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <optional>
 #include <utility>
 #include <variant>
 
 #include "guard/command_process.h"
+#include "guard/command_watchdog.h"
 #include "guard/contender.h"
 #include "guard/exit_code.h"
 #include "guard/inbox.h"
 #include "guard/progress.h"
+#include "guard/words.h"
 
 namespace vigil::client {
 namespace {
@@ -44,10 +45,12 @@ using Told = std::variant<Standing, Incarnation, Ownership, WorkItem, CompletedE
 
 class Guardian {
  public:
-  Guardian(const Client& client, const RunOptions& options, const Watcher& watcher)
+  Guardian(const Client& client, const RunOptions& options, const Watcher& watcher,
+           CommandWatchdog watchdog)
       : client_(client),
         options_(options),
         watcher_(watcher),
+        watchdog_(std::move(watchdog)),
         progress_(options.json, STDERR_FILENO),
         signals_(MakeSignalFd()),
         work_(client, options.pod.ns),
@@ -62,6 +65,7 @@ class Guardian {
   int Run() {
     while (!exit_code_) {
       Sleep();
+      watchdog_.Read(BootClock::now());
       ReadSignals();
       for (const auto& message : inbox_.Take()) {
         if (exit_code_) break;
@@ -78,14 +82,18 @@ class Guardian {
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   }
 
-  void Sleep() const {
-    pollfd fds[] = {{signals_, POLLIN, 0}, {inbox_.fd(), POLLIN, 0}};
-    int timeout = -1;
-    if (command_) {
-      const auto left = std::chrono::ceil<milliseconds>(NextLook() - BootClock::now());
-      timeout = static_cast<int>(std::max<milliseconds::rep>(left.count(), 0));
+  void Sleep() {
+    pollfd fds[] = {{signals_, POLLIN, 0}, {inbox_.fd(), POLLIN, 0}, {watchdog_.fd(), POLLIN, 0}};
+    if (!command_) {
+      poll(fds, 3, -1);
+      return;
     }
-    poll(fds, 2, timeout);
+    const Time due = std::max(NextLook(), BootClock::now());
+    const auto left = std::chrono::ceil<milliseconds>(due - BootClock::now());
+    poll(fds, 3, static_cast<int>(std::max<milliseconds::rep>(left.count(), 0)));
+    // What kept this process from running may have kept the command from it, too.
+    const Time now = BootClock::now();
+    if (now - due > options_.watchdog / 4) watchdog_.Excuse(now);
   }
 
   // --- What the library tells ---
@@ -132,7 +140,7 @@ class Guardian {
     const WorkItem& item = ownership.item;
     fence_ = item.fence;
     if (ownership.claimed) {
-      SayClaimed(ownership);
+      SayClaimed(progress_, ownership);
     } else {
       Say("started", "started " + item.key + " with fence " + Text(item.fence),
           {{"key", item.key}, {"fence", item.fence.value()}});
@@ -155,7 +163,7 @@ class Guardian {
     Say("registered",
         "registered as incarnation " + Text(standing.incarnation) + " at " + standing.address +
             " (coordinator " + Text(standing.coordinator) + ")",
-        Host(standing));
+        HostFields(standing));
     contender_.emplace(
         client_,
         Contender::Options{.ns = options_.pod.ns,
@@ -172,7 +180,7 @@ class Guardian {
   void Resumed(const Standing& standing) const {
     Say("alive",
         "alive at " + standing.address + " (coordinator " + Text(standing.coordinator) + ")",
-        Host(standing));
+        HostFields(standing));
   }
 
   void Lost(const Standing& standing) {
@@ -224,6 +232,7 @@ class Guardian {
                                                                   : kRunCannotExecute);
     }
     command_.emplace(*spawned);
+    watchdog_.Begin(command_->group(), BootClock::now());
     lease_kill_at_ = KillAt(standing);
     Say("running",
         "running " + options_.command.front() + " as process " + std::to_string(command_->group()),
@@ -240,6 +249,7 @@ class Guardian {
         {"VIGIL_POD", options_.pod.name}, {"VIGIL_INCARNATION", Text(standing.incarnation)},
         {"VIGIL_WORK_KEY", item.key},     {"VIGIL_FENCE", Text(item.fence)},
         {"VIGIL_PAYLOAD", item.payload},  {"VIGIL_CHECKPOINT", item.checkpoint}};
+    environment.merge(watchdog_.Environment());
     // An environment ends its values at a zero byte: better no value than half of one.
     std::erase_if(environment,
                   [](const auto& entry) { return entry.second.find('\0') != std::string::npos; });
@@ -256,10 +266,27 @@ class Guardian {
   void WatchCommand() {
     const Standing standing = session_.standing();
     if (standing.state == SelfState::kLost) Lost(standing);
+    if (BootClock::now() >= StarvesAt()) Starved(standing);
     lease_kill_at_ = KillAt(standing);
     const Time kill_at = std::min(kill_at_.value_or(Time::max()), lease_kill_at_);
     if (BootClock::now() >= kill_at) command_->Signal(SIGKILL);
     watcher_.Guard(command_->group(), kill_at);
+  }
+
+  // A command that was told to stop may be too busy with that to feed.
+  Time StarvesAt() const {
+    return kill_at_ ? Time::max() : watchdog_.starves_at().value_or(Time::max());
+  }
+
+  // Like LOST, except that the pod still lives: it leaves when nothing of the command is left,
+  // which hands its work on at once and surely not too early.
+  void Starved(const Standing& standing) {
+    starved_ = true;
+    const auto ms = std::chrono::duration_cast<milliseconds>(options_.watchdog).count();
+    Say("starved",
+        options_.command.front() + " did not feed its watchdog of " + std::to_string(ms) + " ms",
+        {{"pid", command_->group()}, {"watchdog_ms", ms}});
+    StopCommand(SIGTERM, BootClock::now() + (standing.lease_until - standing.alive_until));
   }
 
   // Often enough that the watcher's deadline is moved long before it comes.
@@ -270,7 +297,7 @@ class Guardian {
     const Time at_margin = lost_ ? kill_at : standing.alive_until;
     const Duration step =
         std::clamp<Duration>((at_margin - now) / 3, milliseconds(5), milliseconds(500));
-    return std::min({now + step, std::max(kill_at, now + milliseconds(5))});
+    return std::min({now + step, std::max(kill_at, now + milliseconds(5)), StarvesAt()});
   }
 
   void StopCommand(int number, Time kill_at) {
@@ -284,6 +311,7 @@ class Guardian {
     const auto code = command_->Reap(watcher_);
     if (!code) return;
     command_.reset();
+    watchdog_.End();
     Say("exited", options_.command.front() + " exited with " + std::to_string(*code),
         {{"code", *code}});
     // After a pause of its own the guardian hears of the command's end before that of the lease:
@@ -292,6 +320,7 @@ class Guardian {
     if (*code != 0 && standing.state == SelfState::kLost && !lost_) return Lost(standing);
     if (lost_) return LeaveAndExit(kRunLost);
     if (stop_signal_) return GiveBack();
+    if (starved_) return LeaveAndExit(kRunStarved);
     if (*code == 0) return Complete();
     LeaveAndExit(*code);
   }
@@ -342,49 +371,10 @@ class Guardian {
     progress_.Say(event, text, fields);
   }
 
-  void SayClaimed(const Ownership& ownership) const {
-    const WorkItem& item = ownership.item;
-    Progress::Fields fields{{"key", item.key},
-                            {"fence", item.fence.value()},
-                            {"previous_owner", ownership.previous_owner.value()},
-                            {"claimed_at_ns", Nanoseconds(ownership.owned_at)}};
-    std::string text = "claimed " + item.key + " from incarnation " +
-                       Text(ownership.previous_owner) + " with fence " + Text(item.fence);
-    if (ownership.event != EventKind::kUnknown) {
-      const double ms =
-          std::chrono::duration<double, std::milli>(ownership.owned_at - ownership.event_at)
-              .count();
-      fields["after"] = Name(ownership.event);
-      fields["event_at_ns"] = Nanoseconds(ownership.event_at);
-      fields["ms_since_event"] = ms;
-      text += ", " + Tenths(ms) + " ms after " + std::string(Name(ownership.event));
-    }
-    Say("claimed", text, fields);
-  }
-
-  static Progress::Fields Host(const Standing& standing) {
-    return {{"incarnation", standing.incarnation.value()},
-            {"coordinator", standing.coordinator.value()},
-            {"session", standing.session.value()},
-            {"address", standing.address}};
-  }
-
-  template <class Tag>
-  static std::string Text(Number<Tag> number) {
-    return std::to_string(number.value());
-  }
-  static std::string Tenths(double value) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.1f", value);
-    return text;
-  }
-  static std::string Text(const std::optional<Error>& why) {
-    return why ? why->message : "for no known reason";
-  }
-
   const Client& client_;
   const RunOptions& options_;
   const Watcher& watcher_;
+  CommandWatchdog watchdog_;
   const Progress progress_;
   const int signals_;
   const Work work_;
@@ -394,6 +384,7 @@ class Guardian {
   std::optional<CommandProcess> command_;
   std::optional<int> stop_signal_;
   bool lost_ = false;
+  bool starved_ = false;
   // When the command is killed: because it was told to stop, and because the lease ends.
   std::optional<Time> kill_at_;
   Time lease_kill_at_ = Time::max();
@@ -413,7 +404,13 @@ void BlockSignals() {
 }
 
 int RunGuardian(const Client& client, const RunOptions& options, const Watcher& watcher) {
-  return Guardian(client, options, watcher).Run();
+  auto watchdog = CommandWatchdog::Open(options.watchdog);
+  if (!watchdog) {
+    Progress(options.json, STDERR_FILENO)
+        .Say("failed", watchdog.error().message, {{"message", watchdog.error().message}});
+    return kRunFailed;
+  }
+  return Guardian(client, options, watcher, std::move(*watchdog)).Run();
 }
 
 }  // namespace vigil::client

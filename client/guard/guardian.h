@@ -17,6 +17,9 @@ struct RunOptions {
   std::vector<std::string> command;
   // Between the signal that stops the command and SIGKILL.
   Duration stop_timeout = std::chrono::seconds(10);
+  // How long the command may go without feeding its watchdog; none when zero, and at least
+  // CommandWatchdog::kShortest.
+  Duration watchdog{};
   // Progress for programs.
   bool json = false;
 };
@@ -36,7 +39,8 @@ void BlockSignals();
 //   when the lease
 //      comes to the stop margin, and its whole process group is killed before the lease ends, by
 //      the guardian or by the watcher.
-//   2. The pod leaves only when the command's whole group has ended.
+//   2. A command that does not feed its watchdog is stopped in the same way.
+//   3. The pod leaves only when the command's whole group has ended.
 //
 // It does not promise to reach what leaves the process group (setsid), nor to stop a machine that
 // is suspended as a whole: the fence in VIGIL_FENCE is what refuses late writes.
