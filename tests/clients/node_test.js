@@ -328,7 +328,10 @@ async function takeOver({ victim, survivor, log }, registry, work) {
   });
   await check('CheckpointWork_ByTheDeadIsRefused', async () => {
     const late = { ...item, incarnation: victim.incarnation, fence: started.fence, checkpoint: Buffer.from('late') };
-    await refusal(call(work, 'CheckpointWork', late), grpc.status.FAILED_PRECONDITION, 'INCARNATION_ENDED');
+    const info = await refusal(call(work, 'CheckpointWork', late), grpc.status.FAILED_PRECONDITION, 'FENCED');
+    assert.strictEqual(info.metadata.owner, survivor.incarnation);
+    const unknown = { ...late, fence: claimed.fence };
+    await refusal(call(work, 'CheckpointWork', unknown), grpc.status.FAILED_PRECONDITION, 'INCARNATION_ENDED');
   });
   await check('CompleteWork_ByTheOwnerIsFinal', async () => {
     const mine = { ...item, incarnation: survivor.incarnation, fence: claimed.fence };

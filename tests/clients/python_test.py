@@ -344,8 +344,9 @@ def use_fences(work, victim, survivor, started, claimed):
         current = (str(survivor.incarnation), str(claimed.fence))
         expect((info.metadata["owner"], info.metadata["fence"]), current, "owner and fence in the error")
     with check("CheckpointWork_ByTheDeadIsRefused"):
+        refusal(grpc.StatusCode.FAILED_PRECONDITION, "FENCED", lambda: checkpoint(victim, started.fence))
         code, reason = grpc.StatusCode.FAILED_PRECONDITION, "INCARNATION_ENDED"
-        refusal(code, reason, lambda: checkpoint(victim, started.fence))
+        refusal(code, reason, lambda: checkpoint(victim, claimed.fence))
     with check("CompleteWork_ByTheOwnerIsFinal"):
         checkpoint(survivor, claimed.fence)
         request = messages.CompleteWorkRequest(

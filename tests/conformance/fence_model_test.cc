@@ -101,8 +101,11 @@ class WorkModel {
   }
 
   std::string_view Refusal(size_t pod, const std::string& key, uint64_t fence) {
-    if (!living[pod]) return reason::kIncarnationEnded;
     auto item = items.find(key);
+    if (!living[pod]) {
+      bool overtaken = item != items.end() && item->second.fence > fence;
+      return overtaken ? reason::kFenced : reason::kIncarnationEnded;
+    }
     if (item == items.end()) return reason::kWorkNotFound;
     bool its_own = item->second.state != WorkState::kReleased && item->second.owner == pod;
     return its_own && item->second.fence == fence ? "OK" : reason::kFenced;

@@ -106,6 +106,25 @@ TEST_P(StoreTest, Work_TheCallerMustLive) {  // P6
   EXPECT_EQ(Must(store().GetWork(kNs, "a")).fence, Fence{1});
 }
 
+TEST_P(StoreTest, Work_TheDeadAreToldWhoTookOver) {  // P5, P6
+  Host host = AddHost();
+  Pod dead = Register(host, "dead");
+  Pod survivor = Register(host, "survivor");
+  WorkItem item = StartWork(dead, "a");
+  Kill(dead);
+  WorkItem taken = Must(Claim(survivor, item)).item;
+
+  WorkHolder late{kNs, "a", dead.incarnation, item.fence};
+  EXPECT_EQ(ReasonOf(store().CheckpointWork(late, "late")), reason::kFenced);
+  EXPECT_EQ(ReasonOf(store().CompleteWork(late, "late")), reason::kFenced);
+  EXPECT_EQ(ReasonOf(store().ReleaseWork(late)), reason::kFenced);
+  // Not even with the fence of the survivor.
+  WorkHolder forged{kNs, "a", dead.incarnation, taken.fence};
+  EXPECT_EQ(ReasonOf(store().CheckpointWork(forged, "late")), reason::kIncarnationEnded);
+  EXPECT_EQ(Must(store().GetWork(kNs, "a")).owner, survivor.incarnation);
+  EXPECT_EQ(Must(store().GetWork(kNs, "a")).checkpoint, "");
+}
+
 TEST_P(StoreTest, Work_TheCallerMustExist) {
   Host host = AddHost();
   Pod pod = Register(host, "cart");

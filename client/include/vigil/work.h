@@ -96,9 +96,9 @@ struct WorkPage {
 // Thread safety: everything may be called from any thread. Every call blocks, at most for the
 // client's `call_timeout`.
 //
-// Error handling: as in Client. A caller whose incarnation has ended gets INCARNATION_ENDED; one
-// whose fence is stale gets FENCED with the current `owner` and `fence` in the metadata. A lost
-// race for a claim is an outcome, not an error.
+// Error handling: as in Client. A caller whose fence is stale gets FENCED with the current `owner`
+// and `fence` in the metadata; one whose incarnation has ended, and whose item nobody has taken
+// over, gets INCARNATION_ENDED. A lost race for a claim is an outcome, not an error.
 //
 // It does not promise that a pod whose lease has ended stops: that is what the fence is for.
 class Work {

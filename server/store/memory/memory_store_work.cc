@@ -47,9 +47,14 @@ struct Named {
 
 Result<Named> RequireItem(Transaction& tx, const WorkHolder& holder) {
   auto row = RequireLiving(tx, holder.ns, holder.incarnation);
-  if (!row) return Fail(row.error());
+  if (!row && !row.error().Is(reason::kIncarnationEnded)) return Fail(row.error());
   NamespaceRow& space = *tx.FindNamespace(holder.ns);
   WorkItem* item = FindItem(space, holder.key);
+  if (!row) {
+    // Who has it now is of more use to the dead than that they are dead.
+    const bool overtaken = item != nullptr && item->fence > holder.fence;
+    return Fail(overtaken ? Fenced(item->key, item->owner, item->fence) : row.error());
+  }
   if (item == nullptr) return Fail(WorkNotFound(holder.key));
   return Named{**row, space, *item};
 }

@@ -151,12 +151,19 @@ Result<PostgresStore::HeldItem> PostgresStore::ChangeHeld(const pg::Statement& s
                  {&statement, std::move(params)}},
        .afterwards = wake ? std::optional(pg::Step{&kWake, {holder.ns}}) : std::nullopt});
   if (!rows) return Fail(std::move(rows.error()));
-  if (auto living = RequireLiving((*rows)[0], holder.incarnation); !living) {
-    return Fail(std::move(living.error()));
+  auto living = RequireLiving((*rows)[0], holder.incarnation);
+  if (rows->back().empty()) {
+    return Fail(living ? WorkNotFound(holder.key) : std::move(living.error()));
   }
-  if (rows->back().empty()) return Fail(WorkNotFound(holder.key));
   pg::Row row = rows->back()[0];
   HeldItem held{.changed = row.Bool(), .item = WorkFrom(row)};
+  if (!living) {
+    // Who has it now is of more use to the dead than that they are dead.
+    const bool overtaken =
+        living.error().Is(reason::kIncarnationEnded) && held.item.fence > holder.fence;
+    return Fail(overtaken ? Fenced(held.item.key, held.item.owner, held.item.fence)
+                          : std::move(living.error()));
+  }
   held.held =
       held.changed || (held.item.owner == holder.incarnation && held.item.fence == holder.fence);
   return held;
