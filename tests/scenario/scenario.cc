@@ -15,16 +15,6 @@ using ::testing::IsEmpty;
   std::abort();
 }
 
-// One for all scenarios; each has a database of its own.
-pg::PrivateCluster& Postgres() {
-  static const std::unique_ptr<pg::PrivateCluster> cluster = [] {
-    auto started = pg::PrivateCluster::Start({.fsync = false});
-    if (!started) GiveUp(started.error());
-    return std::move(*started);
-  }();
-  return *cluster;
-}
-
 std::vector<std::string> Described(const std::vector<client::Event>& events) {
   std::vector<std::string> described;
   for (const client::Event& event : events) {
@@ -42,10 +32,21 @@ std::vector<std::string> Counting() {
           "while :; do n=$((n + 1)); echo \"$VIGIL_WORK_KEY $VIGIL_FENCE $n\"; sleep 0.05; done"};
 }
 
+// One for all scenarios; each has a database of its own.
+pg::PrivateCluster& Scenario::Postgres() {
+  static const std::unique_ptr<pg::PrivateCluster> cluster = [] {
+    auto started = pg::PrivateCluster::Start({.fsync = false});
+    if (!started) GiveUp(started.error());
+    return std::move(*started);
+  }();
+  return *cluster;
+}
+
 void Scenario::StartCluster(VigilCluster::Options options) {
   auto cluster = VigilCluster::Start(Postgres(), std::move(options));
   ASSERT_TRUE(cluster) << cluster.error().message << "\n" << cluster.error().hint;
   cluster_ = std::move(*cluster);
+  database_ = std::make_unique<DatabaseView>(cluster_->Conninfo());
   auto client = cluster_->Connect();
   ASSERT_TRUE(client) << client.error().message;
   client_ = *client;

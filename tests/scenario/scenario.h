@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "database_view.h"
 #include "scripted_pod.h"
 #include "support/event_recorder.h"
 #include "support/reporting_process.h"
@@ -35,6 +36,9 @@ class Scenario : public ::testing::Test {
   VigilCluster& cluster() { return *cluster_; }
   EventRecorder& log() { return *log_; }
   const client::Client& client() const { return *client_; }
+  // The server that the database of every scenario is on.
+  static pg::PrivateCluster& Postgres();
+  DatabaseView& Database() { return *database_; }
 
   // A pod that the scenario owns; a test without its programs ends here.
   ReportingProcess& Run(RunOptions options);
@@ -62,6 +66,7 @@ class Scenario : public ::testing::Test {
   ReportingProcess& Keep(Result<std::unique_ptr<ReportingProcess>> pod);
 
   std::unique_ptr<VigilCluster> cluster_;
+  std::unique_ptr<DatabaseView> database_;
   std::optional<client::Client> client_;
   std::unique_ptr<EventRecorder> log_;
   std::vector<std::unique_ptr<ReportingProcess>> pods_;

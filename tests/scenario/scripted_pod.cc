@@ -5,7 +5,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <string_view>
 #include <utility>
 
@@ -35,10 +34,8 @@ int Fail(const client::Error& error) {
   return 1;
 }
 
-std::string KeyOf(int item) {
-  char key[16];
-  std::snprintf(key, sizeof key, "item-%02d", item);
-  return key;
+std::string KeyOf(const std::string& keys, int item) {
+  return keys + static_cast<char>('0' + item / 10) + static_cast<char>('0' + item % 10);
 }
 
 Json ToJson(const client::WorkItem& item) {
@@ -67,8 +64,9 @@ class ScriptedPod {
     for (const auto& item : registration->predecessors_work) predecessors.push_back(ToJson(item));
     Say("registered", {{"incarnation", self_.value()}, {"predecessors", predecessors}});
     for (int i = 0; i < script_.at("items").get<int>(); ++i) {
-      const auto started = work_.Start(self_, KeyOf(i));
+      const auto started = work_.Start(self_, KeyOf(script_.at("keys"), i));
       if (!started) return Fail(started.error());
+      items_.push_back(started->item);
       Say("started", ToJson(started->item));
     }
     if (script_.at("claims").get<bool>()) {
@@ -106,6 +104,17 @@ class ScriptedPod {
     }
   }
 
+  void WriteLate() const {
+    for (const client::WorkItem& item : items_) {
+      const auto written = work_.Checkpoint(self_, item.key, item.fence, "late");
+      if (written) {
+        Say("written", {{"key", item.key}});
+      } else {
+        Say("refused", {{"key", item.key}, {"reason", client::Name(written.error().reason)}});
+      }
+    }
+  }
+
   int Live() {
     client::Time reported{};
     pollfd entry{signals_, POLLIN, 0};
@@ -113,6 +122,7 @@ class ScriptedPod {
       const client::Standing standing = session_.standing();
       if (!standing.alive()) {
         Say("lost");
+        WriteLate();
         return 1;
       }
       if (standing.lease_until != std::exchange(reported, standing.lease_until)) {
@@ -129,6 +139,7 @@ class ScriptedPod {
   const client::Work work_;
   client::PodSession session_;
   client::Incarnation self_;
+  std::vector<client::WorkItem> items_;
   std::optional<client::Subscription> subscription_;
 };
 
@@ -138,7 +149,7 @@ Result<std::unique_ptr<ReportingProcess>> RunScriptedPod(const PodScript& script
   const Json json{{"addresses", script.addresses}, {"ns", script.ns},
                   {"name", script.name},           {"strict", script.strict},
                   {"lease_ms", script.lease_ms},   {"items", script.items},
-                  {"claims", script.claims}};
+                  {"keys", script.keys},           {"claims", script.claims}};
   return ReportingProcess::Spawn({.command = {"/proc/self/exe", std::string(kMode), json.dump()}});
 }
 

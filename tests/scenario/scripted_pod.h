@@ -16,7 +16,8 @@ namespace vigil {
 // It reports `registered` (incarnation, predecessors: a list of key, owner and fence), `lease`
 // (until_ns) whenever its lease has grown, `started` (key, fence) for each item, `ready` when all
 // of the below is done or begun, `claimed` (key, fence) for each orphan, `dry` when a round of
-// claims found no more, and `lost`.
+// claims found no more, `lost`, and after it `refused` (key, reason) or `written` (key), since it
+// then tries to write a checkpoint of each of its items, as a process would that did not look.
 struct PodScript {
   std::vector<std::string> addresses;
   std::string ns = "default";
@@ -25,6 +26,7 @@ struct PodScript {
   int lease_ms = 3000;
   // How many items to start: item-00, item-01, ...
   int items = 0;
+  std::string keys = "item-";
   // Whether to claim orphans, a few at a time, whenever a pod has ended.
   bool claims = false;
 };

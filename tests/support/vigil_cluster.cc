@@ -87,12 +87,14 @@ Result<void> VigilCluster::Migrate() const {
                      "See what it says.");
 }
 
-Result<void> VigilCluster::Spawn(Place& place) const {
+Result<void> VigilCluster::Spawn(Place& place) {
+  const int number = static_cast<int>(&place - places_.data());
+  const std::string conninfo =
+      options_.conninfo ? options_.conninfo(database_, number) : Conninfo();
   std::vector<std::string> command = {vigild_, "serve", "--listen", place.address};
   command.insert(command.end(), options_.settings.begin(), options_.settings.end());
-  auto process =
-      Process::Spawn({.command = std::move(command),
-                      .environment = {{"VIGIL_DATABASE", postgres_.Conninfo(database_)}}});
+  auto process = Process::Spawn(
+      {.command = std::move(command), .environment = {{"VIGIL_DATABASE", conninfo}}});
   if (!process) return Fail(process.error());
   place.process = std::move(*process);
   return {};

@@ -1,6 +1,7 @@
 // A whole Vigil made of real processes: coordinators on a database of their own, and pods.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -41,6 +42,8 @@ class VigilCluster {
     int coordinators = 3;
     // Further flags of every `vigild serve`.
     std::vector<std::string> settings;
+    // How the coordinator at this place reaches the database of this name; directly when absent.
+    std::function<std::string(const std::string& database, int place)> conninfo;
     // How long one coordinator may take until it serves.
     Duration start_limit = std::chrono::seconds(30);
   };
@@ -64,6 +67,10 @@ class VigilCluster {
   }
   // Which place the number belongs to now, or -1.
   int PlaceOf(client::CoordinatorNumber number) const;
+
+  const std::string& database() const { return database_; }
+  // How to reach the database itself.
+  std::string Conninfo() const { return postgres_.Conninfo(database_); }
 
   // Starts a coordinator anew whose process has ended; returns when it serves.
   Result<void> StartAgain(int place);
@@ -90,7 +97,7 @@ class VigilCluster {
 
   Result<void> CreateDatabase();
   Result<void> Migrate() const;
-  Result<void> Spawn(Place& place) const;
+  Result<void> Spawn(Place& place);
   Result<void> AwaitService(Place& place) const;
 
   pg::PrivateCluster& postgres_;

@@ -1,0 +1,124 @@
+#include "database_view.h"
+
+#include <poll.h>
+
+#include <utility>
+
+#include "support/process.h"
+
+namespace vigil {
+namespace {
+
+constexpr auto kPatience = std::chrono::seconds(10);
+constexpr int kLookMilliseconds = 10;
+
+// Keys of sessions and of coordinators, as the server makes them: a tag in the upper 16 bits.
+constexpr pg::Statement kLocks{
+    "locks",
+    "WITH held AS MATERIALIZED ("
+    "  SELECT (classid::bigint << 32) | objid::bigint AS key FROM pg_locks"
+    "   WHERE locktype = 'advisory' AND granted AND mode = 'ExclusiveLock' AND objsubid = 1"
+    "     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())),"
+    " living AS MATERIALIZED ("
+    "  SELECT state, session FROM vigil.pods WHERE state IN ('ALIVE', 'SUSPECT')) "
+    "SELECT (SELECT count(*) FROM living),"
+    "       (SELECT count(*) FROM living WHERE state = 'ALIVE'),"
+    "       (SELECT count(*) FROM living JOIN held ON held.key = (x'5653'::bigint << 48) + "
+    "session),"
+    "       (SELECT count(*) FROM vigil.coordinators JOIN held"
+    "          ON held.key = (x'5643'::bigint << 48) + coordinator WHERE state = 'ALIVE')"};
+
+constexpr pg::Statement kBackends{
+    "backends",
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+    "   AND application_name LIKE 'vigil%' ORDER BY pid"};
+
+constexpr pg::Statement kTerminate{"terminate", "SELECT pg_terminate_backend($1::bigint::int)"};
+
+constexpr pg::Statement kWaiting{
+    "waiting",
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    "   AND wait_event_type = 'Lock'"};
+
+// Whether `holds` became true within this time.
+bool Eventually(Duration within, const std::function<bool()>& holds) {
+  const Instant deadline = Now() + within;
+  while (!holds()) {
+    if (Now() >= deadline) return false;
+    poll(nullptr, 0, kLookMilliseconds);
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<pg::Rows> DatabaseView::Read(const pg::Statement& statement, pg::Params params) {
+  const Instant deadline = Now() + kPatience;
+  if (connection_ == nullptr || !connection_->LooksAlive()) {
+    connection_.reset();
+    auto opened = pg::Connection::Open({conninfo_, "test", {}}, deadline);
+    if (!opened) return Fail(std::move(opened.error().error));
+    connection_ = std::move(*opened);
+  }
+  auto rows = connection_->Execute({.steps = {{&statement, std::move(params)}}, .changes = false},
+                                   deadline);
+  if (rows) return std::move(rows->front());
+  if (rows.error().lost) connection_.reset();
+  return Fail(std::move(rows.error().error));
+}
+
+Result<DatabaseView::Locks> DatabaseView::ReadLocks() {
+  auto rows = Read(kLocks);
+  if (!rows) return Fail(std::move(rows.error()));
+  pg::Row row = (*rows)[0];
+  Locks locks;
+  locks.living = row.Bigint();
+  locks.alive = row.Bigint();
+  locks.held = row.Bigint();
+  locks.coordinators = row.Bigint();
+  return locks;
+}
+
+bool DatabaseView::AwaitSettled(int pods, int coordinators, Duration within) {
+  return Eventually(within, [&] {
+    const auto locks = ReadLocks();
+    return locks && locks->Settled(pods, coordinators);
+  });
+}
+
+Result<std::vector<pid_t>> DatabaseView::Backends() {
+  auto rows = Read(kBackends);
+  if (!rows) return Fail(std::move(rows.error()));
+  std::vector<pid_t> backends;
+  for (pg::Row row : *rows) backends.push_back(static_cast<pid_t>(row.Bigint()));
+  return backends;
+}
+
+Result<void> DatabaseView::Terminate(pid_t backend) {
+  auto rows = Read(kTerminate, {int64_t{backend}});
+  if (!rows) return Fail(std::move(rows.error()));
+  return {};
+}
+
+Result<int64_t> DatabaseView::Waiting() {
+  auto rows = Read(kWaiting);
+  if (!rows) return Fail(std::move(rows.error()));
+  return (*rows)[0].Bigint();
+}
+
+bool DatabaseView::AwaitWaiting(Duration within) {
+  return Eventually(within, [&] {
+    const auto waiting = Waiting();
+    return waiting && *waiting > 0;
+  });
+}
+
+Result<void> DatabaseView::Execute(const std::string& sql) {
+  if (auto opened = Waiting(); !opened) return Fail(std::move(opened.error()));
+  auto done = connection_->ExecuteScript(sql, Now() + kPatience);
+  if (done) return {};
+  if (done.error().lost) connection_.reset();
+  return Fail(std::move(done.error().error));
+}
+
+}  // namespace vigil

@@ -1,0 +1,55 @@
+// What stands in the database itself, seen past the coordinators.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "pg/connection.h"
+
+namespace vigil {
+
+// A session of the test's own, opened anew when it was lost. Thread safety: one caller at a time.
+class DatabaseView {
+ public:
+  explicit DatabaseView(std::string conninfo) : conninfo_(std::move(conninfo)) {}
+
+  struct Locks {
+    int64_t living = 0;        // pods that are ALIVE or SUSPECT
+    int64_t alive = 0;         // those that are ALIVE
+    int64_t held = 0;          // living pods whose session's lock is held
+    int64_t coordinators = 0;  // ALIVE coordinators whose lock is held
+    // Everybody is there, suspected of nothing, with his lock held.
+    bool Settled(int pods, int coordinators_held) const {
+      return living == pods && alive == pods && held == pods && coordinators == coordinators_held;
+    }
+  };
+  Result<Locks> ReadLocks();
+  // Asks again and again, since no event tells that a lock is held. False when it was not settled
+  // within this time.
+  bool AwaitSettled(int pods, int coordinators, Duration within);
+
+  // The backends of every session that a coordinator has in this database.
+  Result<std::vector<pid_t>> Backends();
+  Result<void> Terminate(pid_t backend);
+  // How many sessions wait for a lock.
+  Result<int64_t> Waiting();
+  // Asks again and again.
+  bool AwaitWaiting(Duration within);
+
+  // SQL of several statements, which may begin a transaction and leave it open.
+  Result<void> Execute(const std::string& sql);
+
+ private:
+  Result<pg::Rows> Read(const pg::Statement& statement, pg::Params params = {});
+
+  const std::string conninfo_;
+  std::unique_ptr<pg::Connection> connection_;
+};
+
+}  // namespace vigil
