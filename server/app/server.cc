@@ -77,9 +77,8 @@ class Server::Parts {
     // Reflection finds the descriptor of the health service only once it is linked in and used.
     grpc::health::v1::HealthCheckRequest::descriptor();
 
-    const RpcEnvironment environment{
-        loop_, coordinator_.conversations(), coordinator_.subscriptions(), requests_,
-        [this] { loop_.Post([this] { coordinator_.event_log().Wake(); }); }};
+    const RpcEnvironment environment{loop_, coordinator_.conversations(),
+                                     coordinator_.subscriptions(), requests_};
     services_.push_back(MakePodRegistryService(environment));
     services_.push_back(MakePodEventService(environment));
     services_.push_back(MakeWorkService(environment));

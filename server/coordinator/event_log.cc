@@ -47,7 +47,7 @@ void EventLog::PollRegularly() {
 }
 
 void EventLog::Wake() {
-  look_everywhere_ = true;
+  if (!std::exchange(look_wanted_, true)) wanted_.push_back(std::nullopt);
   ReadOn();
 }
 
@@ -63,7 +63,8 @@ void EventLog::Committed(const std::string& ns, const std::vector<Event>& events
   if (found == feeds_.end() || events.empty()) return;
   Feed& feed = found->second;
   if (events.front().seq.value != feed.position.value + 1) {
-    Wake();
+    Want(ns, feed);
+    ReadOn();
     return;
   }
   feed.reading.head = std::max(feed.reading.head, events.back().seq);
@@ -75,25 +76,26 @@ void EventLog::Want(const std::string& ns, Feed& feed) {
 }
 
 void EventLog::ReadOn() {
-  if (reading_ || feeds_.empty()) return;
-  if (std::exchange(look_everywhere_, false)) {
-    if (feeds_.size() > 1) {
-      ReadAllBounds();
-      return;
-    }
-    Want(feeds_.begin()->first, feeds_.begin()->second);
-  }
-  while (!wanted_.empty()) {
-    const std::string ns = std::move(wanted_.front());
+  while (!reading_ && !wanted_.empty()) {
+    const std::optional<std::string> ns = std::move(wanted_.front());
     wanted_.pop_front();
-    const auto found = feeds_.find(ns);
+    if (!ns) {
+      look_wanted_ = false;
+      Look();
+      continue;
+    }
+    const auto found = feeds_.find(*ns);
     if (found == feeds_.end() || !std::exchange(found->second.wanted, false)) continue;
-    ReadEvents(ns, found->second.position);
-    return;
+    ReadEvents(*ns, found->second.position);
   }
 }
 
-void EventLog::ReadAllBounds() {
+void EventLog::Look() {
+  if (feeds_.empty()) return;
+  if (feeds_.size() == 1) {
+    Want(feeds_.begin()->first, feeds_.begin()->second);
+    return;
+  }
   reading_ = true;
   std::vector<std::string> namespaces;
   for (const auto& [ns, feed] : feeds_) namespaces.push_back(ns);

@@ -80,8 +80,8 @@ class EventLog {
   void Heard(const LogHead& head);
   void Want(const std::string& ns, Feed& feed);
   void ReadOn();
-  // With many namespaces, their heads tell in one round trip which have something new.
-  void ReadAllBounds();
+  // Wants those logs that have something new. With many, their heads tell in one round trip.
+  void Look();
   void ReadEvents(const std::string& ns, Seq after);
   void Took(const std::string& ns, const EventPage& page, Instant asked);
   void Serve(const std::string& ns, Feed& feed, const std::vector<Event>& events);
@@ -94,9 +94,10 @@ class EventLog {
   std::optional<History> history_;
   std::map<std::string, Feed> feeds_;
   bool reading_ = false;
-  // A wake-up that named no log came.
-  bool look_everywhere_ = false;
-  std::deque<std::string> wanted_;
+  // What is to be done, in turn, so that no wake-up keeps another one waiting: read this log, or
+  // (nothing) look which ones have something new.
+  std::deque<std::optional<std::string>> wanted_;
+  bool look_wanted_ = false;
   std::unique_ptr<LogListener> listener_;
   std::unique_ptr<Timer> poll_timer_;
 };

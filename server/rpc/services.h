@@ -3,7 +3,6 @@
 
 #include <grpcpp/impl/codegen/service_type.h>
 
-#include <functional>
 #include <memory>
 
 #include "base/loop.h"
@@ -20,8 +19,6 @@ struct RpcEnvironment {
   Conversations& conversations;
   Subscriptions& subscriptions;
   Lane& requests;
-  // Called after each transaction that wrote events, on any thread.
-  std::function<void()> committed;
 };
 
 // The environment outlives the services, and the services the server that they are registered with.

@@ -62,8 +62,8 @@ class WorkService final : public v1::WorkService::CallbackService {
                    v1::StartWorkResponse* response) override {
     const auto checked =
         CheckCaller(*request).and_then([&] { return CheckPayload("payload", request->payload()); });
-    return Change<StartedWork>(
-        context, checked,
+    return Answer<StartedWork>(
+        context, env_.requests, checked,
         [request](Store& store) {
           return store.StartWork(request->namespace_(), request->key(), {request->incarnation()},
                                  request->payload());
@@ -90,8 +90,8 @@ class WorkService final : public v1::WorkService::CallbackService {
                       v1::CompleteWorkResponse* response) override {
     const auto checked =
         CheckHolder(*request).and_then([&] { return CheckPayload("result", request->result()); });
-    return Change<WorkItem>(
-        context, checked,
+    return Answer<WorkItem>(
+        context, env_.requests, checked,
         [request](Store& store) {
           return store.CompleteWork(HolderOf(*request), request->result());
         },
@@ -100,8 +100,8 @@ class WorkService final : public v1::WorkService::CallbackService {
 
   Unary* ReleaseWork(Context* context, const v1::ReleaseWorkRequest* request,
                      v1::ReleaseWorkResponse* response) override {
-    return Change<WorkItem>(
-        context, CheckHolder(*request),
+    return Answer<WorkItem>(
+        context, env_.requests, CheckHolder(*request),
         [request](Store& store) { return store.ReleaseWork(HolderOf(*request)); },
         FillItem(response));
   }
@@ -113,8 +113,8 @@ class WorkService final : public v1::WorkService::CallbackService {
     if (checked && request->expected_owner() != 0) {
       checked = CheckIncarnation("expected_owner", request->expected_owner());
     }
-    return Change<ClaimedWork>(
-        context, checked,
+    return Answer<ClaimedWork>(
+        context, env_.requests, checked,
         [request](Store& store) {
           return store.ClaimWork({request->namespace_(),
                                   request->key(),
@@ -137,8 +137,8 @@ class WorkService final : public v1::WorkService::CallbackService {
       checked = Fail(InvalidField("limit", "must be at most 100"));
     }
     const uint32_t limit = request->limit() == 0 ? kDefaultClaim : request->limit();
-    return Change<std::vector<WorkItem>>(
-        context, checked,
+    return Answer<std::vector<WorkItem>>(
+        context, env_.requests, checked,
         [request, limit](Store& store) {
           return store.ClaimOrphans(request->namespace_(), {request->incarnation()}, limit);
         },
@@ -184,20 +184,6 @@ class WorkService final : public v1::WorkService::CallbackService {
  private:
   static constexpr uint32_t kDefaultClaim = 10;
   static constexpr uint32_t kLargestClaim = 100;
-
-  // As Answer, for calls that may write events.
-  template <typename T>
-  Unary* Change(Context* context, const Result<void>& checked,
-                std::function<Result<T>(Store&)> work, std::function<void(T&&)> fill) {
-    return Answer<T>(
-        context, env_.requests, checked,
-        [work = std::move(work), committed = env_.committed](Store& store) {
-          auto outcome = work(store);
-          if (outcome) committed();
-          return outcome;
-        },
-        std::move(fill));
-  }
 
   const RpcEnvironment env_;
 };

@@ -94,9 +94,10 @@ void SimulatedCluster::KeepAlive(Member& member, const std::vector<PodHandle>& p
   }
 }
 
-SubscriberHandle SimulatedCluster::Subscribe(Member& member, const SubscriptionStart& start) {
+SubscriberHandle SimulatedCluster::Subscribe(Member& member, const SubscriptionStart& start,
+                                             const std::string& ns) {
   auto subscriber = std::make_shared<RecordedSubscriberStream>();
-  member.coordinator.subscriptions().Opened(subscriber, kNamespace, start);
+  member.coordinator.subscriptions().Opened(subscriber, ns, start);
   scheduler.Settle();
   return subscriber;
 }

@@ -104,7 +104,8 @@ class SimulatedCluster {
   // Beats every third of the default lease for as long.
   void KeepAlive(Member& member, const std::vector<PodHandle>& pods, Duration duration);
 
-  SubscriberHandle Subscribe(Member& member, const SubscriptionStart& start);
+  SubscriberHandle Subscribe(Member& member, const SubscriptionStart& start,
+                             const std::string& ns = "default");
   // The subscriber reads all that was written to it, and what follows from that.
   void Read(Member& member, const SubscriberHandle& subscriber);
 

@@ -251,6 +251,27 @@ TEST_F(SubscriptionsTest, OwnVerdict_IsServedOnce) {
   ExpectContiguous(subscriber->Events(), 1, 15);
 }
 
+// P8: wake-ups that never end keep no log from being read.
+TEST_F(SubscriptionsTest, StormOfWakeUps_TheLogsAreRead) {
+  auto& deaf = cluster_.Add();
+  deaf.database.SetDeaf(true);
+  const auto subscriber = cluster_.Subscribe(deaf, FromNow{});
+  const auto other = cluster_.Subscribe(deaf, FromNow{}, "other");
+  cluster_.Read(deaf, subscriber);
+  cluster_.Read(deaf, other);
+  Happen(*host_, 3);
+
+  size_t heard_in_the_storm = 0;
+  std::function<void(int)> storm = [&](int rest) {
+    heard_in_the_storm = subscriber->Events().size();
+    deaf.coordinator.event_log().Wake();
+    if (rest > 0) cluster_.scheduler.Post([&storm, rest] { storm(rest - 1); });
+  };
+  storm(100);
+  cluster_.scheduler.Settle();
+  EXPECT_EQ(heard_in_the_storm, 3U);
+}
+
 TEST_F(SubscriptionsTest, Drain_EndsWithACursorToGoOnFrom) {
   Happen(*host_, 2);
   const auto subscriber = cluster_.Subscribe(*host_, FromOldest{});

@@ -139,7 +139,11 @@ Result<T> Engine::Change(Connection& connection,
   if (before) {
     tables_ = std::move(*before);
   } else {
-    for (const LogHead& head : transaction.Commit()) WakeListeners(head);
+    // The wake-up follows the answer, so it is lost with it.
+    const std::vector<LogHead> heads = transaction.Commit();
+    for (const LogHead& head : heads) {
+      if (!lost_answer) WakeListeners(head);
+    }
   }
   if (lost_answer) return Fail(OutcomeUnknown("the connection broke during the commit"));
   return result;
