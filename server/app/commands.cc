@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <ctime>
 
+#include "app/examination.h"
 #include "app/server.h"
 #include "base/log.h"
 #include "core/errors.h"
@@ -55,15 +56,17 @@ class StopSignals {
   sigset_t signals_{};
 };
 
-// Waits until the database has the schema that this binary knows. False when it never will, or when
-// a signal came first.
-bool WaitForSchema(const Config& config, const StopSignals& signals, bool& refused) {
+// Waits until the database can be relied on. False when it never will, or when a signal came first.
+bool WaitForDatabase(const Config& config, const PostgresDatabase& database,
+                     const StopSignals& signals, bool& refused) {
   while (true) {
-    const auto checked =
-        pg::CheckSchema(config.database, PostgresSchema(), config.database_deadline);
+    auto checked = ExamineDatabase(config, database.LivenessOptions());
+    if (checked) {
+      checked = pg::CheckSchema(config.database, PostgresSchema(), config.database_deadline);
+    }
     if (checked) return true;
     log::Failed("The database is not ready.", checked.error());
-    refused = !checked.error().Is(reason::kDatabaseUnavailable);
+    refused = checked.error().code == Code::kFailedPrecondition;
     if (refused || signals.WaitFor(std::chrono::seconds(1))) return false;
   }
 }
@@ -78,7 +81,7 @@ int ServeUntilStopped(const Config& config, const StopSignals& signals,
   Server server(loop, database, config);
   if (const auto started = server.Start(); !started) return Refuse("cannot start", started.error());
   bool refused = false;
-  if (WaitForSchema(config, signals, refused)) {
+  if (WaitForDatabase(config, database, signals, refused)) {
     server.Join();
     bool stopped = false;
     while (greet && !stopped && !server.ready()) stopped = signals.WaitFor(kReadyCheck);

@@ -22,6 +22,14 @@
 namespace vigil {
 namespace {
 
+// Each with a connection.
+constexpr int kVerdictThreads = 2;
+constexpr int kProbeThreads = 1;
+constexpr int kLogThreads = 2;
+constexpr int kRenewalThreads = 1;
+// The coordinator's own session, and the log's listener.
+constexpr int kOtherConnections = 2;
+
 constexpr int kLargestMessage = 256 * 1024;
 constexpr Duration kHealthInterval = std::chrono::milliseconds(100);
 // How long calls that are under way at the end may take to finish.
@@ -49,6 +57,11 @@ uint64_t RandomSeed() {
 
 }  // namespace
 
+int ConnectionsOf(const Config& config) {
+  return config.coordinator.liveness_sessions + config.request_threads + config.session_threads +
+         kVerdictThreads + kProbeThreads + kLogThreads + kRenewalThreads + kOtherConnections;
+}
+
 class Server::Parts {
  public:
   Parts(EventLoop& loop, Database& database, Config config)
@@ -58,10 +71,10 @@ class Server::Parts {
                   {"request", config_.request_threads, Queue(), config_.database_deadline}),
         sessions_(database,
                   {"session", config_.session_threads, Queue(), config_.database_deadline}),
-        verdicts_(database, {"verdict", 2, Queue(), config_.database_deadline}),
-        probe_(database, {"probe", 1, Queue(), config_.database_deadline}),
-        log_(database, {"log", 2, Queue(), config_.database_deadline}),
-        renewals_(database, {"renewal", 1, Queue(), config_.database_deadline}),
+        verdicts_(database, {"verdict", kVerdictThreads, Queue(), config_.database_deadline}),
+        probe_(database, {"probe", kProbeThreads, Queue(), config_.database_deadline}),
+        log_(database, {"log", kLogThreads, Queue(), config_.database_deadline}),
+        renewals_(database, {"renewal", kRenewalThreads, Queue(), config_.database_deadline}),
         coordinator_({.database = database,
                       .lanes = {sessions_, verdicts_, probe_, log_, renewals_},
                       .scheduler = loop_,

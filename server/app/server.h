@@ -12,6 +12,9 @@
 
 namespace vigil {
 
+// How many connections to the database one server opens at most.
+int ConnectionsOf(const Config& config);
+
 // A coordinator on a database, served over gRPC. Turns its loop on a thread of its own from Start
 // until the end of Stop.
 //

@@ -119,7 +119,7 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
   void Connect() {
     poll_status_ = PQconnectPoll(handle_.get());
     if (poll_status_ == PGRES_POLLING_FAILED) {
-      Fail(ConnectionMessage(handle_.get()));
+      Fail(ConnectError(handle_.get()));
       return;
     }
     if (poll_status_ != PGRES_POLLING_OK) return;
@@ -127,6 +127,8 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
       Fail(std::move(checked.error()));
       return;
     }
+    PQsetErrorVerbosity(handle_.get(), PQERRORS_DEFAULT);
+    PQsetNoticeReceiver(handle_.get(), KeepWarning, &warning_);
     VIGIL_CHECK(PQsetnonblocking(handle_.get(), 1) == 0);
     state_ = State::kSettingUp;
     queue_.push_front({&kSetUpSession, SetUpParams(options_),
@@ -165,6 +167,7 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
     }
     const std::vector<int> binary(query.params.size(), 1);
     Release();
+    warning_.clear();
     if (!PQsendQueryParams(handle_.get(), query.statement->sql,
                            static_cast<int>(query.params.size()), types.data(), values.data(),
                            lengths.data(), binary.data(), /*resultFormat=*/1)) {
@@ -227,7 +230,9 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
       }
       Fault fault = FaultOf(result);
       if (fault.lost) {
-        Fail(DatabaseUnavailable(std::move(fault.error.message)));
+        Error lost = DatabaseUnavailable(std::move(fault.error.message));
+        lost.hint = std::move(fault.error.hint);
+        Fail(std::move(lost));
       } else {
         answer_ = vigil::Fail(std::move(fault.error));
       }
@@ -244,6 +249,9 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
     VIGIL_CHECK(answer_.has_value());
     Result<Rows> answer = std::move(*answer_);
     answer_.reset();
+    if (answer && !warning_.empty()) {
+      answer = vigil::Fail(OutcomeUnknown("the answer came with a warning: " + warning_));
+    }
     if (state_ == State::kSettingUp) {
       query.then(std::move(answer));
       if (state_ == State::kOpen) timer_.reset();
@@ -307,6 +315,8 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
   std::unique_ptr<Timer> timer_;
   std::deque<Query> queue_;
   std::optional<Result<Rows>> answer_;
+  // Arrived since the statement was sent.
+  std::string warning_;
   std::function<void(Result<void>)> opened_;
   std::function<void(const std::string&)> notified_;
   std::function<void(Error)> lost_;

@@ -25,7 +25,9 @@ namespace vigil::pg {
 //  2. Statements are sent one by one, in the order of the calls.
 //  3. One that is not answered within the deadline, counted from the call, loses the connection.
 //  4. `lost` is called once, after all of those that waited were told.
-//  5. Once a later primary of the same database was seen by this process, an answer loses the
+//  5. An answer that carries a warning is told as OUTCOME_UNKNOWN: its commit may be one that a
+//  standby never had.
+//  6. Once a later primary of the same database was seen by this process, an answer loses the
 //  connection instead of being told.
 class AsyncConnection {
  public:

@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 #include <libpq-fe.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
+#include <regex>
 #include <sstream>
 
 #include "base/check.h"
@@ -101,10 +105,11 @@ Result<ConnectionHandle> StartConnecting(const ConnectOptions& options) {
   ConnectionHandle connection(
       PQconnectStartParams(keywords.data(), values.data(), /*expand_dbname=*/1));
   VIGIL_CHECK(connection != nullptr);  // out of memory
+  PQsetErrorVerbosity(connection.get(), PQERRORS_VERBOSE);
   PQsetNoticeReceiver(
       connection.get(), [](void*, const PGresult*) {}, nullptr);  // no stderr
   if (PQstatus(connection.get()) == CONNECTION_BAD) {
-    return Fail(DatabaseUnavailable(ConnectionMessage(connection.get())));
+    return Fail(ConnectError(connection.get()));
   }
   return connection;
 }
@@ -123,6 +128,24 @@ Params SetUpParams(const ConnectOptions& options) {
   return {names, values};
 }
 
+Error ConnectError(const pg_conn* connection) {
+  const char* text = PQerrorMessage(connection);
+  Error error = DatabaseUnavailable(ConnectionMessage(connection));
+  // libpq tells the SQLSTATE of a connection that was refused in its verbose text alone, in the
+  // same place in every language: "FATAL:  53300: sorry, too many clients already". Of several
+  // hosts the last one counts, and where in its source the server says it is for nobody here.
+  static const std::regex kRefusal(R"(:  ([0-9A-Z]{5}): )");
+  static const std::regex kPlace(R"(\n[^\n]*\.c:[0-9]+(?=\n|$))");
+  std::string message = std::regex_replace(text == nullptr ? "" : text, kPlace, "");
+  std::smatch found;
+  for (std::string rest = message; std::regex_search(rest, found, kRefusal);) {
+    error.hint = RuleOf(found[1].str()).hint;
+    rest = found.suffix();
+    error.message = OneLine(message);
+  }
+  return error;
+}
+
 Result<void> CheckVersion(const pg_conn* connection) {
   const int version = PQserverVersion(connection);
   if (version >= kOldestVersion) return {};
@@ -133,6 +156,32 @@ Result<void> CheckVersion(const pg_conn* connection) {
 }
 
 namespace {
+
+Duration SocketOption(int socket, int option, Duration unit) {
+  int value = 0;
+  socklen_t length = sizeof value;
+  const bool known = getsockopt(socket, IPPROTO_TCP, option, &value, &length) == 0;
+  return known ? value * unit : Duration::zero();
+}
+
+void ReadSocket(int socket, SessionFacts& facts) {
+  using std::chrono::milliseconds;
+  using std::chrono::seconds;
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  facts.tcp = getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length) == 0 &&
+              address.ss_family != AF_UNIX;
+  if (!facts.tcp) return;
+  int keepalive = 0;
+  length = sizeof keepalive;
+  getsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &keepalive, &length);
+  if (keepalive != 0) {
+    const auto count = SocketOption(socket, TCP_KEEPCNT, Duration(1)).count();
+    facts.client_keepalive = SocketOption(socket, TCP_KEEPIDLE, seconds(1)) +
+                             count * SocketOption(socket, TCP_KEEPINTVL, seconds(1));
+  }
+  facts.client_user_timeout = SocketOption(socket, TCP_USER_TIMEOUT, milliseconds(1));
+}
 
 Result<SessionFacts> Examine(const pg_conn* connection, const Rows& answer,
                              const ConnectOptions& options) {
@@ -145,7 +194,7 @@ Result<SessionFacts> Examine(const pg_conn* connection, const Rows& answer,
     facts.settings.emplace_back(line.substr(0, equals), line.substr(equals + 1));
   }
   const bool in_recovery = row.Bool();
-  const int64_t backend = row.Bigint();
+  facts.backend = row.Bigint();
   facts.server.system = row.Text();
   facts.server.timeline = static_cast<uint32_t>(row.Bigint());
   if (in_recovery) {
@@ -155,7 +204,7 @@ Result<SessionFacts> Examine(const pg_conn* connection, const Rows& answer,
         "one.";
     return Fail(std::move(error));
   }
-  if (backend != PQbackendPID(connection)) {
+  if (options.refuses_poolers && facts.backend != PQbackendPID(connection)) {
     Error error = DatabaseUnavailable("a pooler stands between this process and Postgres");
     error.hint =
         "Connect to Postgres itself: locks and notifications belong to a session, which a pooler "
@@ -167,6 +216,7 @@ Result<SessionFacts> Examine(const pg_conn* connection, const Rows& answer,
       return Fail(std::move(admitted.error()));
     }
   }
+  ReadSocket(PQsocket(connection), facts);
   return facts;
 }
 

@@ -26,13 +26,21 @@ struct ConnectOptions {
   // What the process knows of the server, from its other connections. Null for an errand that
   // stands alone.
   std::shared_ptr<KnownServer> known = nullptr;
+  // Off for whoever wants to find out what kind of pooler there is (pg/pooler.h).
+  bool refuses_poolers = true;
 };
 
 // What an open session was found to be.
 struct SessionFacts {
   ServerIdentity server;
+  // As the server says.
+  int64_t backend = 0;
   // What the server answered when it was told the settings: those in force (name, value).
   std::vector<std::pair<std::string, std::string>> settings;
+  // What our own socket is set to, as the system says; zero when it is off.
+  bool tcp = false;
+  Duration client_keepalive{};
+  Duration client_user_timeout{};
 };
 
 // The settings of a session that holds no state and serves operations which end within `deadline`:
@@ -59,6 +67,9 @@ Result<void> CheckConninfo(const std::string& conninfo);
 // name is the one thing in it that blocks: libpq knows no other way. A host that drops packets is
 // given up for the next one after 2.5 s, by tcp_user_timeout.
 Result<ConnectionHandle> StartConnecting(const ConnectOptions& options);
+
+// Why a connection could not be made: with what to do, as far as the server gave its SQLSTATE.
+Error ConnectError(const pg_conn* connection);
 
 // Of a connection that was just made: refuses a server that is too old to be set up.
 Result<void> CheckVersion(const pg_conn* connection);

@@ -28,14 +28,6 @@ bool WaitForSocket(int socket, short events, Instant deadline) {
 
 Fault Lost(Error error, bool retry) { return {std::move(error), retry, /*lost=*/true}; }
 
-// Notices are for people, but a warning tells of a commit that is not what it seems.
-void KeepWarning(void* warning, const PGresult* result) {
-  const char* severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-  if (severity == nullptr || std::string_view(severity) != "WARNING") return;
-  const char* text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-  *static_cast<std::string*>(warning) = text == nullptr ? "warning" : text;
-}
-
 }  // namespace
 
 // One batch on its way: sends it, and reads what comes back until it is committed.
@@ -254,12 +246,13 @@ Attempt<std::unique_ptr<Connection>> Connection::Open(const ConnectOptions& opti
     }
     status = PQconnectPoll(conn);
     if (status == PGRES_POLLING_FAILED) {
-      return tl::unexpected(Lost(DatabaseUnavailable(ConnectionMessage(conn)), /*retry=*/false));
+      return tl::unexpected(Lost(ConnectError(conn), /*retry=*/false));
     }
   }
   if (auto checked = CheckVersion(conn); !checked) {
     return tl::unexpected(Lost(checked.error(), /*retry=*/false));
   }
+  PQsetErrorVerbosity(conn, PQERRORS_DEFAULT);
   VIGIL_CHECK(PQsetnonblocking(conn, 1) == 0);
   VIGIL_CHECK(PQenterPipelineMode(conn) == 1);
 

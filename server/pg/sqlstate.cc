@@ -40,7 +40,7 @@ constexpr SqlstateRule kRules[] = {
     {"53200", kLimitReached, true, false,
      "Raise max_locks_per_transaction, or the server's memory."},  // also: lock table full
     {"53", kDatabaseUnavailable, false, false,
-     "Raise max_connections, or close other connections."},
+     "Close other connections, or raise max_connections or the role's CONNECTION LIMIT."},
     {"3F000", kInternal, true, false, kMigrations},                      // invalid_schema_name
     {"42P01", kInternal, true, false, kMigrations},                      // undefined_table
     {"42703", kInternal, true, false, kMigrations},                      // undefined_column
@@ -86,6 +86,12 @@ bool CameFromPostgres(const pg_result* error) {
   return PQresultErrorField(error, PG_DIAG_SQLSTATE) != nullptr;
 }
 
+void KeepWarning(void* warning, const pg_result* result) {
+  if (Field(result, PG_DIAG_SEVERITY_NONLOCALIZED) != "WARNING") return;
+  const std::string text = Field(result, PG_DIAG_MESSAGE_PRIMARY);
+  *static_cast<std::string*>(warning) = text.empty() ? "warning" : text;
+}
+
 Fault FaultOf(const pg_result* result) {
   const std::string sqlstate = Field(result, PG_DIAG_SQLSTATE);
   const SqlstateRule& rule = RuleOf(sqlstate);
@@ -102,12 +108,16 @@ Fault FaultOf(const pg_result* result) {
           fatal || !rule.keeps_connection};
 }
 
+std::string OneLine(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  std::replace(text.begin(), text.end(), '\t', ' ');
+  text.erase(text.find_last_not_of(' ') + 1);
+  return text;
+}
+
 std::string ConnectionMessage(const pg_conn* connection) {
   const char* text = connection == nullptr ? nullptr : PQerrorMessage(connection);
-  std::string message = text == nullptr || *text == '\0' ? "the connection was lost" : text;
-  std::replace(message.begin(), message.end(), '\n', ' ');
-  message.erase(message.find_last_not_of(' ') + 1);
-  return message;
+  return text == nullptr || *text == '\0' ? "the connection was lost" : OneLine(text);
 }
 
 }  // namespace vigil::pg

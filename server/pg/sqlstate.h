@@ -49,8 +49,15 @@ struct Fault {
 // Whether the error is one that Postgres sent, and not libpq's own about a lost connection.
 bool CameFromPostgres(const pg_result* error);
 
+// Keeps the text of a WARNING in the std::string that `warning` points to: a notice receiver of
+// libpq. Notices are for people, but a warning tells of a commit that is not what it seems.
+void KeepWarning(void* warning, const pg_result* result);
+
 // Of an error that Postgres sent.
 Fault FaultOf(const pg_result* result);
+
+// Without line breaks.
+std::string OneLine(std::string text);
 
 // What libpq says of the connection, in one line. Names hosts and users, never a password.
 std::string ConnectionMessage(const pg_conn* connection);

@@ -2,6 +2,9 @@
 // and its pods have noticed nothing.   (P9)
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <future>
+
 #include "integration/test_server.h"
 #include "pg/connection.h"
 #include "store/postgres/schema.h"
@@ -51,6 +54,13 @@ class FailoverTest : public testing::Test {
     return rows ? rows->front()[0].Bigint() : -1;
   }
 
+  static void BeatDuring(RawPod& pod, const std::function<void()>& fault) {
+    auto done = std::async(std::launch::async, fault);
+    do {
+      EXPECT_TRUE(pod.Beat()) << "the trust window outlasts it";
+    } while (done.wait_for(seconds(0)) != std::future_status::ready);
+  }
+
   // Beats until the incarnation is known on a server where a new one can be registered, too.
   void ExpectHostedOnTheNewPrimary(RawPod& pod) {
     const SystemClock clock;
@@ -78,15 +88,17 @@ class FailoverTest : public testing::Test {
 
 TEST_F(FailoverTest, Promotion_ThePodsNoticeNothing) {
   RawPod pod(*server_, "a", v1::PROFILE_STRICT);
-  ASSERT_TRUE(primary_->Stop(pg::PrivateCluster::Shutdown::kImmediate));
-  ASSERT_TRUE(standby_->Promote());
+  BeatDuring(pod, [&] {
+    EXPECT_TRUE(primary_->Stop(pg::PrivateCluster::Shutdown::kImmediate));
+    EXPECT_TRUE(standby_->Promote());
+  });
   ExpectHostedOnTheNewPrimary(pod);
 }
 
 // P7, P9: the old primary lives on and can be reached, but its standby has left it.
 TEST_F(FailoverTest, SplitBrain_TheOldSideIsLeftForTheNewOne) {
   RawPod pod(*server_, "a", v1::PROFILE_STRICT);
-  ASSERT_TRUE(standby_->Promote());
+  BeatDuring(pod, [&] { EXPECT_TRUE(standby_->Promote()); });
   const SystemClock clock;
   const Instant limit = clock.Now() + seconds(30);
   while (LivenessSessionsOn(*primary_) != 0 && clock.Now() < limit) {

@@ -76,7 +76,7 @@ TEST_F(ServerTest, Death_ASurvivorClaimsTheOrphan) {
   EXPECT_EQ(claimed.outcome(), v1::CLAIM_OUTCOME_CLAIMED);
   EXPECT_EQ(claimed.item().fence(), item.fence() + 1);
 
-  // P6: what the dead still sends is refused.
+  // P5: what the dead still sends is refused, and told who has the item now.
   v1::CheckpointWorkRequest late;
   late.set_namespace_("default");
   late.set_key("k");
@@ -84,7 +84,7 @@ TEST_F(ServerTest, Death_ASurvivorClaimsTheOrphan) {
   late.set_fence(item.fence());
   v1::CheckpointWorkResponse response;
   const auto refused = server_.work().CheckpointWork(InTime().get(), late, &response);
-  EXPECT_EQ(InfoOf(refused).reason(), "INCARNATION_ENDED");
+  EXPECT_EQ(InfoOf(refused).reason(), "FENCED");
 }
 
 TEST_F(ServerTest, Registration_TellsOfThePredecessorsWork) {

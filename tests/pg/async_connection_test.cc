@@ -79,6 +79,27 @@ TEST_F(AsyncConnectionTest, Error_OfAStatementIsItsOwn) {
   EXPECT_THAT(answers, testing::ElementsAre(kDatabaseUnavailable, "answered"));
 }
 
+// A number that was issued in a commit that the standby never had may be issued again.
+TEST_F(AsyncConnectionTest, Answer_WithAWarningIsNotOne) {
+  const auto made = Connect()->ExecuteScript(
+      "CREATE FUNCTION warn() RETURNS bigint LANGUAGE plpgsql AS"
+      "  $$BEGIN RAISE WARNING 'not quite'; RETURN 1; END$$",
+      In(seconds(10)));
+  ASSERT_TRUE(made) << made.error().error.message;
+  constexpr Statement kWarn{"warn", "SELECT warn()"};
+  auto connection = Opened();
+  std::vector<std::string> answers;
+  connection->Execute(kWarn, {}, [&](Result<Rows> rows) {
+    answers.emplace_back(rows ? "answered" : rows.error().reason);
+  });
+  connection->Execute(kOne, {}, [&](Result<Rows> rows) {
+    answers.emplace_back(rows ? "answered" : rows.error().reason);
+    loop_.Stop();
+  });
+  Turn();
+  EXPECT_THAT(answers, testing::ElementsAre(kOutcomeUnknown, "answered"));
+}
+
 TEST_F(AsyncConnectionTest, Loss_IsToldAfterAllThatWaited) {
   auto connection = Opened();
   std::vector<std::string> told;

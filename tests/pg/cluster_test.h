@@ -18,6 +18,7 @@ class ClusterTest : public testing::Test {
   static PrivateCluster& cluster();
   // Of this test's own database.
   std::string conninfo() const;
+  const std::string& database() const { return database_; }
 
   std::unique_ptr<Connection> Connect(Duration timeout = std::chrono::seconds(10)) const;
   static Instant In(Duration delay) { return SystemClock().Now() + delay; }

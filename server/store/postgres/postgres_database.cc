@@ -18,13 +18,17 @@ std::unique_ptr<Store> PostgresDatabase::OpenStore(Duration deadline) {
                                          deadline);
 }
 
-void PostgresDatabase::OpenLivenessSession(Then<std::unique_ptr<LivenessSession>> then) {
+pg::ConnectOptions PostgresDatabase::LivenessOptions() const {
   auto settings = pg::SettingsForRequests(options_.operation_deadline);
   // Postgres itself frees the locks of a process that is frozen or unplugged, whatever TCP thinks.
   settings.emplace_back("idle_session_timeout", pg::Milliseconds(options_.idle_session_timeout));
+  return OptionsFor("locks", std::move(settings));
+}
+
+void PostgresDatabase::OpenLivenessSession(Then<std::unique_ptr<LivenessSession>> then) {
   const auto place = opening_.insert(
-      opening_.end(), std::make_unique<pg::AsyncConnection>(loop_, OptionsFor("locks", settings),
-                                                            options_.operation_deadline));
+      opening_.end(),
+      std::make_unique<pg::AsyncConnection>(loop_, LivenessOptions(), options_.operation_deadline));
   (*place)->Open([this, place, then = std::move(then)](Result<void> opened) {
     auto connection = std::move(*place);
     opening_.erase(place);

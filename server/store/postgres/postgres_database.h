@@ -36,6 +36,9 @@ class PostgresDatabase final : public Database {
   PostgresDatabase(EventLoop& loop, PostgresOptions options);
   ~PostgresDatabase() override;
 
+  // How a liveness session is opened, for whoever wants to look at one beforehand.
+  pg::ConnectOptions LivenessOptions() const;
+
   std::unique_ptr<Store> OpenStore(Duration deadline) override;
   void OpenLivenessSession(Then<std::unique_ptr<LivenessSession>> then) override;
   std::unique_ptr<LogListener> Listen(WakeUp wake_up) override;
