@@ -41,7 +41,11 @@ bool Stops(int number, bool command_runs) {
 
 // What the library's threads tell the main thread.
 struct CompletedElsewhere {};
-using Told = std::variant<Standing, Incarnation, Ownership, WorkItem, CompletedElsewhere, Error>;
+struct WallClockJump {
+  Duration by;
+};
+using Told = std::variant<Standing, Incarnation, Ownership, WorkItem, CompletedElsewhere, Pause,
+                          WallClockJump, Error>;
 
 class Guardian {
  public:
@@ -56,7 +60,9 @@ class Guardian {
         work_(client, options.pod.ns),
         session_(client, options.pod,
                  {.on_change = [this](const Standing& standing) { inbox_.Post(standing); },
-                  .on_waiting = [this](Incarnation incumbent) { inbox_.Post(incumbent); }}) {}
+                  .on_waiting = [this](Incarnation incumbent) { inbox_.Post(incumbent); },
+                  .on_pause = [this](const Pause& pause) { inbox_.Post(pause); },
+                  .on_wall_clock_jump = [this](Duration by) { inbox_.Post(WallClockJump{by}); }}) {}
 
   ~Guardian() { close(signals_); }
   Guardian(const Guardian&) = delete;
@@ -108,7 +114,7 @@ class Guardian {
             {{"incarnation", standing.incarnation.value()}});
         break;
       case SelfState::kLost:
-        Lost(standing);
+        SayLost(standing);
         break;
       case SelfState::kRefused:
         Refused(standing.why.value_or(Error{}));
@@ -154,6 +160,9 @@ class Guardian {
     LeaveAndExit(0);
   }
 
+  void On(const Pause& pause) const { SayPaused(progress_, pause); }
+  void On(const WallClockJump& jump) const { SayWallClockJumped(progress_, jump.by); }
+
   void On(const Error& trouble) const {
     Say("trouble", Describe(trouble),
         {{"reason", Name(trouble.reason)}, {"message", trouble.message}});
@@ -183,10 +192,17 @@ class Guardian {
         HostFields(standing));
   }
 
-  void Lost(const Standing& standing) {
-    if (std::exchange(lost_, true)) return;
+  // Said when the library tells it, so that what it told before is said before; but acted upon by
+  // whoever finds it first.
+  void SayLost(const Standing& standing) {
     Say("lost", "lost: " + Text(standing.why), {{"incarnation", standing.incarnation.value()}});
-    if (!command_) return LeaveAndExit(kRunLost);
+    lost_told_ = true;
+    Lost(standing);
+    if (!command_) LeaveAndExit(kRunLost);
+  }
+
+  void Lost(const Standing& standing) {
+    if (std::exchange(lost_, true) || !command_) return;
     StopCommand(SIGTERM, BootClock::now() + (standing.lease_until - standing.alive_until));
   }
 
@@ -316,8 +332,8 @@ class Guardian {
         {{"code", *code}});
     // After a pause of its own the guardian hears of the command's end before that of the lease:
     // the watcher was in time for both.
-    const Standing standing = session_.standing();
-    if (*code != 0 && standing.state == SelfState::kLost && !lost_) return Lost(standing);
+    if (*code != 0 && session_.standing().state == SelfState::kLost) lost_ = true;
+    if (lost_ && !lost_told_) return;  // the library is about to
     if (lost_) return LeaveAndExit(kRunLost);
     if (stop_signal_) return GiveBack();
     if (starved_) return LeaveAndExit(kRunStarved);
@@ -384,6 +400,7 @@ class Guardian {
   std::optional<CommandProcess> command_;
   std::optional<int> stop_signal_;
   bool lost_ = false;
+  bool lost_told_ = false;
   bool starved_ = false;
   // When the command is killed: because it was told to stop, and because the lease ends.
   std::optional<Time> kill_at_;

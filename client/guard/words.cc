@@ -5,6 +5,8 @@
 namespace vigil::client {
 namespace {
 
+using std::chrono::milliseconds;
+
 std::string Tenths(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.1f", value);
@@ -41,6 +43,21 @@ void SayClaimed(const Progress& progress, const Ownership& ownership) {
     text += ", " + Tenths(ms) + " ms after " + std::string(Name(ownership.event));
   }
   progress.Say("claimed", text, fields);
+}
+
+void SayPaused(const Progress& progress, const Pause& pause) {
+  const auto ms = pause.length / milliseconds(1);
+  const auto suspended = pause.suspended / milliseconds(1);
+  std::string text = "paused for " + std::to_string(ms) + " ms";
+  if (suspended > 0) text += "; the machine was suspended for " + std::to_string(suspended) + " ms";
+  progress.Say("paused", text, {{"paused_ms", ms}, {"suspended_ms", suspended}});
+}
+
+void SayWallClockJumped(const Progress& progress, Duration by) {
+  const auto ms = by / milliseconds(1);
+  progress.Say("wall_clock_jumped",
+               "the wall clock was set by " + std::to_string(ms) + " ms; nothing depends on it",
+               {{"by_ms", ms}});
 }
 
 }  // namespace vigil::client

@@ -22,5 +22,7 @@ std::string Text(const std::optional<Error>& why);
 Progress::Fields HostFields(const Standing& standing);
 
 void SayClaimed(const Progress& progress, const Ownership& ownership);
+void SayPaused(const Progress& progress, const Pause& pause);
+void SayWallClockJumped(const Progress& progress, Duration by);
 
 }  // namespace vigil::client

@@ -3,6 +3,13 @@
 #include <utility>
 
 namespace vigil::client {
+namespace {
+
+std::string Milliseconds(Duration duration) {
+  return std::to_string(duration / std::chrono::milliseconds(1)) + " ms";
+}
+
+}  // namespace
 
 bool IsRefusal(const Error& error) {
   switch (error.reason) {
@@ -40,11 +47,18 @@ Error LeaseEnded(const Error& last_failure) {
           {}};
 }
 
+Error Paused(Duration length) {
+  return {Code::kAborted,
+          Reason::kNone,
+          "the process was paused for " + Milliseconds(length),
+          "Look for what stopped the process or its machine, or keeps the CPU from it.",
+          {}};
+}
+
 Error WatchdogStarved(Duration watchdog) {
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(watchdog).count();
   return {Code::kAborted,
           Reason::kWatchdogStarved,
-          "the application did not feed its watchdog for " + std::to_string(ms) + " ms",
+          "the application did not feed its watchdog for " + Milliseconds(watchdog),
           "Look for what hangs; end the process, or register again for a new incarnation.",
           {}};
 }

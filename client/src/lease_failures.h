@@ -18,6 +18,9 @@ Error Silence(std::string message);
 // The local deadline passed; what failed last may be why.
 Error LeaseEnded(const Error& last_failure);
 
+// Nothing of this process ran for so long.
+Error Paused(Duration length);
+
 // The application did not feed its watchdog for so long.
 Error WatchdogStarved(Duration watchdog);
 

@@ -25,6 +25,7 @@ LeaseKeeper::LeaseKeeper(Options options, Time now)
       host_address_(options_.first_address),
       next_address_(options_.first_address),
       register_deadline_(now + options_.register_timeout) {
+  last_seen_ = now;
   StartAttempt(now);
 }
 
@@ -43,7 +44,7 @@ std::optional<Time> LeaseKeeper::next_wake() const {
   if (next_attempt_at_) consider(*next_attempt_at_);
   if (next_heartbeat_at_) {
     consider(*next_heartbeat_at_);
-    if (!unanswered_.empty()) consider(unanswered_.begin()->second + Patience());
+    if (const auto silent = silent_at()) consider(*silent);
   }
   if (leaving_) {
     consider(leave_deadline_);
@@ -57,9 +58,28 @@ std::optional<Time> LeaseKeeper::next_wake() const {
   return wake;
 }
 
+void LeaseKeeper::Wake(Time now) {
+  const auto due = next_wake();
+  const Time seen = std::exchange(last_seen_, now);
+  if (!registered_ || !due) return;
+  const Duration late = now - std::max(*due, seen);
+  // What does not run cannot feed, and reads no answers.
+  if (late > options_.watchdog / 4) fed_at_ = std::max(fed_at_, now);
+  if (late > Patience() / 4) {
+    awake_since_ = now;
+    if (attempt_) attempt_->deadline = std::max(attempt_->deadline, now + Patience());
+  }
+  if (late <= terms_.lease / 3) return;
+  pause_ = late;
+  last_failure_ = Paused(late);
+}
+
+std::optional<Duration> LeaseKeeper::TakePause() { return std::exchange(pause_, std::nullopt); }
+
 // --- What the streams say ---
 
 void LeaseKeeper::OnWaiting(StreamId stream, Time now, Incarnation incumbent) {
+  Wake(now);
   if (Final() || !attempt_ || attempt_->stream != stream) return;
   attempt_->deadline = now + options_.wait_for_name + kLongestAttempt;
   register_deadline_ = std::max(register_deadline_, attempt_->deadline);
@@ -67,6 +87,7 @@ void LeaseKeeper::OnWaiting(StreamId stream, Time now, Incarnation incumbent) {
 }
 
 void LeaseKeeper::OnHosted(StreamId stream, Time now, LeaseTerms terms) {
+  Wake(now);
   if (Expire(now) || !attempt_ || attempt_->stream != stream) return;
   const Time sent = attempt_->sent;
   attempt_.reset();
@@ -95,6 +116,7 @@ void LeaseKeeper::OnHosted(StreamId stream, Time now, LeaseTerms terms) {
 
 void LeaseKeeper::OnHeartbeatAnswer(StreamId stream, Time now, std::uint64_t number,
                                     bool lease_granted) {
+  Wake(now);
   if (Expire(now) || leaving_ || !host_ || host_->stream != stream) return;
   const auto answered = unanswered_.find(number);
   if (answered == unanswered_.end()) return;
@@ -117,6 +139,7 @@ void LeaseKeeper::OnHeartbeatAnswer(StreamId stream, Time now, std::uint64_t num
 }
 
 void LeaseKeeper::OnDraining(StreamId stream, Time now) {
+  Wake(now);
   if (Expire(now) || leaving_ || !host_ || host_->stream != stream) return;
   HostUnwilling(now, Unwilling::kDraining);
 }
@@ -126,6 +149,7 @@ void LeaseKeeper::OnLeft(StreamId stream, Time) {
 }
 
 void LeaseKeeper::OnStreamEnded(StreamId stream, Time now, const Error& why) {
+  Wake(now);
   const bool ended = registered_ && why.reason == Reason::kIncarnationEnded;
   if (Expire(now)) {
     if (host_ && host_->stream == stream) host_.reset();
@@ -147,6 +171,7 @@ void LeaseKeeper::OnStreamEnded(StreamId stream, Time now, const Error& why) {
 }
 
 void LeaseKeeper::OnTimer(Time now) {
+  Wake(now);
   if (Expire(now)) return;
   if (leaving_) {
     OnLeaveTimer(now);
@@ -165,8 +190,7 @@ void LeaseKeeper::OnTimer(Time now) {
   }
   if (next_attempt_at_ && now >= *next_attempt_at_) return BeginRound(now);
   if (!next_heartbeat_at_) return;
-  if (!unanswered_.empty() && now >= unanswered_.begin()->second + Patience())
-    return HostSilent(now);
+  if (const auto silent = silent_at(); silent && now >= *silent) return HostSilent(now);
   if (now >= *next_heartbeat_at_) SendHeartbeat(now);
 }
 
@@ -182,6 +206,11 @@ void LeaseKeeper::HostEnded(Time now, const Error& why) {
   next_attempt_at_.reset();
   if (leaving_ || host_proved_) return BeginRound(now);
   TryNext(now);  // it took the pod and never granted a lease: another failure of this round
+}
+
+std::optional<Time> LeaseKeeper::silent_at() const {
+  if (unanswered_.empty()) return std::nullopt;
+  return std::max(unanswered_.begin()->second, awake_since_) + Patience();
 }
 
 void LeaseKeeper::HostSilent(Time now) {
@@ -214,7 +243,7 @@ void LeaseKeeper::AbandonHost(bool unresponsive) {
 void LeaseKeeper::ReturnToHost(Time now) {
   unanswered_.clear();
   SendHeartbeat(now);
-  if (unwilling_ != Unwilling::kNo) next_attempt_at_ = now + Pause();
+  if (unwilling_ != Unwilling::kNo) next_attempt_at_ = now + Rest();
 }
 
 // --- The way to another host ---
@@ -263,7 +292,7 @@ void LeaseKeeper::TryNext(Time now) {
   ++failed_rounds_;
   failed_in_round_ = 0;
   if (host_) return ReturnToHost(now);
-  next_attempt_at_ = now + Pause();
+  next_attempt_at_ = now + Rest();
 }
 
 // --- The lease ---
@@ -339,6 +368,7 @@ void LeaseKeeper::Become(SelfState state, std::optional<Error> why) {
 // --- Leaving ---
 
 void LeaseKeeper::Leave(Time now, Duration timeout) {
+  Wake(now);
   if (leaving_) return;
   const bool ended_by_coordinator = why_ && why_->reason == Reason::kIncarnationEnded;
   if (Final() && (state_ != SelfState::kLost || ended_by_coordinator)) {
@@ -394,7 +424,7 @@ Duration LeaseKeeper::Patience() const {
   return leaving_ ? std::max<Duration>(third, milliseconds(500)) : third;
 }
 
-Duration LeaseKeeper::Pause() const {
+Duration LeaseKeeper::Rest() const {
   const Duration most =
       registered_ ? std::max<Duration>(terms_.lease / 6, milliseconds(20)) : milliseconds(1000);
   const unsigned earlier_rounds = failed_rounds_ == 0 ? 0 : failed_rounds_ - 1;

@@ -18,10 +18,10 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "backoff.h"
+#include "lease_actions.h"
 #include "vigil/boot_clock.h"
 #include "vigil/error.h"
 #include "vigil/pod_session.h"
@@ -29,64 +29,11 @@
 
 namespace vigil::client {
 
-// The keeper's own number for one Session stream, never reused.
-using StreamId = Number<struct StreamTag>;
-
 struct LeaseTerms {
   Duration lease{};
   Duration heartbeat_interval{};
   Duration stop_margin{};
 };
-
-// What the keeper wants done, in this order.
-namespace action {
-
-// Open a stream to the address of this index, with `Resume` as the first message, or `Register`.
-struct Open {
-  StreamId stream;
-  std::size_t address;
-  bool resume;
-  // For a `Register`: under a registration id that was never used.
-  bool new_registration;
-};
-struct Heartbeat {
-  StreamId stream;
-  std::uint64_t number;
-};
-struct Leave {
-  StreamId stream;
-};
-// Say `Detach` and end the stream. Nothing that it says counts any more, except that the
-// incarnation has ended.
-struct Detach {
-  StreamId stream;
-  // As in Drop.
-  bool unresponsive;
-  // How long the coordinator has to read it, before the stream is cancelled.
-  Duration linger;
-};
-// Cancel the stream. Whoever has confirmed it takes that for strong evidence of the pod's death.
-struct Drop {
-  StreamId stream;
-  // It did not answer in time, so that its connection may be dead without saying so: do not use
-  // that again.
-  bool unresponsive;
-};
-// The state or the host changed; ask the keeper.
-struct Announce {};
-struct AnnounceWaiting {
-  Incarnation incumbent;
-};
-// The leave is over, well or not.
-struct LeaveDone {
-  std::optional<Error> error;
-};
-
-}  // namespace action
-
-using Action =
-    std::variant<action::Open, action::Heartbeat, action::Leave, action::Detach, action::Drop,
-                 action::Announce, action::AnnounceWaiting, action::LeaveDone>;
 
 // Keeps the lease of one incarnation: events go in with the time at which they were seen, actions
 // come out.
@@ -102,7 +49,9 @@ using Action =
 //   5. A stream that hosts the pod gets its first heartbeat at once: that confirms the session.
 //   6. A stream that hosted the pod is given up for a resume with `Detach`, never with a bare
 //   cancel: a host that only stalled must not read the pod's move as its death (P1).
-//   7. A watchdog that starved is a bare cancel, and LOST: the host is to take it for the pod's
+//   7. After a pause of its own the pod's deadlines hold, but nobody's silence counts: what came
+//   meanwhile may not have been read yet.
+//   8. A watchdog that starved is a bare cancel, and LOST: the host is to take it for the pod's
 //   death, at once. Feeding does not take it back, so that nothing flaps.
 //
 // It does not promise to notice anything by itself: call OnTimer at next_wake() or later.
@@ -134,6 +83,9 @@ class LeaseKeeper {
   void OnTimer(Time now);
   // When the application fed the watchdog last. To be told before OnTimer.
   void OnFed(Time when);
+  // How long nothing ran, when that was noticed since the last call: an event or a timer came more
+  // than a third of the lease after it was due.
+  std::optional<Duration> TakePause();
   // A reader found the lease ended before the keeper did. True when the pod was alive until then.
   bool Lose();
   void Leave(Time now, Duration timeout);
@@ -164,6 +116,8 @@ class LeaseKeeper {
   // Why the keeper looks for another host while it has one.
   enum class Unwilling { kNo, kDraining, kNoLease };
 
+  // Every event begins with it.
+  void Wake(Time now);
   bool Final() const;
   bool BelievesAlive() const;
   // When the watchdog has starved, unless it is fed. Absent without one, or without a lease.
@@ -176,6 +130,7 @@ class LeaseKeeper {
 
   void HostEnded(Time now, const Error& why);
   void HostSilent(Time now);
+  std::optional<Time> silent_at() const;
   void HostUnwilling(Time now, Unwilling how);
   void AbandonHost(bool unresponsive = false);
   void ReturnToHost(Time now);
@@ -197,7 +152,7 @@ class LeaseKeeper {
   // lost, the incarnation that it made lives for a lease, and the retry must find it alive.
   Duration Patience() const;
   // How long to rest after a whole round of failures.
-  Duration Pause() const;
+  Duration Rest() const;
   // How many addresses a round has.
   std::size_t Candidates() const;
   std::size_t AddressBefore(std::size_t address) const;
@@ -231,6 +186,10 @@ class LeaseKeeper {
   std::map<std::uint64_t, Time> unanswered_;
   std::optional<Time> next_heartbeat_at_;
 
+  // When the last event or timer ran, and when the last pause ended.
+  Time last_seen_{};
+  Time awake_since_{};
+  std::optional<Duration> pause_;
   // From the first hosting on.
   Time fed_at_{};
 

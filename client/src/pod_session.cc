@@ -4,6 +4,7 @@
 #include <random>
 #include <utility>
 
+#include "clock_watch.h"
 #include "convert.h"
 #include "core.h"
 #include "lease_keeper.h"
@@ -101,6 +102,7 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
   }
 
   void Act() {
+    TellOfClocks();
     do {
       for (auto actions = keeper_->TakeActions(); !actions.empty();
            actions = keeper_->TakeActions()) {
@@ -112,6 +114,20 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
       // found the lease ended just before the answer was seen has the last word.
     } while (!standing_.Publish(CurrentStanding()) && keeper_->Lose());
     SetTimer();
+  }
+
+  void TellOfClocks() {
+    const ClockWatch::Change change = clocks_.Look(ReadClocks());
+    if (const auto length = keeper_->TakePause(); length && callbacks_.on_pause) {
+      callback_loop_->Post([self = shared_from_this(), pause = Pause{*length, change.suspended}] {
+        self->callbacks_.on_pause(pause);
+      });
+    }
+    if (change.wall_jump != Duration::zero() && callbacks_.on_wall_clock_jump) {
+      callback_loop_->Post([self = shared_from_this(), by = change.wall_jump] {
+        self->callbacks_.on_wall_clock_jump(by);
+      });
+    }
   }
 
   void SetTimer() {
@@ -303,6 +319,7 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
 
   // On the core's loop only.
   std::optional<LeaseKeeper> keeper_;
+  ClockWatch clocks_{ReadClocks()};
   std::map<StreamId, std::shared_ptr<SessionStream>> streams_;
   TimerId timer_;
   bool closing_ = false;

@@ -45,6 +45,15 @@ struct Standing {
   bool alive() const { return state == SelfState::kAlive || state == SelfState::kSuspended; }
 };
 
+// The process of a pod did not run when it should have: it was stopped, its machine slept, or
+// others had the CPU.
+struct Pause {
+  // From when the session had something to do until it could.
+  Duration length{};
+  // How much of the time the machine was suspended, as CLOCK_BOOTTIME and CLOCK_MONOTONIC tell.
+  Duration suspended{};
+};
+
 // What came with a registration.
 struct Registration {
   Pod pod;
@@ -108,6 +117,12 @@ class PodSession {
     std::function<void(const Standing&)> on_change;
     // The registration waits for the verdict about this incumbent of the name.
     std::function<void(Incarnation)> on_waiting;
+    // A pause of more than a third of the lease is over. If the lease ended meanwhile, LOST
+    // follows.
+    std::function<void(const Pause&)> on_pause;
+    // The wall clock was set by a second or more, back when it is negative. Nothing here depends on
+    // it; who reads logs of this time may want to know.
+    std::function<void(Duration)> on_wall_clock_jump;
   };
 
   // Begins to register. Returns at once.
