@@ -40,6 +40,9 @@ constexpr pg::Statement kWaiting{
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
     "   AND wait_event_type = 'Lock'"};
 
+constexpr pg::Statement kWallClock{"wall_clock",
+                                   "SELECT extract(epoch FROM clock_timestamp())::bigint"};
+
 // Whether `holds` became true within this time.
 bool Eventually(Duration within, const std::function<bool()>& holds) {
   const Instant deadline = Now() + within;
@@ -110,6 +113,14 @@ bool DatabaseView::AwaitWaiting(Duration within) {
   return Eventually(within, [&] {
     const auto waiting = Waiting();
     return waiting && *waiting > 0;
+  });
+}
+
+bool DatabaseView::AwaitWallClock(const std::function<bool(int64_t second)>& matches,
+                                  Duration within) {
+  return Eventually(within, [&] {
+    auto rows = Read(kWallClock);
+    return rows && matches((*rows)[0].Bigint());
   });
 }
 

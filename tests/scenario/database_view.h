@@ -42,6 +42,9 @@ class DatabaseView {
   // Asks again and again.
   bool AwaitWaiting(Duration within);
 
+  // Asks again and again what second its wall clock shows, until that matches.
+  bool AwaitWallClock(const std::function<bool(int64_t second)>& matches, Duration within);
+
   // SQL of several statements, which may begin a transaction and leave it open.
   Result<void> Execute(const std::string& sql);
 

@@ -3,10 +3,15 @@
 
 #include "measured.h"
 #include "scripted_pod.h"
+#include "support/network_namespace.h"
 
 int main(int argc, char** argv) {
   if (const auto exit_code = vigil::PlayIfAsked(argc, argv)) return *exit_code;
   ::testing::InitGoogleMock(&argc, argv);
+  if (!::testing::GTEST_FLAG(list_tests)) {
+    // Without the right to, the scenarios that need it say so, and the others go on.
+    static_cast<void>(vigil::EnterOwnNetwork());
+  }
   vigil::ReportMeasurements();
   return RUN_ALL_TESTS();
 }

@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include "support/network_namespace.h"
+
 namespace vigil {
 namespace {
 
@@ -35,15 +37,17 @@ std::vector<std::string> Counting() {
 // One for all scenarios; each has a database of its own.
 pg::PrivateCluster& Scenario::Postgres() {
   static const std::unique_ptr<pg::PrivateCluster> cluster = [] {
-    auto started = pg::PrivateCluster::Start({.fsync = false});
+    const std::string addresses = std::string("127.0.0.1,") + kHubAddress;
+    auto started =
+        pg::PrivateCluster::Start({.fsync = false, .settings = {{"listen_addresses", addresses}}});
     if (!started) GiveUp(started.error());
     return std::move(*started);
   }();
   return *cluster;
 }
 
-void Scenario::StartCluster(VigilCluster::Options options) {
-  auto cluster = VigilCluster::Start(Postgres(), std::move(options));
+void Scenario::StartClusterOn(pg::PrivateCluster& postgres, VigilCluster::Options options) {
+  auto cluster = VigilCluster::Start(postgres, std::move(options));
   ASSERT_TRUE(cluster) << cluster.error().message << "\n" << cluster.error().hint;
   cluster_ = std::move(*cluster);
   database_ = std::make_unique<DatabaseView>(cluster_->Conninfo());
@@ -52,6 +56,13 @@ void Scenario::StartCluster(VigilCluster::Options options) {
   client_ = *client;
   log_ = std::make_unique<EventRecorder>(*client_, "default");
   ASSERT_TRUE(log_->AwaitStart(kPatience));
+}
+
+void Scenario::StopCluster() {
+  log_.reset();
+  client_.reset();
+  database_.reset();
+  cluster_.reset();
 }
 
 void Scenario::TearDown() {

@@ -30,7 +30,12 @@ std::vector<std::string> Counting();
 class Scenario : public ::testing::Test {
  protected:
   // Fails the test when it cannot.
-  void StartCluster(VigilCluster::Options options = {});
+  void StartCluster(VigilCluster::Options options = {}) {
+    StartClusterOn(Postgres(), std::move(options));
+  }
+  void StartClusterOn(pg::PrivateCluster& postgres, VigilCluster::Options options);
+  // Before its Postgres goes, if that is the scenario's own.
+  void StopCluster();
   void TearDown() override;
 
   VigilCluster& cluster() { return *cluster_; }

@@ -5,6 +5,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <string_view>
 #include <utility>
 
@@ -149,8 +150,11 @@ Result<std::unique_ptr<ReportingProcess>> RunScriptedPod(const PodScript& script
   const Json json{{"addresses", script.addresses}, {"ns", script.ns},
                   {"name", script.name},           {"strict", script.strict},
                   {"lease_ms", script.lease_ms},   {"items", script.items},
-                  {"keys", script.keys},           {"claims", script.claims}};
-  return ReportingProcess::Spawn({.command = {"/proc/self/exe", std::string(kMode), json.dump()}});
+                  {"keys", script.keys},           {"claims", script.claims},
+                  {"in_order", script.in_order}};
+  const auto self = std::filesystem::read_symlink("/proc/self/exe");
+  return ReportingProcess::Spawn(
+      On(script.machine, {.command = {self.string(), std::string(kMode), json.dump()}}));
 }
 
 std::optional<int> PlayIfAsked(int argc, char** argv) {
@@ -161,7 +165,8 @@ std::optional<int> PlayIfAsked(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &termination, nullptr);  // before there is a second thread
   const int signals = signalfd(-1, &termination, SFD_CLOEXEC);
   const Json script = Json::parse(argv[2]);
-  const auto client = client::Client::Create({.addresses = script.at("addresses")});
+  const auto client = client::Client::Create(
+      {.addresses = script.at("addresses"), .spread = !script.at("in_order").get<bool>()});
   if (!client) return Fail(client.error());
   return ScriptedPod(*client, script, signals).Play();
 }

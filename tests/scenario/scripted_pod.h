@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "support/machine.h"
 #include "support/reporting_process.h"
 
 namespace vigil {
@@ -29,6 +30,9 @@ struct PodScript {
   std::string keys = "item-";
   // Whether to claim orphans, a few at a time, whenever a pod has ended.
   bool claims = false;
+  // Begin with the first address, and not with any.
+  bool in_order = false;
+  Machine machine;
 };
 
 Result<std::unique_ptr<ReportingProcess>> RunScriptedPod(const PodScript& script);

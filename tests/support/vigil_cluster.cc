@@ -91,10 +91,14 @@ Result<void> VigilCluster::Spawn(Place& place) {
   const int number = static_cast<int>(&place - places_.data());
   const std::string conninfo =
       options_.conninfo ? options_.conninfo(database_, number) : Conninfo();
+  if (place.address.empty()) {
+    if (options_.machine) place.machine = options_.machine(number);
+    place.address = place.machine.address + ":0";
+  }
   std::vector<std::string> command = {vigild_, "serve", "--listen", place.address};
   command.insert(command.end(), options_.settings.begin(), options_.settings.end());
-  auto process = Process::Spawn(
-      {.command = std::move(command), .environment = {{"VIGIL_DATABASE", conninfo}}});
+  auto process = Process::Spawn(On(place.machine, {.command = std::move(command),
+                                                   .environment = {{"VIGIL_DATABASE", conninfo}}}));
   if (!process) return Fail(process.error());
   place.process = std::move(*process);
   return {};
@@ -107,7 +111,7 @@ Result<void> VigilCluster::AwaitService(Place& place) const {
     return Unstartable("a coordinator does not start: " + place.process->Transcript(),
                        "See what it says.");
   }
-  place.address = "127.0.0.1:" + FieldOf(listening->text, "port");
+  place.address = place.machine.address + ":" + FieldOf(listening->text, "port");
   place.number = client::CoordinatorNumber(
       std::strtoull(FieldOf(joined->text, "coordinator").c_str(), nullptr, 10));
   if (!AwaitServing(place.address, options_.start_limit)) {
@@ -166,9 +170,9 @@ Result<std::unique_ptr<ReportingProcess>> VigilCluster::Run(RunOptions options) 
   if (!options.payload.empty()) command.insert(command.end(), {"--payload", options.payload});
   command.emplace_back("--");
   command.insert(command.end(), options.command.begin(), options.command.end());
-  return ReportingProcess::Spawn({.command = std::move(command),
-                                  .environment = std::move(options.environment),
-                                  .on_line = std::move(options.on_line)});
+  return ReportingProcess::Spawn(On(options.machine, {.command = std::move(command),
+                                                      .environment = std::move(options.environment),
+                                                      .on_line = std::move(options.on_line)}));
 }
 
 std::string VigilCluster::Logs() const {

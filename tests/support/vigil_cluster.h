@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "pg/private_cluster.h"
+#include "support/machine.h"
 #include "support/process.h"
 #include "support/reporting_process.h"
 #include "vigil/client.h"
@@ -30,6 +31,7 @@ struct RunOptions {
   int first = -1;
   std::map<std::string, std::string> environment;
   std::function<void(const Process::Line&)> on_line;
+  Machine machine;
 };
 
 // Coordinators are known by their place, from 0 on, which keeps its port over a restart.
@@ -44,6 +46,8 @@ class VigilCluster {
     std::vector<std::string> settings;
     // How the coordinator at this place reaches the database of this name; directly when absent.
     std::function<std::string(const std::string& database, int place)> conninfo;
+    // Where the coordinator at this place runs; beside us when absent.
+    std::function<Machine(int place)> machine;
     // How long one coordinator may take until it serves.
     Duration start_limit = std::chrono::seconds(30);
   };
@@ -87,7 +91,8 @@ class VigilCluster {
 
  private:
   struct Place {
-    std::string address = "127.0.0.1:0";
+    Machine machine;
+    std::string address;
     client::CoordinatorNumber number;
     std::unique_ptr<Process> process;
   };
