@@ -86,6 +86,7 @@ void HostedPods::Host(const Pod& pod, std::shared_ptr<PodStream> stream, Instant
   by_incarnation_[pod.incarnation] = pod.session;
   if (draining_ && hosted.stream) hosted.stream->Send(DrainingNotice{});
   WatchSilence(hosted, committed);
+  if (const auto taking = env_.liveness.Unconfirmed(pod.session)) Retaken({*taking});
 }
 
 // --- Leases
@@ -115,6 +116,10 @@ void HostedPods::JudgeSilence(SessionNumber session) {
   const Instant since = std::max(hosted.last_heard, PausedUntil(hosted, now));
   if (now - since < hosted.lease) {
     WatchSilence(hosted, since);
+  } else if (!hosted.confirmed) {
+    // The pod may have given this session up before it began, and live on under the leases of an
+    // older host that has not heard of it yet.   (P1, P7)
+    LetGo(session, CoordinatorUntrusted("the pod has never spoken in this session"));
   } else {
     Condemn(hosted, Cause::kHeartbeatsStopped);
   }
@@ -226,10 +231,11 @@ void HostedPods::Retaken(const std::vector<Taking>& takings) {
   std::map<std::string, std::vector<Taking>> by_namespace;
   for (const Taking& taking : takings) {
     const Hosted* hosted = Find(taking.session);
-    if (hosted && hosted->condemned == Cause::kNone) {
+    if (!hosted) continue;  // Its row may be visible already; Host refutes.
+    if (hosted->condemned == Cause::kNone) {
       by_namespace[hosted->ns].push_back(taking);
     } else {
-      env_.liveness.Confirm(taking);  // Not visible yet, or condemned on the host's own evidence.
+      env_.liveness.Confirm(taking);  // On the host's own evidence no suspicion is needed.
     }
   }
   for (const auto& [ns, visible] : by_namespace) Refute(ns, visible);

@@ -23,12 +23,12 @@ namespace vigil {
 // Grants leases to the pods whose rows name a session of this coordinator, and weighs what it sees
 // of them:
 //
-//   strong evidence (the stream of a confirmed session ended; silence for a lease), inside the
-//   trust window:
+//   strong evidence (the stream of a confirmed session ended, or it was silent for a lease), inside
+//   the trust window:
 //       FAST    declared DEAD at once
 //       STRICT  SUSPECT at once, DEAD when the last lease has surely ended
-//   anything else (untrusted, draining, our own closing): the lock is let go, and the probers weigh
-//   it.
+//   anything else (unconfirmed, untrusted, draining, our own closing): the lock is let go, and the
+//   probers weigh it.
 //
 // Runs on the loop's thread.
 // Invariants:
@@ -38,8 +38,9 @@ namespace vigil {
 //  3. Every verdict names the session; one that the database has ended is void.   (P1)
 //  4. After a pause of its own the coordinator takes nobody's silence for evidence.   (P10)
 //  5. A session is confirmed by its first heartbeat. Before it the end of the stream is taken for a
-//  lost answer, of which the pod never learnt, and not for evidence: only silence ends the pod, so
-//  that it has a lease's time to resume.   (P1, P9)
+//  lost answer, of which the pod never learnt, and not for evidence; and silence is weak evidence,
+//  since the pod may have given the session up before it began and hold leases of another host.
+//  (P1, P7, P9)
 class HostedPods {
  public:
   struct Environment {

@@ -168,6 +168,14 @@ void LivenessSessions::Confirm(const Taking& taking) {
   if (found->second.held) found->second.confirmed = true;
 }
 
+std::optional<Taking> LivenessSessions::Unconfirmed(SessionNumber session) const {
+  const auto found = locks_.find(session);
+  if (found == locks_.end()) return std::nullopt;
+  const Lock& lock = found->second;
+  if (!lock.held || lock.confirmed) return std::nullopt;
+  return Taking{session, lock.taking};
+}
+
 bool LivenessSessions::Trusts(SessionNumber session, Instant now) const {
   const auto found = locks_.find(session);
   if (found == locks_.end()) return false;

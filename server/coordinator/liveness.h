@@ -57,6 +57,9 @@ class LivenessSessions {
   // more meanwhile.
   void Confirm(const Taking& taking);
 
+  // The taking of a lock that is held again and not confirmed yet.
+  std::optional<Taking> Unconfirmed(SessionNumber session) const;
+
   // Whether the lock was there within the trust window.
   bool Trusts(SessionNumber session, Instant now) const;
 

@@ -56,16 +56,60 @@ TEST_F(Pods, StreamEnded_BeforeTheFirstHeartbeatIsALostAnswer) {
   cluster_.KeepAlive(host, {resumed}, seconds(10));
   EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
 
-  // One who does not try again has a lease's time.
+  // One who does not try again has a lease's time and the grace.
   const auto last = cluster_.Resume(host, registered.pod, registered.session_token);
   cluster_.Break(host, last);
   cluster_.scheduler.Advance(kLease - milliseconds(10));
   EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
-  cluster_.scheduler.Advance(milliseconds(100));
+  cluster_.scheduler.Advance(seconds(1));
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kSuspect);
+  cluster_.scheduler.Advance(seconds(4));
   EXPECT_EQ(cluster_.Look("a").state, PodState::kDead);
-  EXPECT_EQ(cluster_.Look("a").cause, Cause::kHeartbeatsStopped);
-  EXPECT_THAT(cluster_.Kinds(registered.pod.incarnation),
-              ElementsAre(EventKind::kPodRegistered, EventKind::kPodDied));
+  EXPECT_EQ(cluster_.Look("a").cause, Cause::kLockFree);
+  EXPECT_THAT(
+      cluster_.Kinds(registered.pod.incarnation),
+      ElementsAre(EventKind::kPodRegistered, EventKind::kPodSuspected, EventKind::kPodDied));
+}
+
+// P7, P9: a lock that is lost while the answer to the commit is on its way may be suspected; it
+// does not count before that is refuted.
+TEST_F(Pods, LockLost_BeforeItsPodIsHostedIsRefutedWhenItIs) {
+  auto& host = cluster_.Add();
+  cluster_.Add();
+  host.lane.DelayAnswers(seconds(5));
+  const auto pod = cluster_.Register(host, "a", Profile::kStrict);
+  host.database.SetAway(true);
+  cluster_.scheduler.Advance(seconds(2));
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kSuspect);
+
+  host.database.SetAway(false);
+  host.lane.DelayAnswers({});
+  cluster_.scheduler.Advance(milliseconds(3500));
+  EXPECT_TRUE(cluster_.Beat(host, pod));
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
+}
+
+// P1, P7, P9: a resume that the pod has given up may be committed all the same. Until the pod's
+// host hears of it, the pod lives on under the host's leases, and is silent in the new session.
+TEST_F(Pods, Silence_InASessionThatThePodNeverSpokeInIsWeakEvidence) {
+  auto& host = cluster_.Add();
+  auto& other = cluster_.Add();
+  const auto pod = cluster_.Register(host, "a", Profile::kStrict);
+  const auto registered = *pod->Last<RegisteredAnswer>();
+  ASSERT_TRUE(cluster_.Beat(host, pod));
+  const auto given_up = cluster_.Resume(other, registered.pod, registered.session_token);
+  host.database.SetAway(true);
+  cluster_.Break(other, given_up);
+
+  cluster_.KeepAlive(host, {pod}, seconds(10));
+  EXPECT_TRUE(cluster_.Beat(host, pod));
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kSuspect);
+
+  cluster_.KeepAlive(host, {pod}, seconds(6));
+  EXPECT_FALSE(cluster_.Beat(host, pod));
+  const auto resumed = cluster_.Resume(other, registered.pod, registered.session_token);
+  cluster_.KeepAlive(other, {resumed}, seconds(30));
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
 }
 
 // P7: SUSPECT at once, but nobody is told of a death before the last lease has surely ended.

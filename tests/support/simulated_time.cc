@@ -15,7 +15,7 @@ class SimulatedScheduler::SimulatedTimer final : public Timer {
 };
 
 void SimulatedScheduler::Post(std::function<void()> callback) {
-  due_.emplace(Key{clock_.Now(), ++asked_}, std::move(callback));
+  due_.emplace(Key{clock_.Now() + post_delay_, ++asked_}, std::move(callback));
 }
 
 std::unique_ptr<Timer> SimulatedScheduler::After(Duration delay, std::function<void()> callback) {

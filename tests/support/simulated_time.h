@@ -42,11 +42,15 @@ class SimulatedScheduler final : public Scheduler {
   // The process stands still: time passes and nothing runs. What fell due is run at the next turn.
   void Freeze(Duration duration) { clock_.MoveTo(clock_.Now() + duration); }
 
+  // What is posted from now on falls due so much later.
+  void DelayPosts(Duration delay) { post_delay_ = delay; }
+
  private:
   using Key = std::pair<Instant, uint64_t>;
   class SimulatedTimer;
 
   SimulatedClock& clock_;
+  Duration post_delay_{};
   std::map<Key, std::function<void()>> due_;
   uint64_t asked_ = 0;
 };
@@ -54,18 +58,26 @@ class SimulatedScheduler final : public Scheduler {
 // Runs each transaction as a callback of its own.
 class SimulatedLane final : public Lane {
  public:
-  SimulatedLane(Database& database, Scheduler& scheduler)
+  SimulatedLane(Database& database, SimulatedScheduler& scheduler)
       : scheduler_(scheduler), store_(database.OpenStore(std::chrono::seconds(5))) {}
 
   bool Enqueue(std::function<void(Store&)> work) override {
-    scheduler_.Post([this, work = std::move(work)] { work(*store_); });
+    scheduler_.Post([this, work = std::move(work)] {
+      scheduler_.DelayPosts(answer_delay_);
+      work(*store_);
+      scheduler_.DelayPosts({});
+    });
     return true;
   }
+
+  // A transaction's outcome becomes known so much later than it is there.
+  void DelayAnswers(Duration delay) { answer_delay_ = delay; }
 
   const std::string& name() const override { return name_; }
 
  private:
-  Scheduler& scheduler_;
+  SimulatedScheduler& scheduler_;
+  Duration answer_delay_{};
   const std::unique_ptr<Store> store_;
   const std::string name_ = "simulated";
 };
