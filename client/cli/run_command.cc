@@ -14,6 +14,7 @@
 #include "guard/command_watchdog.h"
 #include "guard/exit_code.h"
 #include "guard/guardian.h"
+#include "guard/signals.h"
 #include "guard/watcher.h"
 
 namespace vigil::client {
@@ -62,7 +63,7 @@ int Run(const Context& context, RunArguments arguments) {
   // One that was meant for this process would keep the command from feeding the watchdog here.
   if (run.watchdog != Duration::zero()) unsetenv("WATCHDOG_PID");
   BlockSignals();
-  const auto watcher = Watcher::Fork();  // before the client starts a thread
+  auto watcher = Watcher::Fork();  // before the client starts a thread
   if (!watcher) {
     Fail(watcher.error());
     return kRunFailed;

@@ -15,6 +15,7 @@
 #include "guard/exit_code.h"
 #include "guard/inbox.h"
 #include "guard/progress.h"
+#include "guard/signals.h"
 #include "guard/words.h"
 
 namespace vigil::client {
@@ -22,22 +23,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// SIGCHLD and whatever a supervisor or a terminal may send.
-constexpr int kSignals[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH};
-
-sigset_t SignalSet() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int number : kSignals) sigaddset(&set, number);
-  return set;
-}
-
-// Whether it asks to stop. What a terminal sends at its end is the command's to judge, once there
-// is one.
-bool Stops(int number, bool command_runs) {
-  if (number == SIGTERM || number == SIGINT) return true;
-  return !command_runs && (number == SIGHUP || number == SIGQUIT);
-}
+// A main thread that hangs, because nobody reads its progress or a terminal is held, guards nobody:
+// the pod is given up then. Longer than any call that it makes.
+constexpr Duration kMainThreadWatchdog = std::chrono::seconds(8);
+constexpr int kFeedMilliseconds = 1000;
 
 // What the library's threads tell the main thread.
 struct CompletedElsewhere {};
@@ -49,16 +38,16 @@ using Told = std::variant<Standing, Incarnation, Ownership, WorkItem, CompletedE
 
 class Guardian {
  public:
-  Guardian(const Client& client, const RunOptions& options, const Watcher& watcher,
+  Guardian(const Client& client, const RunOptions& options, Watcher& watcher,
            CommandWatchdog watchdog)
       : client_(client),
         options_(options),
         watcher_(watcher),
         watchdog_(std::move(watchdog)),
         progress_(options.json, STDERR_FILENO),
-        signals_(MakeSignalFd()),
+        signals_(OpenSignals()),
         work_(client, options.pod.ns),
-        session_(client, options.pod,
+        session_(client, Watched(options.pod),
                  {.on_change = [this](const Standing& standing) { inbox_.Post(standing); },
                   .on_waiting = [this](Incarnation incumbent) { inbox_.Post(incumbent); },
                   .on_pause = [this](const Pause& pause) { inbox_.Post(pause); },
@@ -70,6 +59,7 @@ class Guardian {
 
   int Run() {
     while (!exit_code_) {
+      session_.Feed();
       Sleep();
       watchdog_.Read(BootClock::now());
       ReadSignals();
@@ -83,15 +73,15 @@ class Guardian {
   }
 
  private:
-  static int MakeSignalFd() {
-    const sigset_t set = SignalSet();
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  static PodSession::Options Watched(PodSession::Options pod) {
+    pod.watchdog = kMainThreadWatchdog;
+    return pod;
   }
 
   void Sleep() {
     pollfd fds[] = {{signals_, POLLIN, 0}, {inbox_.fd(), POLLIN, 0}, {watchdog_.fd(), POLLIN, 0}};
     if (!command_) {
-      poll(fds, 3, -1);
+      poll(fds, 3, kFeedMilliseconds);
       return;
     }
     const Time due = std::max(NextLook(), BootClock::now());
@@ -220,7 +210,7 @@ class Guardian {
       const int number = static_cast<int>(info.ssi_signo);
       if (number == SIGCHLD) {
         Reap();
-      } else if (Stops(number, command_.has_value())) {
+      } else if (AsksToStop(number, command_.has_value())) {
         Stop(number);
       } else if (command_) {
         command_->Signal(number);
@@ -286,7 +276,16 @@ class Guardian {
     lease_kill_at_ = KillAt(standing);
     const Time kill_at = std::min(kill_at_.value_or(Time::max()), lease_kill_at_);
     if (BootClock::now() >= kill_at) command_->Signal(SIGKILL);
+    if (watcher_.Guard(command_->group(), kill_at)) return;
+    const auto replaced = watcher_.Replace();
+    if (!replaced) {
+      if (!std::exchange(unwatched_, true)) On(replaced.error());
+      return;
+    }
+    unwatched_ = false;
     watcher_.Guard(command_->group(), kill_at);
+    Say("watcher_replaced", "the watcher was killed; another one watches",
+        {{"pid", command_->group()}});
   }
 
   // A command that was told to stop may be too busy with that to feed.
@@ -346,6 +345,7 @@ class Guardian {
   void Complete() {
     Result<WorkItem> completed = tl::unexpected(Error{});
     do {
+      session_.Feed();
       completed = work_.Complete(session_.standing().incarnation, options_.key, fence_);
     } while (!completed && IsRetryable(completed.error()) && session_.standing().alive());
     if (completed) {
@@ -389,7 +389,7 @@ class Guardian {
 
   const Client& client_;
   const RunOptions& options_;
-  const Watcher& watcher_;
+  Watcher& watcher_;
   CommandWatchdog watchdog_;
   const Progress progress_;
   const int signals_;
@@ -401,6 +401,7 @@ class Guardian {
   std::optional<int> stop_signal_;
   bool lost_ = false;
   bool lost_told_ = false;
+  bool unwatched_ = false;
   bool starved_ = false;
   // When the command is killed: because it was told to stop, and because the lease ends.
   std::optional<Time> kill_at_;
@@ -413,14 +414,7 @@ class Guardian {
 
 }  // namespace
 
-void BlockSignals() {
-  const sigset_t set = SignalSet();
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  signal(SIGPIPE, SIG_IGN);
-  signal(SIGTTOU, SIG_IGN);  // taking a terminal back from the command is done from the background
-}
-
-int RunGuardian(const Client& client, const RunOptions& options, const Watcher& watcher) {
+int RunGuardian(const Client& client, const RunOptions& options, Watcher& watcher) {
   auto watchdog = CommandWatchdog::Open(options.watchdog);
   if (!watchdog) {
     Progress(options.json, STDERR_FILENO)

@@ -24,10 +24,6 @@ struct RunOptions {
   bool json = false;
 };
 
-// The signals that a guardian reads instead of being interrupted by them. Block them before the
-// first thread starts.
-void BlockSignals();
-
 // Registers, gets the work item, runs the command under the pod's lease, and gives the item back or
 // completes it. Returns the exit code of `vigil run`.
 //
@@ -44,6 +40,6 @@ void BlockSignals();
 //
 // It does not promise to reach what leaves the process group (setsid), nor to stop a machine that
 // is suspended as a whole: the fence in VIGIL_FENCE is what refuses late writes.
-int RunGuardian(const Client& client, const RunOptions& options, const Watcher& watcher);
+int RunGuardian(const Client& client, const RunOptions& options, Watcher& watcher);
 
 }  // namespace vigil::client

@@ -103,9 +103,16 @@ Watcher::~Watcher() {
   if (pipe_ >= 0) close(pipe_);
 }
 
-void Watcher::Guard(pid_t group, Time kill_at) const {
+bool Watcher::Guard(pid_t group, Time kill_at) const {
   const Order order{group, kill_at.time_since_epoch().count()};
-  [[maybe_unused]] const ssize_t size = write(pipe_, &order, sizeof order);
+  return write(pipe_, &order, sizeof order) >= 0 || errno != EPIPE;
+}
+
+Result<void> Watcher::Replace() {
+  auto forked = Fork();
+  if (!forked) return tl::unexpected(std::move(forked.error()));
+  std::swap(pipe_, forked->pipe_);
+  return {};
 }
 
 }  // namespace vigil::client

@@ -13,15 +13,15 @@ namespace vigil::client {
 // was stopped or hangs, it kills the command's whole process group with SIGKILL. It is in a session
 // of its own, so that what is sent to the guardian's group does not reach it.
 //
-// Owns the writing end of the pipe. Fork it before there is a second thread: gRPC does not survive
-// a fork.
+// Owns the writing end of the pipe. Fork it before there is a second thread, so that it is as small
+// as a process can be.
 //
 // Thread safety: one caller at a time; the functions of CommandProcess write from a forked child,
 // too.
 //
-// It does not promise to reach processes that left the command's process group, nor to survive a
-// SIGKILL of its own: the kernel still takes the command itself down with the guardian
-// (PR_SET_PDEATHSIG), but not what the command has started.
+// It does not promise to reach processes that left the command's process group. A watcher that is
+// killed is replaced at the guardian's next word; when both are killed at once, the kernel still
+// takes the command itself down (PR_SET_PDEATHSIG), but not what the command has started.
 class Watcher {
  public:
   static Result<Watcher> Fork();
@@ -31,8 +31,11 @@ class Watcher {
   ~Watcher();
 
   // Kill this group at that time, or when the guardian is gone; replaces what was said before.
-  // Async-signal-safe.
-  void Guard(pid_t group, Time kill_at) const;
+  // False when the process is gone. Async-signal-safe. REQUIRES: SIGPIPE is ignored.
+  bool Guard(pid_t group, Time kill_at) const;
+  // Forks another process in the place of one that is gone. The child makes only calls that are
+  // safe after a fork from a process with threads.
+  Result<void> Replace();
   // The group has ended; its number may be another's from now on.
   void Release() const { Guard(0, Time::max()); }
 

@@ -139,32 +139,6 @@ TEST_F(RunTest, Lost_ByTheClustersVerdictStopsTheCommandAndClaimsNothing) {
   EXPECT_EQ(cluster_.FindItem("k")->state(), v1::WORK_STATE_OWNED);
 }
 
-TEST_F(RunTest, Lost_AFrozenGuardianCannotKeepTheCommandBeyondTheLease) {  // P7
-  RunScript(kDeaf);
-  const auto running = AwaitReport("running");
-  ASSERT_TRUE(running);
-  ASSERT_TRUE(AwaitOutput("up"));
-  run_->process().Signal(SIGSTOP);
-  EXPECT_TRUE(AwaitGone(static_cast<pid_t>(running->Number("pid")), seconds(4)));
-  run_->process().Signal(SIGCONT);
-  EXPECT_EQ(AwaitExit(), kRunLost);
-}
-
-TEST_F(RunTest, Killed_TheGuardianTakesTheWholeGroupDown) {
-  BeUp("(trap '' TERM HUP; echo $$; while :; do sleep 1; done) & echo $!; echo up; wait");
-  const auto lines = run_->process().Lines();
-  pid_t grandchild = 0;
-  for (const auto& line : lines) {
-    if (line.stream == Process::Stream::kOut && line.text != "up")
-      grandchild = std::stoi(line.text);
-  }
-  ASSERT_GT(grandchild, 0);
-  const auto command = static_cast<pid_t>(AwaitReport("running")->Number("pid"));
-  run_->process().Signal(SIGKILL);
-  EXPECT_TRUE(AwaitGone(command, seconds(5)));
-  EXPECT_TRUE(AwaitGone(grandchild, seconds(5)));
-}
-
 TEST_F(RunTest, Command_WhatItLeavesBehindInItsGroupIsKilled) {
   RunScript("(trap '' TERM HUP; while :; do sleep 1; done) & echo $!");
   const auto line = run_->process().AwaitLine(
