@@ -272,6 +272,9 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
   // Ends the session, and tells everybody, later.
   void Fail(Error error) {
     if (state_ == State::kLost) return;
+    if (state_ != State::kOpen && options_.known && handle_) {
+      options_.known->Note(handle_.get(), false);
+    }
     state_ = State::kLost;
     lost_error_ = std::move(error);
     Disconnect();

@@ -246,6 +246,7 @@ Attempt<std::unique_ptr<Connection>> Connection::Open(const ConnectOptions& opti
     }
     status = PQconnectPoll(conn);
     if (status == PGRES_POLLING_FAILED) {
+      if (options.known) options.known->Note(conn, false);
       return tl::unexpected(Lost(ConnectError(conn), /*retry=*/false));
     }
   }
@@ -257,9 +258,13 @@ Attempt<std::unique_ptr<Connection>> Connection::Open(const ConnectOptions& opti
   VIGIL_CHECK(PQenterPipelineMode(conn) == 1);
 
   std::unique_ptr<Connection> connection(new Connection(std::move(*started), options.known));
+  const ServerAddress address{PQhost(conn), PQport(conn)};
   auto answer = connection->Execute(
       {.steps = {{&kSetUpSession, SetUpParams(options)}}, .changes = false}, deadline);
-  if (!answer) return tl::unexpected(answer.error());
+  if (!answer) {
+    if (options.known) options.known->Note(address, false);
+    return tl::unexpected(answer.error());
+  }
   auto facts = CheckSession(conn, answer->front(), options);
   if (!facts) return tl::unexpected(Lost(facts.error(), /*retry=*/false));
   connection->facts_ = std::move(*facts);

@@ -75,7 +75,7 @@ void KnownServer::Note(const ServerAddress& address, bool good) {
   if (good) {
     refused_.erase(address);
   } else {
-    refused_.insert(address);
+    refused_[address] = ++refusals_;
   }
 }
 
@@ -101,15 +101,16 @@ std::vector<std::pair<std::string, std::string>> KnownServer::Reorder(
   if (ports.size() == 1) ports.resize(count, ports.front());
   if (ports.size() != count) return {};  // libpq refuses it, and says why
 
-  const auto is_refused = [&](size_t place) {
+  const auto refused_at = [&](size_t place) -> uint64_t {
     const bool named = place < hosts.size() && !hosts[place].empty();
-    return refused_.contains({named ? hosts[place] : addresses[place],
-                              ports[place].empty() ? kDefaultPort : ports[place]});
+    const auto found = refused_.find({named ? hosts[place] : addresses[place],
+                                      ports[place].empty() ? kDefaultPort : ports[place]});
+    return found == refused_.end() ? 0 : found->second;
   };
   std::vector<size_t> order(count);
   for (size_t place = 0; place < count; ++place) order[place] = place;
-  std::stable_partition(order.begin(), order.end(),
-                        [&](size_t place) { return !is_refused(place); });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return refused_at(a) < refused_at(b); });
   std::vector<std::pair<std::string, std::string>> reordered{{"port", Joined(ports, order)}};
   if (!hosts.empty()) reordered.emplace_back("host", Joined(hosts, order));
   if (!addresses.empty()) reordered.emplace_back("hostaddr", Joined(addresses, order));

@@ -3,8 +3,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <mutex>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,21 +45,23 @@ class KnownServer {
   // Whether no higher timeline was seen.
   bool IsCurrent(uint32_t timeline) const { return timeline >= timeline_.load(); }
 
-  // The server of a connection, which may be under way, was refused or did not answer in time; or
-  // it was found good. One that does not answer may be an old primary whose commits wait for a
-  // standby that has left it.
+  // The server of a connection, which may be under way, was refused, closed it before it was set up
+  // or did not answer in time; or it was found good. One that does not answer may be an old primary
+  // whose commits wait for a standby that has left it. libpq itself goes on to the next host only
+  // from one that takes no connection.
   void Note(const pg_conn* connection, bool good);
   void Note(const ServerAddress& address, bool good);
 
   // The keywords host, hostaddr and port of the connection string, in another order: those that
-  // were not good come last, so that the next attempt begins with another one. Empty when the order
-  // is good as it is.
+  // were not good come last, the latest such last of all, so that the next attempt begins with
+  // another one. Empty when the order is good as it is.
   std::vector<std::pair<std::string, std::string>> Reorder(const std::string& conninfo) const;
 
  private:
   mutable std::mutex mutex_;
-  std::string system_;               // guarded by mutex_
-  std::set<ServerAddress> refused_;  // guarded by mutex_
+  std::string system_;                         // guarded by mutex_
+  std::map<ServerAddress, uint64_t> refused_;  // by when, in refusals; guarded by mutex_
+  uint64_t refusals_ = 0;                      // guarded by mutex_
   std::atomic<uint32_t> timeline_ = 0;
 };
 

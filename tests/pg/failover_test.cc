@@ -196,6 +196,12 @@ TEST(KnownServer, RefusedAddressesComeLast) {
             (Keywords{{"port", "1,1"}, {"host", "a,b"}, {"hostaddr", "1.1.1.1,2.2.2.2"}}))
       << "another port is another server";
   EXPECT_EQ(known.Reorder("not a conninfo"), Keywords());
+  // When none was good, each is the first in its turn.
+  known.Note(ServerAddress{"b", "5432"}, false);
+  EXPECT_EQ(known.Reorder("host=a,b"), (Keywords{{"port", ","}, {"host", "a,b"}}));
+  known.Note(ServerAddress{"a", "5432"}, false);
+  EXPECT_EQ(known.Reorder("host=a,b"), (Keywords{{"port", ","}, {"host", "b,a"}}));
+  known.Note(ServerAddress{"b", "5432"}, true);
   known.Note(ServerAddress{"a", "5432"}, true);
   EXPECT_EQ(known.Reorder("host=a,b"), Keywords());
 }
