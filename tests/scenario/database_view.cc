@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "eventually.h"
 #include "support/process.h"
 
 namespace vigil {
@@ -25,6 +26,7 @@ constexpr pg::Statement kLocks{
     "       (SELECT count(*) FROM living WHERE state = 'ALIVE'),"
     "       (SELECT count(*) FROM living JOIN held ON held.key = (x'5653'::bigint << 48) + "
     "session),"
+    "       (SELECT count(*) FROM held WHERE key >> 48 = x'5653'::bigint),"
     "       (SELECT count(*) FROM vigil.coordinators JOIN held"
     "          ON held.key = (x'5643'::bigint << 48) + coordinator WHERE state = 'ALIVE')"};
 
@@ -43,7 +45,8 @@ constexpr pg::Statement kWaiting{
 constexpr pg::Statement kWallClock{"wall_clock",
                                    "SELECT extract(epoch FROM clock_timestamp())::bigint"};
 
-// Whether `holds` became true within this time.
+}  // namespace
+
 bool Eventually(Duration within, const std::function<bool()>& holds) {
   const Instant deadline = Now() + within;
   while (!holds()) {
@@ -52,8 +55,6 @@ bool Eventually(Duration within, const std::function<bool()>& holds) {
   }
   return true;
 }
-
-}  // namespace
 
 Result<pg::Rows> DatabaseView::Read(const pg::Statement& statement, pg::Params params) {
   const Instant deadline = Now() + kPatience;
@@ -78,6 +79,7 @@ Result<DatabaseView::Locks> DatabaseView::ReadLocks() {
   locks.living = row.Bigint();
   locks.alive = row.Bigint();
   locks.held = row.Bigint();
+  locks.sessions = row.Bigint();
   locks.coordinators = row.Bigint();
   return locks;
 }

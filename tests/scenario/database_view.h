@@ -23,10 +23,12 @@ class DatabaseView {
     int64_t living = 0;        // pods that are ALIVE or SUSPECT
     int64_t alive = 0;         // those that are ALIVE
     int64_t held = 0;          // living pods whose session's lock is held
+    int64_t sessions = 0;      // locks of sessions that are held, current or not
     int64_t coordinators = 0;  // ALIVE coordinators whose lock is held
-    // Everybody is there, suspected of nothing, with his lock held.
+    // Everybody is there, suspected of nothing, with one session and its lock held.
     bool Settled(int pods, int coordinators_held) const {
-      return living == pods && alive == pods && held == pods && coordinators == coordinators_held;
+      return living == pods && alive == pods && held == pods && sessions == pods &&
+             coordinators == coordinators_held;
     }
   };
   Result<Locks> ReadLocks();

@@ -58,6 +58,14 @@ void Scenario::StartClusterOn(pg::PrivateCluster& postgres, VigilCluster::Option
   ASSERT_TRUE(log_->AwaitStart(kPatience));
 }
 
+void Scenario::WatchFrom(int place) {
+  auto client = cluster_->ConnectOnly(place);
+  ASSERT_TRUE(client) << client.error().message;
+  client_ = *client;
+  log_ = std::make_unique<EventRecorder>(*client_, "default");
+  ASSERT_TRUE(log_->AwaitStart(kPatience));
+}
+
 void Scenario::StopCluster() {
   log_.reset();
   client_.reset();

@@ -36,6 +36,8 @@ class Scenario : public ::testing::Test {
   void StartClusterOn(pg::PrivateCluster& postgres, VigilCluster::Options options);
   // Before its Postgres goes, if that is the scenario's own.
   void StopCluster();
+  // From here on only this coordinator is asked and followed.
+  void WatchFrom(int place);
   void TearDown() override;
 
   VigilCluster& cluster() { return *cluster_; }

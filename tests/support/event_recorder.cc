@@ -9,25 +9,30 @@ namespace vigil {
 
 EventRecorder::EventRecorder(const client::Client& client, std::string ns,
                              client::SubscriptionStart start)
-    : subscription_(client, {.ns = std::move(ns), .start = std::move(start), .retry_first = true},
-                    {.on_snapshot =
-                         [this](std::span<const client::Pod> pods, const client::Cursor&) {
-                           Change([&] { snapshot_.assign(pods.begin(), pods.end()); });
-                         },
-                     .on_events =
-                         [this](std::span<const client::Event> events, const client::Cursor&) {
-                           const Instant at = Now();
-                           Change([&] {
-                             for (const client::Event& event : events) seen_.push_back({event, at});
-                           });
-                         },
-                     .on_position = [this](const client::Position&) { Change([] {}); },
-                     .on_end =
-                         [this](const client::Error& why) {
-                           std::lock_guard lock(mutex_);
-                           ended_ = why;
-                           changed_.notify_all();
-                         }}) {}
+    : subscription_(
+          client, {.ns = std::move(ns), .start = std::move(start), .retry_first = true},
+          {.on_snapshot =
+               [this](std::span<const client::Pod> pods, const client::Cursor& cursor) {
+                 Change([&] {
+                   snapshot_.assign(pods.begin(), pods.end());
+                   cursor_ = cursor;
+                 });
+               },
+           .on_events =
+               [this](std::span<const client::Event> events, const client::Cursor& cursor) {
+                 const Instant at = Now();
+                 Change([&] {
+                   cursor_ = cursor;
+                   for (const client::Event& event : events) seen_.push_back({event, at});
+                 });
+               },
+           .on_position = [this](const client::Position&) { Change([] {}); },
+           .on_end =
+               [this](const client::Error& why) {
+                 std::lock_guard lock(mutex_);
+                 ended_ = why;
+                 changed_.notify_all();
+               }}) {}
 
 void EventRecorder::Change(const std::function<void()>& change) {
   std::lock_guard lock(mutex_);
@@ -74,6 +79,11 @@ size_t EventRecorder::Count(const Match& matches) const {
 std::vector<client::Pod> EventRecorder::Snapshot() const {
   std::lock_guard lock(mutex_);
   return snapshot_;
+}
+
+std::optional<client::Cursor> EventRecorder::LastCursor() const {
+  std::lock_guard lock(mutex_);
+  return cursor_;
 }
 
 std::optional<client::Error> EventRecorder::ended() const {

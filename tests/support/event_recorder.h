@@ -42,6 +42,8 @@ class EventRecorder {
   std::vector<client::Event> Events() const;
   size_t Count(const Match& matches) const;
   std::vector<client::Pod> Snapshot() const;
+  // The position after all that came.
+  std::optional<client::Cursor> LastCursor() const;
   std::optional<client::Error> ended() const;
 
  private:
@@ -53,6 +55,7 @@ class EventRecorder {
   bool started_ = false;
   std::vector<client::Pod> snapshot_;
   std::vector<Seen> seen_;
+  std::optional<client::Cursor> cursor_;
   std::optional<client::Error> ended_;
 
   client::Subscription subscription_;  // last: its callbacks use everything above

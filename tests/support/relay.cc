@@ -1,0 +1,217 @@
+#include "support/relay.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+namespace vigil {
+namespace {
+
+constexpr size_t kBuffer = 16 * 1024;
+
+sockaddr_in Loopback(int port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+// The other end sees a reset, whatever is still on its way.
+void Reset(int socket) {
+  const linger at_once{1, 0};
+  setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  close(socket);
+}
+
+}  // namespace
+
+// One direction of a connection: what was read and not yet written.
+struct Relay::Flow {
+  int from;
+  int to;
+  std::string waiting;
+  bool ended = false;
+};
+
+struct Relay::Link {
+  Flow request;
+  Flow answer;
+  bool silent = false;
+
+  Link(int client, int server) : request{client, server, {}}, answer{server, client, {}} {}
+  ~Link() {
+    Reset(request.from);
+    Reset(request.to);
+  }
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+};
+
+Result<std::unique_ptr<Relay>> Relay::Start(int target_port) {
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  sockaddr_in address = Loopback(0);
+  socklen_t length = sizeof address;
+  if (bind(listener, reinterpret_cast<sockaddr*>(&address), length) != 0 ||
+      listen(listener, 128) != 0 ||
+      getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
+    const std::string why = std::strerror(errno);
+    close(listener);
+    return Fail(Error{.code = Code::kUnavailable,
+                      .message = "a relay cannot listen: " + why,
+                      .hint = "Free some ports."});
+  }
+  return std::unique_ptr<Relay>(new Relay(listener, ntohs(address.sin_port), target_port));
+}
+
+Relay::Relay(int listener, int port, int target_port)
+    : listener_(listener),
+      port_(port),
+      target_port_(target_port),
+      wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      thread_([this] { Serve(); }) {}
+
+Relay::~Relay() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  Wake();
+  thread_.join();
+  close(listener_);
+  close(wake_);
+}
+
+void Relay::Wake() const {
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t size = write(wake_, &one, sizeof one);
+}
+
+void Relay::Isolate() {
+  {
+    std::lock_guard lock(mutex_);
+    isolated_ = true;
+  }
+  Wake();
+}
+
+void Relay::Restore() {
+  std::lock_guard lock(mutex_);
+  isolated_ = false;
+}
+
+void Relay::LoseAnswersAfter(size_t bytes, Loss loss) {
+  std::lock_guard lock(mutex_);
+  plan_ = Plan{bytes, loss};
+}
+
+bool Relay::AwaitLoss(Duration within) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, within, [this] { return !plan_; });
+}
+
+// --- The thread
+
+void Relay::Serve() {
+  for (;;) {
+    {
+      std::lock_guard lock(mutex_);
+      if (stopping_) break;
+      if (isolated_) links_.clear();
+    }
+    std::vector<pollfd> fds{{wake_, POLLIN, 0}, {listener_, POLLIN, 0}};
+    for (const auto& link : links_) {
+      for (const Flow* flow : {&link->request, &link->answer}) {
+        const bool read = !link->silent && !flow->ended && flow->waiting.empty();
+        const bool written = !link->silent && !flow->waiting.empty();
+        fds.push_back({read ? flow->from : -1, POLLIN, 0});
+        fds.push_back({written ? flow->to : -1, POLLOUT, 0});
+      }
+    }
+    if (poll(fds.data(), fds.size(), -1) < 0) continue;
+    uint64_t wakes = 0;
+    [[maybe_unused]] const ssize_t size = read(wake_, &wakes, sizeof wakes);
+    std::vector<std::unique_ptr<Link>> kept;
+    for (size_t i = 0; i < links_.size(); ++i) {
+      Link& link = *links_[i];
+      const pollfd* mine = &fds[2 + 4 * i];
+      bool lives = true;
+      if (mine[0].revents != 0 || mine[1].revents != 0) lives = Pass(link, link.request, false);
+      if (lives && (mine[2].revents != 0 || mine[3].revents != 0)) {
+        lives = Pass(link, link.answer, true);
+      }
+      if (lives) kept.push_back(std::move(links_[i]));
+    }
+    links_ = std::move(kept);
+    if (fds[1].revents != 0) Accept();
+  }
+  links_.clear();
+}
+
+void Relay::Accept() {
+  const int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (client < 0) return;
+  bool isolated = false;
+  {
+    std::lock_guard lock(mutex_);
+    isolated = isolated_;
+  }
+  const int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const sockaddr_in address = Loopback(target_port_);
+  if (isolated ||
+      connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    Reset(client);
+    close(server);
+    return;
+  }
+  fcntl(server, F_SETFL, O_NONBLOCK);
+  const int on = 1;
+  for (const int end : {client, server}) {
+    setsockopt(end, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  }
+  links_.push_back(std::make_unique<Link>(client, server));
+}
+
+bool Relay::Pass(Link& link, Flow& flow, bool answers) {
+  if (flow.waiting.empty()) {
+    char buffer[kBuffer];
+    const ssize_t got = read(flow.from, buffer, sizeof buffer);
+    if (got < 0) return errno == EAGAIN || errno == EINTR;
+    if (got == 0) {
+      // A half-closed connection goes on in the other direction.
+      flow.ended = true;
+      shutdown(flow.to, SHUT_WR);
+      return !link.request.ended || !link.answer.ended;
+    }
+    flow.waiting.assign(buffer, static_cast<size_t>(got));
+    if (answers) {
+      std::lock_guard lock(mutex_);
+      if (plan_ && flow.waiting.size() > plan_->bytes) {
+        const auto last = static_cast<size_t>(plan_->bytes);
+        [[maybe_unused]] const ssize_t size = write(flow.to, flow.waiting.data(), last);
+        link.silent = plan_->loss == Loss::kSilence;
+        plan_.reset();
+        changed_.notify_all();
+        return link.silent;
+      }
+      if (plan_) plan_->bytes -= flow.waiting.size();
+    }
+  }
+  const ssize_t put = send(flow.to, flow.waiting.data(), flow.waiting.size(), MSG_NOSIGNAL);
+  if (put < 0) return errno == EAGAIN || errno == EINTR;
+  flow.waiting.erase(0, static_cast<size_t>(put));
+  return true;
+}
+
+}  // namespace vigil
