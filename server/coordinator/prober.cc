@@ -109,7 +109,12 @@ std::map<std::string, std::vector<Suspicion>> Prober::Due(const ProbeReport& rep
   return verdicts;
 }
 
-void Prober::Judge(const Observer& observer, const ProbeReport& report) {
+void Prober::Judge(Observer observer, const ProbeReport& report) {
+  observer.identity = report.identity;
+  if (std::exchange(identity_, report.identity) != report.identity) {
+    pods_.Forget();
+    coordinators_.Forget();
+  }
   std::map<std::string, std::vector<HostedPod>> unsuspected;
   for (const FreePod& free : report.free_pods) {
     if (!free.suspicion) unsuspected[free.ns].push_back(free.pod);

@@ -24,7 +24,8 @@ namespace vigil {
 // Runs on the loop's thread, its transactions in a lane of its own whose sessions hold no pod's
 // lock. Invariants:
 //  1. It judges nobody while the membership has no observer.   (P10)
-//  2. A verdict rests on a suspicion that it read in every probe for the whole grace.   (P1, P7)
+//  2. A verdict rests on a suspicion that it read in every probe for the whole grace, and all that
+//  time the database had the same identity.   (P1, P7, P9)
 //  3. One of a mass of suspicions is held for one more grace, and alarmed.
 class Prober {
  public:
@@ -37,7 +38,7 @@ class Prober {
  private:
   void ProbeSoon();
   void Probe();
-  void Judge(const Observer& observer, const ProbeReport& report);
+  void Judge(Observer observer, const ProbeReport& report);
   // The suspicions that are due and not held, by namespace.
   std::map<std::string, std::vector<Suspicion>> Due(const ProbeReport& report);
   template <typename T, typename Verdict>
@@ -50,6 +51,8 @@ class Prober {
   const Membership& membership_;
   const std::function<void()> committed_;
   std::mt19937_64 random_;
+  // Of the last report.
+  DatabaseIdentity identity_;
   SuspicionTracker<SuspicionNumber> pods_;
   MassHold<SuspicionNumber> mass_;
   SuspicionTracker<CoordinatorNumber> coordinators_;

@@ -48,6 +48,9 @@ class SuspicionTracker {
     return due;
   }
 
+  // What was read was read in another life of the database's locks.
+  void Forget() { first_read_.clear(); }
+
  private:
   Duration longest_gap_;
   std::optional<Instant> last_observation_;

@@ -17,8 +17,9 @@ struct HostedPod {
   auto operator<=>(const HostedPod&) const = default;
 };
 
-// The database's identity. While it is the same, no lock can have vanished but by the end of its
-// holder's session.
+// The database's identity, as an observer sees it. While it is the same, no lock can have vanished
+// but by the end of its holder's session. It may differ between observers, and change for one of
+// them alone.
 using DatabaseIdentity = std::string;
 
 // A coordinator as an observer. It judges only while its row is ALIVE and `backend` holds its lock.
@@ -26,6 +27,9 @@ using DatabaseIdentity = std::string;
 struct Observer {
   CoordinatorNumber number;
   Backend backend;
+  // Of the probe that a judgement rests on: under another one it is refused. Empty: it rests on
+  // none.
+  DatabaseIdentity identity = {};
 };
 
 struct NewPod {

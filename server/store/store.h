@@ -92,7 +92,8 @@ class Store {
 
   // Tries the current lock of every living pod and of every ALIVE coordinator but the observer, and
   // lets go of those that it got. Changes nothing. Error COORDINATOR_UNTRUSTED: the observer's own
-  // row is not ALIVE, or its lock is not held by its backend.   (P10)
+  // row is not ALIVE, or its lock is not held by its backend, or the database's identity is not the
+  // observer's.   (P10)
   virtual Result<ProbeReport> Probe(const Observer& observer) = 0;
 
   // Weak evidence: marks those whose current lock is free in this transaction too, and which are

@@ -150,6 +150,8 @@ TEST_P(StoreTest, Probe_UnfitObserverRefused) {  // P10
 
   unfit.ExpectRefused({host.number, other.session->backend()}, "its lock is held by another");
   unfit.ExpectRefused({host.number, {}}, "it does not know who holds its lock");
+  unfit.ExpectRefused({host.number, host.session->backend(), "another"},
+                      "it probed other locks than those that are there now");
   unfit.ExpectRefused({CoordinatorNumber{999'999'999}, host.session->backend()}, "it has no row");
   ReleaseLock(host, {LockKind::kCoordinator, host.number.value});
   unfit.ExpectRefused(host.observer(), "its lock is not held");

@@ -25,6 +25,9 @@ Result<void> Transaction::RequireFit(const Observer& observer) const {
   if (lock == server_.locks.end() || lock->second.holder != observer.backend) {
     return Fail(CoordinatorUntrusted("the observer's lock is not held by its backend"));
   }
+  if (!observer.identity.empty() && observer.identity != server_.identity) {
+    return Fail(CoordinatorUntrusted("the database's locks are not those that were probed"));
+  }
   return {};
 }
 

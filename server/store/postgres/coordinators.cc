@@ -46,8 +46,8 @@ constexpr pg::Statement kLockCoordinators{
 // Tries the key of each; a free one stays ours until the commit.
 constexpr pg::Statement kGiveUpCoordinators{
     "give_up_coordinators",
-    "WITH " VIGIL_OBSERVER("$1", "$2", "$3")
-    " candidates AS MATERIALIZED ("
+    "WITH " VIGIL_SERVER VIGIL_OBSERVER("$1", "$2", "$3", "$6")
+    "candidates AS MATERIALIZED ("
     "  SELECT c.coordinator FROM vigil.coordinators AS c, observer"
     "   WHERE observer.sound AND c.coordinator = ANY ($4) AND c.coordinator <> $1"
     "     AND c.state = 'ALIVE'),"
@@ -95,10 +95,10 @@ Result<void> PostgresStore::RemoveCoordinator(CoordinatorNumber coordinator) {
 Result<std::vector<CoordinatorNumber>> PostgresStore::GiveUpCoordinators(
     const Observer& observer, const std::vector<CoordinatorNumber>& coordinators) {
   const std::vector<int64_t> numbers = Numbers(coordinators);
-  auto rows = Change(
-      {{&kLockCoordinators, {numbers}},
-       {&kGiveUpCoordinators,
-        {observer.number, observer.backend, ObserverKey(observer), numbers, kCoordinatorKeys}}});
+  auto rows = Change({{&kLockCoordinators, {numbers}},
+                      {&kGiveUpCoordinators,
+                       {observer.number, observer.backend, ObserverKey(observer), numbers,
+                        kCoordinatorKeys, observer.identity}}});
   if (!rows) return Fail(std::move(rows.error()));
   std::vector<CoordinatorNumber> given_up;
   for (pg::Row row : *rows) {

@@ -9,15 +9,44 @@
 
 namespace vigil {
 
-// The relation observer(sound): the coordinator's row is ALIVE, and its own lock is held by its own
-// backend. By backend in pg_locks: a failed try-lock may be another prober's doing.   (P10)
+// The relation server(stamp, identity). Both name the cluster and its timeline, and the start of
+// its lock table, which a crash of any backend makes anew with a new checkpointer.
 //
-// The parameters: the coordinator's number, its backend, the key of its lock.
-#define VIGIL_OBSERVER(number, backend, key)                                 \
+// A role that may not see the checkpointer (pg_read_all_stats) has a stamp without it, and an
+// identity that ends with its own session instead: no lock table outlives one session of ours
+// without us, so whatever was read in one and the same session was read of the same locks. A stamp
+// is for all observers and says what they have in common; an identity is one observer's own.
+#define VIGIL_SERVER                                                                         \
+  "server AS MATERIALIZED ("                                                                 \
+  "  SELECT concat(cluster, checkpointer || '/') AS stamp,"                                  \
+  "         concat(cluster, coalesce(checkpointer, session), '/') AS identity"               \
+  "    FROM (SELECT concat((SELECT system_identifier FROM pg_control_system()), '/',"        \
+  "                   left(pg_walfile_name(pg_current_wal_lsn()), 8), '/') AS cluster,"      \
+  "                 (SELECT extract(epoch FROM backend_start)::text"                         \
+  "                    FROM pg_stat_activity WHERE backend_type = 'checkpointer')"           \
+  "                   AS checkpointer,"                                                      \
+  "                 (SELECT concat('session ', pid, ' ', extract(epoch FROM backend_start))" \
+  "                    FROM pg_stat_activity WHERE pid = pg_backend_pid()) AS session)"      \
+  "         AS parts), "
+
+// Whether a suspicion's stamp says nothing else than ours. One of the two may know less: observers
+// with different rights would otherwise replace each other's suspicions for ever. Each part ends
+// with a slash, so that no part is the beginning of another.
+#define VIGIL_AGREES(stamp) \
+  "coalesce(starts_with(" stamp ", server.stamp) OR starts_with(server.stamp, " stamp "), false)"
+
+// The relation observer(sound), after server: the coordinator's row is ALIVE, its own lock is held
+// by its own backend, and the identity is the one that its judgement rests on. By backend in
+// pg_locks: a failed try-lock may be another prober's doing.   (P10)
+//
+// The parameters: the coordinator's number, its backend, the key of its lock, the identity.
+#define VIGIL_OBSERVER(number, backend, key, identity)                       \
   "observer AS MATERIALIZED ("                                               \
   "  SELECT EXISTS (SELECT FROM vigil.coordinators"                          \
   "                  WHERE coordinator = " number                            \
   " AND state = 'ALIVE')"                                                    \
+  "     AND " identity                                                       \
+  " IN ('', (SELECT identity FROM server))"                                  \
   "     AND EXISTS (SELECT FROM pg_locks"                                    \
   "                  WHERE locktype = 'advisory' AND granted"                \
   "                    AND mode = 'ExclusiveLock' AND pid = " backend        \
@@ -27,23 +56,7 @@ namespace vigil {
   " >> 32)::oid"                                                             \
   "                    AND objid = (" key                                    \
   " & 4294967295)::oid AND objsubid = 1)"                                    \
-  "      AS sound),"
-
-// The relation server(identity): the cluster, its timeline, and the start of its lock table, which
-// a crash of any backend makes anew with a new checkpointer. A role that may not see the
-// checkpointer (pg_read_all_stats) sees the start of the postmaster and the reset of the
-// statistics, which a crash throws away, too.
-#define VIGIL_SERVER                                                               \
-  " server AS MATERIALIZED ("                                                      \
-  "  SELECT concat_ws('/',"                                                        \
-  "    (SELECT system_identifier FROM pg_control_system()),"                       \
-  "    left(pg_walfile_name(pg_current_wal_lsn()), 8),"                            \
-  "    coalesce("                                                                  \
-  "      (SELECT extract(epoch FROM backend_start)::text"                          \
-  "         FROM pg_stat_activity WHERE backend_type = 'checkpointer'),"           \
-  "      concat(extract(epoch FROM pg_postmaster_start_time()), '+',"              \
-  "             (SELECT extract(epoch FROM stats_reset) FROM pg_stat_bgwriter))))" \
-  "  AS identity),"
+  "      AS sound), "
 
 inline int64_t ObserverKey(const Observer& observer) {
   return KeyOf({LockKind::kCoordinator, observer.number.value});
@@ -51,7 +64,8 @@ inline int64_t ObserverKey(const Observer& observer) {
 
 inline Error UnsoundObserver() {
   return CoordinatorUntrusted(
-      "this coordinator's row is not ALIVE, or its own session does not hold its lock");
+      "this coordinator's row is not ALIVE, or its own session does not hold its lock, or the "
+      "database's locks are not those that it probed");
 }
 
 }  // namespace vigil

@@ -18,8 +18,8 @@ namespace {
 
 // Reads rows without locking them. Free keys are ours until the statement ends.
 constexpr pg::Statement kProbe{
-    "probe", "WITH " VIGIL_OBSERVER("$1", "$2", "$3") VIGIL_SERVER
-    " living AS MATERIALIZED ("
+    "probe", "WITH " VIGIL_SERVER VIGIL_OBSERVER("$1", "$2", "$3", "$6")
+    "living AS MATERIALIZED ("
     "  SELECT pod.* FROM vigil.pods AS pod, observer"
     "   WHERE observer.sound AND pod.state IN ('ALIVE', 'SUSPECT')),"
     " free_pods AS MATERIALIZED ("
@@ -33,7 +33,7 @@ constexpr pg::Statement kProbe{
     "  FROM observer CROSS JOIN server LEFT JOIN ("
     "    SELECT NULL::bigint AS coordinator, host.trust_window, namespace, incarnation, session,"
     "           profile, lease,"
-    "           CASE WHEN suspicion_identity = identity THEN suspicion END AS suspicion"
+    "           CASE WHEN " VIGIL_AGREES("suspicion_identity") " THEN suspicion END AS suspicion"
     "      FROM server, free_pods"
     "      LEFT JOIN vigil.coordinators AS host ON host.coordinator = free_pods.coordinator"
     "    UNION ALL"
@@ -43,19 +43,19 @@ constexpr pg::Statement kProbe{
     " ORDER BY found.coordinator, found.incarnation"};
 
 constexpr pg::Statement kSuspectFree{
-    "suspect_free", "WITH " VIGIL_OBSERVER("$2", "$3", "$4") VIGIL_SERVER
-    " candidates AS MATERIALIZED ("
-    "  SELECT pod.incarnation, pod.session, server.identity"
+    "suspect_free", "WITH " VIGIL_SERVER VIGIL_OBSERVER("$2", "$3", "$4", "$8")
+    "candidates AS MATERIALIZED ("
+    "  SELECT pod.incarnation, pod.session, server.stamp"
     "    FROM observer, server, vigil.pods AS pod"
     "    JOIN unnest($6::bigint[], $7::bigint[]) AS named(incarnation, session)"
     "      ON pod.incarnation = named.incarnation AND pod.session = named.session"
     "   WHERE observer.sound AND pod.namespace = $1 AND pod.state IN ('ALIVE', 'SUSPECT')"
-    "     AND pod.suspicion_identity IS DISTINCT FROM server.identity),"
+    "     AND NOT " VIGIL_AGREES("pod.suspicion_identity") "),"
     " free AS MATERIALIZED ("
     "  SELECT * FROM candidates WHERE pg_try_advisory_xact_lock_shared($5 + session)),"
     " changed AS ("
     "  UPDATE vigil.pods AS pod"
-    "     SET state = 'SUSPECT', cause = 'LOCK_FREE', suspicion_identity = free.identity,"
+    "     SET state = 'SUSPECT', cause = 'LOCK_FREE', suspicion_identity = free.stamp,"
     "         suspicion = nextval('vigil.suspicion_numbers')"
     "    FROM free WHERE pod.incarnation = free.incarnation"
     "  RETURNING pod.incarnation, pod.session, pod.suspicion, pod.name)," VIGIL_POD_NEWS(
@@ -64,8 +64,8 @@ constexpr pg::Statement kSuspectFree{
     "  FROM observer LEFT JOIN changed ON true ORDER BY changed.incarnation"};
 
 constexpr pg::Statement kDeclareFree{
-    "declare_free", "WITH " VIGIL_OBSERVER("$2", "$3", "$4") VIGIL_SERVER
-    " candidates AS MATERIALIZED ("
+    "declare_free", "WITH " VIGIL_SERVER VIGIL_OBSERVER("$2", "$3", "$4", "$9")
+    "candidates AS MATERIALIZED ("
     "  SELECT pod.incarnation, pod.session"
     "    FROM observer, server, vigil.pods AS pod"
     "    JOIN unnest($6::bigint[], $7::bigint[], $8::bigint[])"
@@ -73,7 +73,7 @@ constexpr pg::Statement kDeclareFree{
     "      ON pod.incarnation = named.incarnation AND pod.session = named.session"
     "     AND pod.suspicion = named.suspicion"
     "   WHERE observer.sound AND pod.namespace = $1 AND pod.state = 'SUSPECT'"
-    "     AND pod.suspicion_identity = server.identity),"
+    "     AND " VIGIL_AGREES("pod.suspicion_identity") "),"
     " free AS MATERIALIZED ("
     "  SELECT * FROM candidates WHERE pg_try_advisory_xact_lock_shared($5 + session)),"
     " changed AS ("
@@ -94,7 +94,7 @@ constexpr pg::Statement kDeclareFree{
 
 Result<ProbeReport> PostgresStore::Probe(const Observer& observer) {
   auto rows = link_.Read(kProbe, {observer.number, observer.backend, ObserverKey(observer),
-                                  kSessionKeys, kCoordinatorKeys});
+                                  kSessionKeys, kCoordinatorKeys, observer.identity});
   if (!rows) return Fail(std::move(rows.error()));
   ProbeReport report;
   for (pg::Row row : *rows) {
@@ -121,10 +121,11 @@ Result<std::vector<Suspicion>> PostgresStore::SuspectFree(const Observer& observ
                                                           const std::string& ns,
                                                           const std::vector<HostedPod>& pods) {
   const HostedArrays arrays(pods);
-  auto rows = ChangeAndWake(ns, {{&kLockPods, {ns, arrays.incarnations}},
-                                 {&kSuspectFree,
-                                  {ns, observer.number, observer.backend, ObserverKey(observer),
-                                   kSessionKeys, arrays.incarnations, arrays.sessions}}});
+  auto rows = ChangeAndWake(
+      ns, {{&kLockPods, {ns, arrays.incarnations}},
+           {&kSuspectFree,
+            {ns, observer.number, observer.backend, ObserverKey(observer), kSessionKeys,
+             arrays.incarnations, arrays.sessions, observer.identity}}});
   if (!rows) return Fail(std::move(rows.error()));
   std::vector<Suspicion> suspicions;
   for (pg::Row row : *rows) {
@@ -148,10 +149,11 @@ Result<std::vector<HostedPod>> PostgresStore::DeclareFree(
     numbers.push_back(static_cast<int64_t>(suspicion.number.value));
   }
   const HostedArrays arrays(pods);
-  auto rows = ChangeAndWake(ns, {{&kLockPods, {ns, arrays.incarnations}},
-                                 {&kDeclareFree,
-                                  {ns, observer.number, observer.backend, ObserverKey(observer),
-                                   kSessionKeys, arrays.incarnations, arrays.sessions, numbers}}});
+  auto rows = ChangeAndWake(
+      ns, {{&kLockPods, {ns, arrays.incarnations}},
+           {&kDeclareFree,
+            {ns, observer.number, observer.backend, ObserverKey(observer), kSessionKeys,
+             arrays.incarnations, arrays.sessions, numbers, observer.identity}}});
   if (!rows) return Fail(std::move(rows.error()));
   std::vector<HostedPod> ended;
   for (pg::Row row : *rows) {

@@ -55,5 +55,15 @@ TEST_F(Suspicions, Due_ABlindObserverStartsAnew) {
   EXPECT_THAT(Observe({{kFirst, seconds(3)}}, seconds(13)), ElementsAre(kFirst));
 }
 
+// P9: what was read of other locks is not carried over.
+TEST_F(Suspicions, Due_OtherLocksStartItAnew) {
+  Observe({{kFirst, seconds(3)}}, seconds(0));
+  Observe({{kFirst, seconds(3)}}, seconds(2));
+  tracker_.Forget();
+  EXPECT_THAT(Observe({{kFirst, seconds(3)}}, seconds(3)), IsEmpty());
+  EXPECT_THAT(Observe({{kFirst, seconds(3)}}, seconds(5)), IsEmpty());
+  EXPECT_THAT(Observe({{kFirst, seconds(3)}}, seconds(6)), ElementsAre(kFirst));
+}
+
 }  // namespace
 }  // namespace vigil
