@@ -56,14 +56,18 @@ bool Eventually(Duration within, const std::function<bool()>& holds) {
   return true;
 }
 
+Result<void> DatabaseView::Open() {
+  if (connection_ != nullptr && connection_->LooksAlive()) return {};
+  connection_.reset();
+  auto opened = pg::Connection::Open({conninfo_, "test", {}}, Now() + kPatience);
+  if (!opened) return Fail(std::move(opened.error().error));
+  connection_ = std::move(*opened);
+  return {};
+}
+
 Result<pg::Rows> DatabaseView::Read(const pg::Statement& statement, pg::Params params) {
+  if (auto opened = Open(); !opened) return Fail(std::move(opened.error()));
   const Instant deadline = Now() + kPatience;
-  if (connection_ == nullptr || !connection_->LooksAlive()) {
-    connection_.reset();
-    auto opened = pg::Connection::Open({conninfo_, "test", {}}, deadline);
-    if (!opened) return Fail(std::move(opened.error().error));
-    connection_ = std::move(*opened);
-  }
   auto rows = connection_->Execute({.steps = {{&statement, std::move(params)}}, .changes = false},
                                    deadline);
   if (rows) return std::move(rows->front());
@@ -127,7 +131,7 @@ bool DatabaseView::AwaitWallClock(const std::function<bool(int64_t second)>& mat
 }
 
 Result<void> DatabaseView::Execute(const std::string& sql) {
-  if (auto opened = Waiting(); !opened) return Fail(std::move(opened.error()));
+  if (auto opened = Open(); !opened) return opened;
   auto done = connection_->ExecuteScript(sql, Now() + kPatience);
   if (done) return {};
   if (done.error().lost) connection_.reset();

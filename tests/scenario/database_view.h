@@ -51,6 +51,7 @@ class DatabaseView {
   Result<void> Execute(const std::string& sql);
 
  private:
+  Result<void> Open();
   Result<pg::Rows> Read(const pg::Statement& statement, pg::Params params = {});
 
   const std::string conninfo_;

@@ -26,9 +26,9 @@ void ExpectWithin(const std::string& what, Duration took, Duration bound);
 // Takes down how long something took for which there is no bound of its own.
 void TakeDown(const std::string& what, Duration took);
 
-// Takes down how often something happened that must never happen, and fails the scenario when it
-// did.
-void ExpectNone(const std::string& what, size_t times);
+// Takes down how often something happened in so many rounds that must never happen, and fails the
+// scenario when it did.
+void ExpectNone(const std::string& what, size_t times, int rounds = 1);
 
 // Registers the printing with GoogleTest. Once, in main.
 void ReportMeasurements();
