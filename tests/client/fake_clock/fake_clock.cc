@@ -5,16 +5,22 @@
 //   of
 //                     each reading, so that a test can set the clock while the program runs
 //
-// Timers on CLOCK_BOOTTIME with an absolute time go by the same clock. The faketime of Debian 12
-// cannot stand in for it: it lets such timers run out at once.
+// Timers on CLOCK_BOOTTIME with an absolute time go by the same clock, and a lock that is waited
+// for until a moment of the wall clock (Abseil's) by that one, also when it is set during the wait.
+// The faketime of Debian 12 cannot stand in for it: it lets such timers run out at once.
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstdarg>
 #include <cstdint>
 #include <cstdlib>
 #include <ctime>
@@ -46,12 +52,46 @@ std::int64_t WallOffset() {
   return offset == nullptr ? 0 : *offset;
 }
 
+template <typename... Arguments>
+long Call(long number, Arguments... arguments) {
+  using Syscall = long (*)(long, ...);
+  static const auto call = reinterpret_cast<Syscall>(dlsym(RTLD_NEXT, "syscall"));
+  return call(number, arguments...);
+}
+
+// A futex that is waited for until a moment of the wall clock, in pieces, since that may be set.
+long WaitUntil(long word, long operation, long value, std::int64_t until, long word2, long bits) {
+  constexpr std::int64_t kPiece = kSecond / 50;
+  for (;;) {
+    timespec now{};
+    clock_gettime(CLOCK_REALTIME, &now);
+    const std::int64_t left = until - Nanoseconds(now);
+    const std::int64_t truly = Nanoseconds(now) - WallOffset();
+    const timespec piece = Timespec(truly + std::clamp<std::int64_t>(left, 0, kPiece));
+    const long result = Call(SYS_futex, word, operation, value, &piece, word2, bits);
+    if (result == 0 || errno != ETIMEDOUT || left <= kPiece) return result;
+  }
+}
+
 }  // namespace
 
 extern "C" {
 
+long syscall(long number, ...) noexcept {
+  va_list list;
+  va_start(list, number);
+  long a[6];
+  for (long& argument : a) argument = va_arg(list, long);
+  va_end(list);
+  if (number == SYS_futex && (a[1] & FUTEX_CLOCK_REALTIME) != 0 && a[3] != 0) {
+    const auto* until = std::bit_cast<const timespec*>(a[3]);
+    return WaitUntil(a[0], a[1], a[2], Nanoseconds(*until), a[4], a[5]);
+  }
+  return Call(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
 int clock_gettime(clockid_t clock, timespec* time) noexcept {
-  const auto result = static_cast<int>(syscall(SYS_clock_gettime, clock, time));
+  const auto result = static_cast<int>(Call(SYS_clock_gettime, clock, time));
   if (result != 0) return result;
   if (clock == CLOCK_BOOTTIME) {
     *time = Timespec(static_cast<std::int64_t>(static_cast<double>(Nanoseconds(*time)) * Rate()));
@@ -82,7 +122,7 @@ int timerfd_settime(int fd, int flags, const itimerspec* when, itimerspec* befor
         static_cast<std::int64_t>(static_cast<double>(Nanoseconds(when->it_value)) / Rate());
     true_when.it_value = Timespec(Nanoseconds(when->it_value) == 0 ? 0 : ns + 1);
   }
-  return static_cast<int>(syscall(SYS_timerfd_settime, fd, flags, &true_when, before));
+  return static_cast<int>(Call(SYS_timerfd_settime, fd, flags, &true_when, before));
 }
 
 }  // extern "C"
