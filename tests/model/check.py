@@ -146,13 +146,17 @@ def search(defines, breadth_first=False):
 
 
 def steps_of(trail):
-    """A trail in words: the source line at which each step begins."""
+    """A trail in words: who takes each step, and the line of the model at which it begins."""
     with open(MODEL, encoding="utf-8") as file:
         source = file.read().splitlines()
-    for match in re.finditer(r"^\s*\d+:\s+proc\s+\d+ \((\w+):1\) \S*:(\d+) \(state \d+\)", trail, re.MULTILINE):
-        line = source[int(match[2]) - 1].strip()
-        if line.startswith(":: d_step"):
-            yield f"{match[1]}: {line[3:]}"
+    # The numbers of those that there are two of, in the order in which the model starts them.
+    which = {"1": " A", "2": " B", "3": " A", "7": " B"}
+    told = ""
+    for match in re.finditer(r"^\s*(\d+):\s+proc\s+(\d+) \((\w+):1\) \S*:(\d+) \(state", trail, re.MULTILINE):
+        line = source[int(match[4]) - 1].strip()
+        if line.startswith(":: d_step {") and match[1] != told:
+            told = match[1]
+            yield f"{match[3]}{which.get(match[2], '')}: {line.removeprefix(':: d_step {').strip(' }')}"
 
 
 def main():
