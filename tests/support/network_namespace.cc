@@ -24,7 +24,8 @@ constexpr auto kHint =
     "Run as root, on Linux with network namespaces and nftables; `./dev setup` installs the "
     "programs (iproute2, nftables).";
 
-std::atomic<bool> entered = false;
+// Why this process is not in a network of its own; empty when it is.
+std::string not_entered = "this process is not in a network of its own";
 
 Failure Unable(const std::string& what, const std::string& why) {
   return Fail(Error{
@@ -80,19 +81,18 @@ std::string RulesFor(const std::vector<Fault>& faults) {
 
 Result<void> EnterOwnNetwork() {
   if (const int reason = Unshare(); reason != 0) {
-    return Unable("make a network namespace", std::strerror(reason));
+    not_entered = std::strerror(reason);
+    return Unable("make a network namespace", not_entered);
   }
   auto named = RunCommand("give the loopback device an address",
                           {"ip", "address", "add", std::string(kHubAddress) + "/32", "dev", "lo"});
-  entered = named.has_value();
+  not_entered = named ? "" : named.error().message;
   return named;
 }
 
 Result<std::unique_ptr<NetworkNamespace>> NetworkNamespace::Make() {
   static std::atomic<int> made = 0;
-  if (!entered) {
-    return Unable("make a network namespace", "this process is not in a network of its own");
-  }
+  if (!not_entered.empty()) return Unable("make a network namespace", not_entered);
   const int number = ++made;
   if (number > kMostNamespaces) return Unable("make a network namespace", "too many were made");
   int handle = -1;
