@@ -81,8 +81,13 @@ std::optional<Duration> LeaseKeeper::TakePause() { return std::exchange(pause_, 
 void LeaseKeeper::OnWaiting(StreamId stream, Time now, Incarnation incumbent) {
   Wake(now);
   if (Final() || !attempt_ || attempt_->stream != stream) return;
-  attempt_->deadline = now + options_.wait_for_name + kLongestAttempt;
-  register_deadline_ = std::max(register_deadline_, attempt_->deadline);
+  // It is told again and again, so that a coordinator that vanishes meanwhile is found out.
+  attempt_->deadline = now + kLongestAttempt;
+  if (!waits_for_) {
+    register_deadline_ =
+        std::max(register_deadline_, now + options_.wait_for_name + kLongestAttempt);
+  }
+  if (std::exchange(waits_for_, incumbent) == incumbent) return;
   actions_.emplace_back(action::AnnounceWaiting{incumbent});
 }
 

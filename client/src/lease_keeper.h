@@ -73,6 +73,7 @@ class LeaseKeeper {
   // Begins with an attempt to register, in the actions.
   LeaseKeeper(Options options, Time now);
 
+  // The coordinator tells it every moment for as long as it waits.
   void OnWaiting(StreamId stream, Time now, Incarnation incumbent);
   // `Registered` or `Resumed`.
   void OnHosted(StreamId stream, Time now, LeaseTerms terms);
@@ -194,6 +195,8 @@ class LeaseKeeper {
   Time fed_at_{};
 
   Time register_deadline_;
+  // Whose name the registration waits for.
+  std::optional<Incarnation> waits_for_;
   Error last_failure_;
   bool leaving_ = false;
   Time leave_deadline_{};

@@ -177,7 +177,8 @@ void Conversations::NameIsTaken(const Stream& stream, const RegisterMessage& mes
     Finish(stream, PodNameTaken(message.name, incumbent));
     return;
   }
-  if (!std::exchange(conversation.told_waiting, true)) stream->Send(WaitingAnswer{incumbent});
+  // Again and again: a pod that hears nothing asks another coordinator.
+  stream->Send(WaitingAnswer{incumbent});
   conversation.timer =
       env_.scheduler.After(settings_.timing.probe_interval / 2, [this, stream, message] {
         WithLock(stream, [this, stream, message](SessionNumber session) {

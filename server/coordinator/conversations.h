@@ -68,7 +68,6 @@ class Conversations {
     // For the first message, or to try the name again.
     std::unique_ptr<Timer> timer;
     Instant name_deadline{};
-    bool told_waiting = false;
   };
 
   void BeginRegister(const Stream& stream, const RegisterMessage& message);

@@ -183,6 +183,22 @@ TEST_F(LeaseKeeperTest, Registration_GivesUpInTime) {
   EXPECT_EQ(Elapsed(now_), seconds(15));
 }
 
+TEST_F(LeaseKeeperTest, Waiting_ACoordinatorThatFallsSilentIsGivenUp) {
+  Begin(2);
+  const auto open = Opened();
+  for (int i = 0; i < 8; ++i) {
+    keeper_->OnWaiting(open.stream, now_, Incarnation(6));
+    RunTo(Elapsed(now_) + seconds(1));
+  }
+  EXPECT_EQ(Count<action::AnnounceWaiting>(), 1U);
+  EXPECT_EQ(Count<action::Open>(), 0U);
+  RunTo(Elapsed(now_) + seconds(5));
+  const auto next = Opened();
+  EXPECT_NE(next.address, open.address);
+  EXPECT_FALSE(next.resume);
+  EXPECT_FALSE(next.new_registration);
+}
+
 TEST_F(LeaseKeeperTest, Registration_AFirstLeaseThatIsOverAlreadyIsNotLost) {
   Begin(1);
   const auto open = Opened();

@@ -318,7 +318,9 @@ TEST_F(Pods, NameTaken_RefusedAtOnceOrAfterTheWait) {
   EXPECT_EQ(refused->reason, reason::kPodNameTaken);
   const auto waiting = cluster_.Register(host, "a", Profile::kFast, seconds(2));
   EXPECT_NE(waiting->Last<WaitingAnswer>(), nullptr);
-  cluster_.KeepAlive(host, {incumbent}, seconds(3));
+  cluster_.KeepAlive(host, {incumbent}, seconds(1));
+  EXPECT_GT(waiting->heard.size(), 3U);  // told again and again, so that its silence says something
+  cluster_.KeepAlive(host, {incumbent}, seconds(2));
   EXPECT_EQ(waiting->reason, reason::kPodNameTaken);
 }
 
