@@ -14,7 +14,7 @@
 namespace vigil::log {
 
 enum class Format { kText, kJson };
-enum class Level { kDebug, kInfo, kWarning, kError };
+enum class Level { kDebug, kInfo, kWarning, kError, kNothing };
 
 struct Field {
   std::string_view name;

@@ -13,7 +13,7 @@ DatabaseIdentity IdentityOf(uint64_t server_starts) {
 
 }  // namespace
 
-Engine::Engine(uint64_t seed) {
+Engine::Engine(uint64_t seed, Threads threads) : threads_(threads) {
   server_.history = History{std::mt19937_64(seed)() | 1};
   server_.identity = IdentityOf(server_starts_);
 }
@@ -58,6 +58,11 @@ void Engine::SetDeaf(Link& link, bool deaf) {
 void Engine::LoseNextAnswer(Link& link, LostAnswer fate) {
   std::lock_guard lock(mutex_);
   link.lost_answer = fate;
+}
+
+void Engine::SetWallClock(std::function<WallMicros()> wall_clock) {
+  std::lock_guard lock(mutex_);
+  server_.wall_clock = std::move(wall_clock);
 }
 
 Result<Backend> Engine::OpenSession(std::shared_ptr<Link> link, std::function<void()> tell_lost) {

@@ -28,6 +28,8 @@ enum class LostAnswer { kCommitted, kNotCommitted };
 struct Link {
   bool away = false;
   bool deaf = false;
+  // What is asked is carried out, and its answer is lost.
+  bool mute = false;
   std::optional<LostAnswer> lost_answer;
 };
 
@@ -47,7 +49,10 @@ struct Connection {
 // issued in a transaction that did not commit is not issued again.
 class Engine {
  public:
-  explicit Engine(uint64_t seed);
+  // Whether there are other threads that a transaction should let go first.
+  enum class Threads { kOne, kMany };
+
+  explicit Engine(uint64_t seed, Threads threads = Threads::kMany);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
@@ -64,6 +69,18 @@ class Engine {
   void SetAway(Link& link, bool away);
   void SetDeaf(Link& link, bool deaf);
   void LoseNextAnswer(Link& link, LostAnswer fate);
+
+  // --- What only those see who look from outside.
+
+  // From now on events and rows are stamped with what `wall_clock` says.
+  void SetWallClock(std::function<WallMicros()> wall_clock);
+
+  // Calls `look` with the tables and the server as they are now.
+  template <typename Look>
+  auto Inspect(Look look) {
+    std::lock_guard lock(mutex_);
+    return look(std::as_const(tables_), std::as_const(server_));
+  }
 
   // --- Sessions. Each operation fails with DATABASE_UNAVAILABLE when the session has ended, or
   // ends it when its link is away.
@@ -105,6 +122,7 @@ class Engine {
   void Free(Backend backend);
   void WakeListeners(const std::optional<LogHead>& head);
 
+  const Threads threads_;
   std::mutex mutex_;
   Server server_;
   Tables tables_;
@@ -115,9 +133,10 @@ class Engine {
 
 template <typename T>
 Result<T> Engine::Read(Connection& connection, const std::function<Result<T>(Transaction&)>& body) {
-  std::this_thread::yield();
+  if (threads_ == Threads::kMany) std::this_thread::yield();
   std::lock_guard lock(mutex_);
   if (auto connected = Connect(connection); !connected) return Fail(connected.error());
+  if (connection.link->mute) return Fail(DatabaseUnavailable("no answer came in time"));
   Transaction transaction = Begin();
   return body(transaction);
 }
@@ -125,7 +144,7 @@ Result<T> Engine::Read(Connection& connection, const std::function<Result<T>(Tra
 template <typename T>
 Result<T> Engine::Change(Connection& connection,
                          const std::function<Result<T>(Transaction&)>& body) {
-  std::this_thread::yield();
+  if (threads_ == Threads::kMany) std::this_thread::yield();
   std::lock_guard lock(mutex_);
   if (auto connected = Connect(connection); !connected) return Fail(connected.error());
   Link& link = *connection.link;
@@ -145,7 +164,8 @@ Result<T> Engine::Change(Connection& connection,
       if (!lost_answer) WakeListeners(head);
     }
   }
-  if (lost_answer) return Fail(OutcomeUnknown("the connection broke during the commit"));
+  if (lost_answer || link.mute)
+    return Fail(OutcomeUnknown("the connection broke during the commit"));
   return result;
 }
 

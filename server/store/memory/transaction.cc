@@ -5,7 +5,9 @@
 namespace vigil::memory {
 
 Transaction::Transaction(Server& server, Tables& tables)
-    : server_(server), tables_(tables), now_{++server.transactions} {}
+    : server_(server), tables_(tables), now_{++server.transactions} {
+  if (server.wall_clock) now_ = server.wall_clock();
+}
 
 bool Transaction::IsFree(LockKind kind, uint64_t number) const {
   return !server_.locks.contains(LockKey{kind, number});

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -26,6 +27,8 @@ struct Server {
   DatabaseIdentity identity;
   uint64_t last_number = 0;
   uint64_t transactions = 0;
+  // Without one, time is the number of transactions.
+  std::function<WallMicros()> wall_clock;
   std::map<LockKey, Lock> locks;
 
   uint64_t NextNumber() { return ++last_number; }

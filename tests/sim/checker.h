@@ -1,0 +1,106 @@
+// The promises, as seen from outside: after every step it looks at the whole database, at what each
+// pod believes by its own clock, and at who did it.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/plan.h"
+#include "sim/simulated_coordinator.h"
+#include "sim/simulated_pod.h"
+
+namespace vigil::sim {
+
+struct Violation {
+  // "P7"
+  std::string promise;
+  std::string what;
+  // After the beginning.
+  Duration at{};
+};
+
+// What the checker may look at beside the database.
+class Witness {
+ public:
+  virtual ~Witness() = default;
+  // The pod of an incarnation, if its process could still work. Null otherwise.
+  virtual const SimulatedPod* PodOf(Incarnation incarnation) const = 0;
+  virtual const std::vector<std::shared_ptr<SimulatedPod>>& Pods() const = 0;
+  virtual const SimulatedCoordinator* CoordinatorOf(const Machine* machine) const = 0;
+  // When something last came between this pod and this coordinator, or stopped the pod.
+  virtual Instant LastTrouble(const SimulatedPod& pod, const std::string& address) const = 0;
+};
+
+class Checker {
+ public:
+  Checker(const Plan& plan, VirtualTime& time, DatabaseServer& server, const Witness& witness);
+
+  // After each step. Cheap when the database was not asked.
+  void Look();
+
+  // A lease was granted in this session.
+  void Granted(SessionNumber session);
+  // A follower was told these.   (P8)
+  void Delivered(const std::vector<Event>& events);
+  // Somebody holds the token of this incarnation twice: what it believes proves nothing any more.
+  void Exempt(Incarnation incarnation) { exempt_[incarnation] = true; }
+
+  void Violate(const std::string& promise, const std::string& what);
+  const std::optional<Violation>& violation() const { return violation_; }
+
+  // When all has come to rest: `head` is what the log's head was a while ago.
+  void LookAtRest(Seq head);
+  Seq Head() const;
+
+  // Told of every new event of the log; for those who want to see a run.
+  std::function<void(const Event&)> on_event;
+
+ private:
+  using Tables = memory::Tables;
+  using Server = memory::Server;
+
+  struct Row {
+    PodState state = PodState::kAlive;
+    SessionNumber session;
+    SuspicionNumber suspicion;
+    Instant suspected_at{};
+  };
+
+  void LookAt(const Tables& tables, const Server& server);
+  void LookAtLog(const memory::NamespaceRow& space);
+  void LookAtPod(const memory::PodRow& row, const memory::NamespaceRow& space, const Tables& tables,
+                 const Server& server);
+  void LookAtEnd(const memory::PodRow& row, const memory::NamespaceRow& space);
+  void LookAtDeath(const memory::PodRow& row, const Row& before, const Tables& tables,
+                   const Server& server);
+  void LookAtStrongEvidence(const memory::PodRow& row, const Tables& tables);
+  void LookAtWeakEvidence(const memory::PodRow& row, const Row& before, const Tables& tables,
+                          const Server& server);
+  void LookAtObserver(const Tables& tables, const Server& server, Duration grace);
+  void LookAtBeliefs();
+  void LookAtWork(const memory::NamespaceRow& space);
+  void LookAtItem(const WorkItem& item, const memory::NamespaceRow& space);
+  bool Living(const memory::NamespaceRow& space, Incarnation incarnation) const;
+
+  const Plan& plan_;
+  VirtualTime& time_;
+  DatabaseServer& server_;
+  const Witness& witness_;
+  const Instant beginning_;
+  std::optional<Violation> violation_;
+  uint64_t transactions_ = 0;
+  size_t log_size_ = 0;
+  std::map<Incarnation, Row> rows_;
+  std::map<SessionNumber, Instant> taken_;
+  std::map<std::string, WorkItem> work_;
+  std::map<Incarnation, int> ends_;
+  std::map<Incarnation, bool> exempt_;
+  DatabaseIdentity identity_;
+  Instant identity_since_{};
+};
+
+}  // namespace vigil::sim

@@ -1,0 +1,87 @@
+// What one run of the simulation is made of, all of it from its seed.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/settings.h"
+#include "core/types.h"
+
+namespace vigil::sim {
+
+enum class FaultKind {
+  // A pod's process is killed; its machine is lost with nobody told; it stands still; it leaves.
+  kKillPod,
+  kLosePod,
+  kFreezePod,
+  kPodLeaves,
+  // The same of a coordinator; it drains.
+  kKillCoordinator,
+  kLoseCoordinator,
+  kFreezeCoordinator,
+  kDrainCoordinator,
+  // All coordinators drain and start again, one after another.
+  kRollingRestart,
+  // A pod and a coordinator on one machine are lost.
+  kLoseMachine,
+  // Between one pod and one coordinator; between one pod and all of them.
+  kCutPath,
+  kCutPod,
+  kSlowPath,
+  kBreakStreams,
+  // Between one coordinator and the database.
+  kCutDatabase,
+  kLoseCommitAnswer,
+  // One database session ends; that in which a coordinator holds its own lock, again and again,
+  // before each of its probes.
+  kEndSession,
+  kEndOwnSession,
+  // The database.
+  kRestartDatabase,
+  kDatabaseAway,
+  kDatabaseUnreachable,
+  kFailOver,
+  // A failover after which one coordinator is left alone with the former primary.
+  kSplitBrain,
+  kWallClockJumps,
+  // Somebody asks to resume a pod with a token that is not its own; with its own, from elsewhere.
+  kForgedResume,
+  kSecondResume,
+};
+
+struct Fault {
+  FaultKind kind = FaultKind::kKillPod;
+  // After the beginning.
+  Duration at{};
+  Duration lasts{};
+  int pod = 0;
+  int coordinator = 0;
+  // Bits: 1 towards the coordinator (or the database), 2 from it. For a lost answer: 1 committed.
+  int ways = 3;
+};
+
+std::string Describe(const Fault& fault);
+
+struct Plan {
+  uint64_t seed = 0;
+  // Only faults that the promises say no living pod notices, one at a time.   (P9)
+  bool gentle = false;
+  CoordinatorSettings settings;
+  int coordinators = 3;
+  struct Pod {
+    Profile profile = Profile::kStrict;
+    std::optional<Duration> lease;
+  };
+  std::vector<Pod> pods;
+  std::vector<Fault> faults;
+  // After this all is healed.
+  Duration length{};
+  // So long after it everything must have come to rest.   (P2)
+  Duration rest{};
+};
+
+Plan PlanFor(uint64_t seed);
+
+}  // namespace vigil::sim

@@ -1,0 +1,219 @@
+#include "sim/pod_life.h"
+
+#include <array>
+#include <utility>
+
+#include "core/errors.h"
+
+namespace vigil::sim {
+namespace {
+
+constexpr Duration kFarewell = std::chrono::seconds(5);
+
+// What the two sides call the reasons.
+constexpr std::array<std::pair<std::string_view, client::Reason>, 18> kReasons = {{
+    {reason::kInvalidField, client::Reason::kInvalidField},
+    {reason::kInvalidCursor, client::Reason::kInvalidCursor},
+    {reason::kProtocolViolation, client::Reason::kProtocolViolation},
+    {reason::kPodNameTaken, client::Reason::kPodNameTaken},
+    {reason::kPodNotFound, client::Reason::kPodNotFound},
+    {reason::kIncarnationEnded, client::Reason::kIncarnationEnded},
+    {reason::kSessionTokenInvalid, client::Reason::kSessionTokenInvalid},
+    {reason::kSessionTaken, client::Reason::kSessionTaken},
+    {reason::kWorkNotFound, client::Reason::kWorkNotFound},
+    {reason::kFenced, client::Reason::kFenced},
+    {reason::kOwnerAlive, client::Reason::kOwnerAlive},
+    {reason::kWorkCompleted, client::Reason::kWorkCompleted},
+    {reason::kLimitReached, client::Reason::kLimitReached},
+    {reason::kDatabaseUnavailable, client::Reason::kDatabaseUnavailable},
+    {reason::kOutcomeUnknown, client::Reason::kOutcomeUnknown},
+    {reason::kDraining, client::Reason::kDraining},
+    {reason::kCoordinatorUntrusted, client::Reason::kCoordinatorUntrusted},
+    {reason::kStreamIdle, client::Reason::kStreamIdle},
+}};
+
+client::Error ToClient(const std::optional<Error>& told) {
+  client::Error error;
+  if (!told) {
+    error.code = client::Code::kUnavailable;
+    error.message = "the connection broke";
+    return error;
+  }
+  error.code = static_cast<client::Code>(told->code);
+  error.reason = client::Reason::kInternal;
+  for (const auto& [name, reason] : kReasons) {
+    if (told->Is(name)) error.reason = reason;
+  }
+  error.message = told->message;
+  error.metadata = {told->metadata.begin(), told->metadata.end()};
+  return error;
+}
+
+client::LeaseTerms ToClient(const LeaseTerms& terms) {
+  return {terms.lease, terms.heartbeat_interval, terms.stop_margin};
+}
+
+}  // namespace
+
+class PodLife::StreamEnd final : public PodEnd {
+ public:
+  StreamEnd(PodLife* owner, client::StreamId stream) : life(owner), id(stream) {}
+  void Heard(const HostMessage& message) override {
+    if (life) life->Heard(id, message);
+  }
+  void Ended(const std::optional<Error>& told) override {
+    if (life) life->Ended(id, told);
+  }
+
+  PodLife* life;
+  const client::StreamId id;
+};
+
+PodLife::PodLife(PodSite site, Options options, Chance chance, std::function<void()> on_change)
+    : site_(site), options_(std::move(options)), chance_(chance), on_change_(std::move(on_change)) {
+  Chance random = chance_.For(0);
+  keeper_.emplace(
+      client::LeaseKeeper::Options{.addresses = static_cast<size_t>(site_.around.addresses()),
+                                   .first_address = static_cast<size_t>(options_.first_address),
+                                   .lease = options_.lease.value_or(Duration::zero()),
+                                   .wait_for_name = std::chrono::seconds(60),
+                                   .random = [random]() mutable { return random.Share(); }},
+      Now());
+  site_.machine.Post([this, end = std::weak_ptr<int>(alive_)] {
+    if (!end.expired()) Act();
+  });
+}
+
+PodLife::~PodLife() {
+  for (auto& [id, stream] : streams_) {
+    stream.end->life = nullptr;
+    stream.connection->Cancel();
+  }
+}
+
+client::Standing PodLife::Ask() { return standing_.Read(Now()); }
+
+void PodLife::Leave() {
+  leaving_ = true;
+  keeper_->Leave(Now(), kFarewell);
+  Act();
+}
+
+bool PodLife::Believes() const {
+  const auto state = keeper_->state();
+  return state == client::SelfState::kAlive || state == client::SelfState::kSuspended;
+}
+
+bool PodLife::LeaseValidAt(Instant local) const {
+  if (!Believes()) return false;
+  const auto until = keeper_->lease_until();
+  return until && TimeOf(local) < *until;
+}
+
+// --- As the driver of the client's PodSession does
+
+void PodLife::Act() {
+  do {
+    for (auto actions = keeper_->TakeActions(); !actions.empty();
+         actions = keeper_->TakeActions()) {
+      for (const client::Action& each : actions) {
+        std::visit([this](const auto& wanted) { Do(wanted); }, each);
+      }
+    }
+  } while (!standing_.Publish(CurrentStanding()) && keeper_->Lose());
+  SetTimer();
+  on_change_();
+}
+
+void PodLife::SetTimer() {
+  timer_.reset();
+  const auto wake = keeper_->next_wake();
+  if (!wake) return;
+  timer_ = site_.machine.After(*wake - Now(), [this] {
+    keeper_->OnTimer(Now());
+    Act();
+  });
+}
+
+client::Standing PodLife::CurrentStanding() const {
+  client::Standing standing;
+  standing.state = keeper_->state();
+  standing.alive_until = keeper_->alive_until().value_or(client::Time{});
+  standing.lease_until = keeper_->lease_until().value_or(client::Time{});
+  standing.why = keeper_->why();
+  return standing;
+}
+
+void PodLife::Do(const client::action::Open& open) {
+  if (open.new_registration) registration_id_ = "registration-" + std::to_string(chance_.Draw());
+  const int address = static_cast<int>(open.address);
+  SimulatedCoordinator* host = site_.around.At(address);
+  auto end = std::make_shared<StreamEnd>(this, open.stream);
+  auto connection = std::make_shared<Connection>(
+      site_.time, site_.around.PathOf(site_.place, address),
+      Connection::Ends{site_.machine, end, host ? &host->machine() : nullptr, host},
+      chance_.For(open.stream.value()));
+  streams_[open.stream] = {end, connection};
+  site_.around.Opened(site_.place, address, connection);
+  if (open.resume) {
+    connection->Say(ResumeMessage{"default", incarnation_, token_});
+  } else {
+    connection->Say(RegisterMessage{.ns = "default",
+                                    .name = options_.name,
+                                    .registration_id = registration_id_,
+                                    .profile = options_.profile,
+                                    .lease = options_.lease,
+                                    .wait_for_name = std::chrono::seconds(60)});
+  }
+}
+
+void PodLife::Do(const client::action::Heartbeat& heartbeat) {
+  if (Connection* stream = Find(heartbeat.stream)) stream->Say(HeartbeatMessage{heartbeat.number});
+}
+
+void PodLife::Do(const client::action::Leave& leave) {
+  if (Connection* stream = Find(leave.stream)) stream->Say(LeaveMessage{});
+}
+
+void PodLife::Do(const client::action::Detach& detach) {
+  if (Connection* stream = Find(detach.stream)) stream->SayLast(DetachMessage{}, detach.linger);
+}
+
+void PodLife::Do(const client::action::Drop& drop) {
+  if (Connection* stream = Find(drop.stream)) stream->Cancel();
+}
+
+void PodLife::Do(const client::action::Announce&) { standing_.Publish(CurrentStanding()); }
+
+void PodLife::Heard(client::StreamId id, const HostMessage& message) {
+  const client::Time now = Now();
+  if (const auto* waiting = std::get_if<WaitingAnswer>(&message)) {
+    keeper_->OnWaiting(id, now, client::Incarnation(waiting->incumbent.value));
+  } else if (const auto* registered = std::get_if<RegisteredAnswer>(&message)) {
+    token_ = registered->session_token;
+    incarnation_ = registered->pod.incarnation;
+    keeper_->OnHosted(id, now, ToClient(registered->terms));
+  } else if (const auto* resumed = std::get_if<ResumedAnswer>(&message)) {
+    keeper_->OnHosted(id, now, ToClient(resumed->terms));
+  } else if (const auto* answer = std::get_if<HeartbeatAnswer>(&message)) {
+    keeper_->OnHeartbeatAnswer(id, now, answer->number, answer->lease_granted);
+  } else if (std::holds_alternative<LeftAnswer>(message)) {
+    keeper_->OnLeft(id, now);
+  } else if (std::holds_alternative<DrainingNotice>(message)) {
+    keeper_->OnDraining(id, now);
+  }
+  Act();
+}
+
+void PodLife::Ended(client::StreamId id, const std::optional<Error>& told) {
+  streams_.erase(id);
+  keeper_->OnStreamEnded(id, Now(), ToClient(told));
+  Act();
+}
+
+Connection* PodLife::Find(client::StreamId id) {
+  const auto found = streams_.find(id);
+  return found == streams_.end() ? nullptr : found->second.connection.get();
+}
+
+}  // namespace vigil::sim

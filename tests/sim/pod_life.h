@@ -1,0 +1,117 @@
+// One incarnation of a pod: the real rules of its lease, over simulated streams.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "lease_keeper.h"
+#include "sim/simulated_coordinator.h"
+#include "standing_cell.h"
+
+namespace vigil::sim {
+
+// What is around a pod.
+class Surroundings {
+ public:
+  virtual ~Surroundings() = default;
+  virtual int addresses() const = 0;
+  // The process that listens there; null when none does.
+  virtual SimulatedCoordinator* At(int address) = 0;
+  virtual Path& PathOf(int pod, int address) = 0;
+  // For faults: every connection that is opened.
+  virtual void Opened(int pod, int address, const std::shared_ptr<Connection>& connection) = 0;
+};
+
+// Where a pod runs.
+struct PodSite {
+  VirtualTime& time;
+  Machine& machine;
+  Surroundings& around;
+  int place = 0;
+};
+
+// Carries out what the keeper decides, as the client library does.
+class PodLife {
+ public:
+  struct Options {
+    std::string name;
+    Profile profile = Profile::kStrict;
+    std::optional<Duration> lease;
+    int first_address = 0;
+  };
+
+  // `on_change` is called when its state may have changed.
+  PodLife(PodSite site, Options options, Chance chance, std::function<void()> on_change);
+  // Ends all its streams.
+  ~PodLife();
+  PodLife(const PodLife&) = delete;
+  PodLife& operator=(const PodLife&) = delete;
+
+  // As the application is told. Somebody else's look changes nothing.
+  client::Standing Ask();
+
+  // Says farewell; `work` must have been stopped.
+  void Leave();
+
+  Incarnation incarnation() const { return incarnation_; }
+  const std::string& token() const { return token_; }
+  Profile profile() const { return options_.profile; }
+  int address() const { return static_cast<int>(keeper_->address()); }
+  client::SelfState state() const { return keeper_->state(); }
+  bool leaving() const { return leaving_; }
+  bool farewell_over() const { return farewell_over_; }
+
+  // Whether it has not found its lease ended yet.
+  bool Believes() const;
+
+  // Whether it could believe at this reading of its clock that its lease is valid, whatever margin
+  // it takes.
+  bool LeaseValidAt(Instant local) const;
+
+ private:
+  class StreamEnd;
+
+  static client::Time TimeOf(Instant local) { return client::Time(local.time_since_epoch()); }
+  client::Time Now() const { return TimeOf(site_.machine.Now()); }
+
+  void Act();
+  void SetTimer();
+  void Do(const client::action::Open& open);
+  void Do(const client::action::Heartbeat& heartbeat);
+  void Do(const client::action::Leave& leave);
+  void Do(const client::action::Detach& detach);
+  void Do(const client::action::Drop& drop);
+  void Do(const client::action::Announce& announce);
+  void Do(const client::action::AnnounceWaiting&) {}
+  void Do(const client::action::LeaveDone&) { farewell_over_ = true; }
+
+  void Heard(client::StreamId id, const HostMessage& message);
+  void Ended(client::StreamId id, const std::optional<Error>& told);
+  Connection* Find(client::StreamId id);
+  client::Standing CurrentStanding() const;
+
+  const PodSite site_;
+  const Options options_;
+  Chance chance_;
+  const std::function<void()> on_change_;
+  client::StandingCell standing_;
+  std::optional<client::LeaseKeeper> keeper_;
+  struct Stream {
+    std::shared_ptr<StreamEnd> end;
+    std::shared_ptr<Connection> connection;
+  };
+  std::map<client::StreamId, Stream> streams_;
+  std::unique_ptr<Timer> timer_;
+  std::string registration_id_;
+  std::string token_;
+  Incarnation incarnation_;
+  // What was posted is void once this is gone.
+  std::shared_ptr<int> alive_ = std::make_shared<int>();
+  bool leaving_ = false;
+  bool farewell_over_ = false;
+};
+
+}  // namespace vigil::sim

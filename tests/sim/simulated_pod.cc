@@ -1,0 +1,217 @@
+#include "sim/simulated_pod.h"
+
+#include <utility>
+
+#include "core/errors.h"
+
+namespace vigil::sim {
+namespace {
+
+constexpr char kNamespace[] = "default";
+constexpr size_t kMostItems = 3;
+constexpr Duration kBetweenSteps = std::chrono::milliseconds(700);
+constexpr Duration kBetweenLives = std::chrono::milliseconds(500);
+constexpr uint32_t kPage = 8;
+
+}  // namespace
+
+SimulatedPod::SimulatedPod(Place place)
+    : place_(std::move(place)),
+      machine_(place_.time, place_.name, place_.chance.For(0)),
+      site_{place_.time, machine_, place_.around, place_.place},
+      chance_(place_.chance.For(1)),
+      follower_(site_, place_.place % place_.around.addresses(), place_.chance.For(2),
+                {[this](const auto& events) { Heard(events); }, place_.follower.violation}) {
+  Begin();
+  WorkRegularly();
+}
+
+const PodLife* SimulatedPod::LifeOf(Incarnation incarnation) const {
+  if (machine_.dead() || !life_ || life_->incarnation() != incarnation) return nullptr;
+  return life_.get();
+}
+
+void SimulatedPod::Kill() {
+  follower_.Break();
+  machine_.Kill();
+}
+
+void SimulatedPod::Begin() {
+  life_ = std::make_unique<PodLife>(
+      site_,
+      PodLife::Options{.name = place_.name,
+                       .profile = place_.profile,
+                       .lease = place_.lease,
+                       .first_address = chance_.Below(place_.around.addresses())},
+      place_.chance.For(100 + ++lives_), [this] { Changed(); });
+}
+
+// Called from inside of the life, which must not end there.
+void SimulatedPod::Changed() {
+  const auto state = life_->state();
+  const bool over = leaving_
+                        ? life_->farewell_over()
+                        : state == client::SelfState::kLost || state == client::SelfState::kRefused;
+  if (!over || std::exchange(settling_, true)) return;
+  held_.clear();
+  life_timer_ = machine_.After(Duration::zero(), [this] { Settle(); });
+}
+
+void SimulatedPod::Settle() {
+  life_.reset();
+  settling_ = false;
+  if (leaving_) {
+    gone_ = true;
+    work_timer_.reset();
+    return;
+  }
+  life_timer_ = machine_.After(kBetweenLives, [this] { Begin(); });
+}
+
+void SimulatedPod::Leave() {
+  if (machine_.dead() || leaving_ || !life_ || settling_) return;
+  leaving_ = true;
+  held_.clear();
+  machine_.Post([this] {
+    if (life_) life_->Leave();
+  });
+}
+
+// --- Work
+
+bool SimulatedPod::Working() {
+  if (!life_ || leaving_ || settling_) return false;
+  if (life_->Ask().alive()) return true;
+  held_.clear();
+  return false;
+}
+
+void SimulatedPod::WorkRegularly() {
+  work_timer_ = machine_.After(chance_.Between(kBetweenSteps / 2, kBetweenSteps * 3 / 2), [this] {
+    WorkRegularly();
+    if (!Working()) return;
+    if (held_.size() < kMostItems && chance_.OneIn(3)) Start();
+    if (chance_.OneIn(5)) Sweep();
+    if (held_.empty()) return;
+    auto item = held_.begin();
+    std::advance(item, chance_.Below(static_cast<int>(held_.size())));
+    const std::string key = item->first;
+    if (chance_.OneIn(8)) {
+      Finish(key);
+    } else {
+      GoOn(key);
+    }
+  });
+}
+
+template <typename T>
+void SimulatedPod::Call(std::function<Result<T>(Store&)> work, Then<T> then) {
+  const int hosted_by = life_->address();
+  const int address = chance_.OneIn(4) ? chance_.Below(place_.around.addresses()) : hosted_by;
+  Path& path = place_.around.PathOf(place_.place, address);
+  const uint64_t life = lives_;
+  const auto answer = [this, &path, life, then = std::move(then)](Result<T> outcome) {
+    path.Carry(kToPod, [this, life, then, outcome = std::move(outcome)] {
+      machine_.Arrive(place_.time.Now(), [this, life, then, outcome] {
+        if (lives_ == life && Working()) then(outcome);
+      });
+    });
+  };
+  path.Carry(kToCoordinator, [this, address, work = std::move(work), answer] {
+    SimulatedCoordinator* host = place_.around.At(address);
+    if (!host) return;
+    host->machine().Arrive(place_.time.Now(),
+                           [host, work, answer] { host->Request<T>(work, answer); });
+  });
+}
+
+void SimulatedPod::Start() {
+  const std::string key = place_.name + "/" + std::to_string(++started_);
+  Call<StartedWork>(
+      [key, incarnation = life_->incarnation()](Store& store) {
+        return store.StartWork(kNamespace, key, incarnation, "payload");
+      },
+      [this](const Result<StartedWork>& started) {
+        if (!started) return;
+        const auto outcome = started->outcome;
+        const bool its_own = started->item.owner == life_->incarnation();
+        if (its_own && outcome != StartOutcome::kCompleted) Took(started->item);
+      });
+}
+
+void SimulatedPod::Took(const WorkItem& item) { held_[item.key] = item.fence; }
+
+void SimulatedPod::GoOn(const std::string& key) {
+  const Fence fence = held_.at(key);
+  const WorkHolder holder{kNamespace, key, life_->incarnation(), fence};
+  // Says who worked.
+  const std::string checkpoint =
+      std::to_string(holder.incarnation.value) + "/" + std::to_string(++steps_);
+  Call<WorkItem>(
+      [holder, checkpoint](Store& store) { return store.CheckpointWork(holder, checkpoint); },
+      [this, key, fence](const Result<WorkItem>& done) {
+        const auto found = held_.find(key);
+        if (found == held_.end() || found->second != fence || done) return;
+        if (done.error().Is(reason::kFenced) || done.error().Is(reason::kWorkCompleted)) {
+          held_.erase(found);
+        }
+      });
+}
+
+void SimulatedPod::Finish(const std::string& key) {
+  const WorkHolder holder{kNamespace, key, life_->incarnation(), held_.at(key)};
+  held_.erase(key);
+  const bool release = chance_.OneIn(3);
+  Call<WorkItem>(
+      [holder, release](Store& store) {
+        return release ? store.ReleaseWork(holder) : store.CompleteWork(holder, "result");
+      },
+      [](const Result<WorkItem>&) {});
+}
+
+// --- What others left
+
+void SimulatedPod::Heard(const std::vector<Event>& events) {
+  place_.follower.events(events);
+  for (const Event& event : events) {
+    const bool ended = event.kind == EventKind::kPodDied || event.kind == EventKind::kPodLeft;
+    if (ended && event.orphans > 0) Sweep();
+  }
+}
+
+void SimulatedPod::Sweep() {
+  if (!Working()) return;
+  if (chance_.OneIn(2)) {
+    Call<std::vector<WorkItem>>(
+        [incarnation = life_->incarnation()](Store& store) {
+          return store.ClaimOrphans(kNamespace, incarnation, kPage);
+        },
+        [this](const Result<std::vector<WorkItem>>& claimed) {
+          if (!claimed) return;
+          for (const WorkItem& item : *claimed) Took(item);
+        });
+    return;
+  }
+  Call<WorkPage>(
+      [](Store& store) { return store.ListWork(kNamespace, {.claimable_only = true}, "", kPage); },
+      [this](const Result<WorkPage>& page) {
+        if (!page) return;
+        for (const WorkItem& item : page->items) Claim(item);
+      });
+}
+
+void SimulatedPod::Claim(const WorkItem& item) {
+  const WorkClaim claim{.ns = kNamespace,
+                        .key = item.key,
+                        .claimant = life_->incarnation(),
+                        .expected_owner = item.owner,
+                        .expected_fence = item.fence};
+  Call<ClaimedWork>([claim](Store& store) { return store.ClaimWork(claim); },
+                    [this](const Result<ClaimedWork>& claimed) {
+                      if (claimed && claimed->outcome == ClaimOutcome::kClaimed) {
+                        Took(claimed->item);
+                      }
+                    });
+}
+
+}  // namespace vigil::sim

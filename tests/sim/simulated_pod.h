@@ -1,0 +1,86 @@
+// A process of an application: it keeps one incarnation alive after another, works, follows the
+// log, and claims what the dead have left.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "sim/pod_life.h"
+#include "sim/simulated_follower.h"
+
+namespace vigil::sim {
+
+class SimulatedPod {
+ public:
+  struct Place {
+    VirtualTime& time;
+    Surroundings& around;
+    int place = 0;
+    std::string name;
+    Profile profile = Profile::kStrict;
+    std::optional<Duration> lease;
+    Chance chance;
+    SimulatedFollower::Hears follower;
+  };
+
+  explicit SimulatedPod(Place place);
+
+  Machine& machine() { return machine_; }
+  const Machine& machine() const { return machine_; }
+  // Null between two of them.
+  const PodLife* life() const { return life_.get(); }
+  const SimulatedFollower& follower() const { return follower_; }
+  int place() const { return place_.place; }
+  const std::string& name() const { return place_.name; }
+
+  // The incarnation of this pod that might still work, by its number. Null otherwise.
+  const PodLife* LifeOf(Incarnation incarnation) const;
+
+  // The process ends: it runs nothing any more.
+  void Kill();
+  // Stops its work, says farewell, and ends.
+  void Leave();
+  bool leaving() const { return leaving_; }
+  bool gone() const { return machine_.dead() || gone_; }
+  void BreakFollower() { follower_.Break(); }
+  // Looks for orphans as soon as it can.
+  void Sweep();
+
+ private:
+  void Begin();
+  void Changed();
+  void Settle();
+  bool Working();
+  void WorkRegularly();
+  void Start();
+  void GoOn(const std::string& key);
+  void Finish(const std::string& key);
+  void Claim(const WorkItem& item);
+  void Took(const WorkItem& item);
+  void Heard(const std::vector<Event>& events);
+
+  // A call to the coordinator that hosts the pod, or to another one. `then` is not called when the
+  // answer is lost, or comes to a later incarnation.
+  template <typename T>
+  void Call(std::function<Result<T>(Store&)> work, Then<T> then);
+
+  const Place place_;
+  Machine machine_;
+  const PodSite site_;
+  Chance chance_;
+  std::unique_ptr<PodLife> life_;
+  uint64_t lives_ = 0;
+  SimulatedFollower follower_;
+  std::map<std::string, Fence> held_;
+  uint64_t started_ = 0;
+  uint64_t steps_ = 0;
+  bool leaving_ = false;
+  bool gone_ = false;
+  bool settling_ = false;
+  std::unique_ptr<Timer> work_timer_;
+  std::unique_ptr<Timer> life_timer_;
+};
+
+}  // namespace vigil::sim
