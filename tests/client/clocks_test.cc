@@ -216,7 +216,7 @@ TEST_F(PausedProcess, Run_SaysThePauseAndThenLost) {
 class WrongClocks : public RunTest {
  protected:
   void TearDown() override {
-    if (!wall_.empty()) unlink(wall_.c_str());
+    for (const std::string& file : {wall_, slept_}) unlink(file.c_str());
   }
 
   // `vigil run` on a machine whose clocks go wrong.
@@ -226,15 +226,20 @@ class WrongClocks : public RunTest {
     ASSERT_TRUE(AwaitOutput("up")) << run_->process().Transcript();
   }
 
-  void SetWallClock(Duration offset) {
-    std::ofstream file(wall_, std::ios::binary | std::ios::in | std::ios::out);
+  // Files with the numbers that change a clock while the program runs.
+  std::map<std::string, std::string> Clocks() const {
+    Write(wall_, Duration::zero());
+    Write(slept_, Duration::zero());
+    return {{"FAKE_CLOCK_WALL", wall_}, {"FAKE_CLOCK_SLEPT", slept_}};
+  }
+  void SetWallClock(Duration offset) const { Write(wall_, offset); }
+  void SleepFor(Duration length) const { Write(slept_, length); }
+
+  static void Write(const std::string& path, Duration offset) {
+    std::ofstream create(path, std::ios::app);
+    std::ofstream file(path, std::ios::binary | std::ios::in | std::ios::out);
     const std::int64_t ns = offset.count();
     file.write(reinterpret_cast<const char*>(&ns), sizeof ns);
-  }
-
-  void MakeWallClock() {
-    wall_ = ::testing::TempDir() + "vigil-wall-" + std::to_string(getpid());
-    std::ofstream(wall_, std::ios::binary) << std::string(sizeof(std::int64_t), '\0');
   }
 
   bool AwaitHeartbeats(int count) {
@@ -255,12 +260,12 @@ class WrongClocks : public RunTest {
     EXPECT_EQ(AwaitExit(), kRunSignalled + SIGTERM);
   }
 
-  std::string wall_;
+  const std::string wall_ = ::testing::TempDir() + "vigil-wall-" + std::to_string(getpid());
+  const std::string slept_ = ::testing::TempDir() + "vigil-slept-" + std::to_string(getpid());
 };
 
 TEST_F(WrongClocks, WallClock_SetByAnHourEitherWayChangesNothing) {
-  MakeWallClock();
-  BeUpWith(kEndless, {{"FAKE_CLOCK_WALL", wall_}});
+  BeUpWith(kEndless, Clocks());
   for (const Duration offset : {Duration(hours(1)), Duration(-hours(1)), Duration::zero()}) {
     SetWallClock(offset);
     ASSERT_TRUE(AwaitHeartbeats(4));  // more than a lease
@@ -272,6 +277,31 @@ TEST_F(WrongClocks, WallClock_SetByAnHourEitherWayChangesNothing) {
   for (std::size_t i = 0; i < jumps.size(); ++i) {
     const auto by = milliseconds(jumps[i].fields.at("by_ms").get<std::int64_t>());
     EXPECT_LT(std::chrono::abs(by - expected[i]), milliseconds(100)) << i;
+  }
+  StopInOrder();
+}
+
+// P7: the lease ends while the machine sleeps, and whoever looks first finds it.
+TEST_F(WrongClocks, Machine_ThatSleptBeyondTheLeaseFindsThePodLost) {
+  BeUpWith(kDeaf, Clocks());
+  SleepFor(hours(1));
+  EXPECT_EQ(AwaitExit(), kRunLost);
+  EXPECT_EQ(AwaitReport("exited")->Number("code"), 128U + SIGKILL);
+  const auto paused = AwaitReport("paused");
+  ASSERT_TRUE(paused) << run_->process().Transcript();
+  EXPECT_GT(paused->Number("suspended_ms"), 3'599'000U);
+  EXPECT_LT(paused->Number("suspended_ms"), 3'601'000U);
+  EXPECT_GE(paused->Number("paused_ms"), 3'599'000U);
+  EXPECT_TRUE(run_->Reports("wall_clock_jumped").empty());  // it went on, as it should
+}
+
+TEST_F(WrongClocks, Machine_ThatSleptForLessGoesOn) {
+  BeUpWith(kEndless, Clocks());
+  ASSERT_TRUE(AwaitHeartbeats(1));
+  SleepFor(milliseconds(500));  // of the 2 s that the pod may believe itself alive
+  ASSERT_TRUE(AwaitHeartbeats(4));
+  for (const char* event : {"lost", "wall_clock_jumped"}) {
+    EXPECT_TRUE(run_->Reports(event).empty()) << run_->process().Transcript();
   }
   StopInOrder();
 }

@@ -42,6 +42,16 @@ class GuardTest : public RunTest {
     return AwaitGone(command_, within) && AwaitGone(child_, deadline - BootClock::now());
   }
 
+  // The watcher, once it bears its name; another one than this.
+  pid_t AwaitWatcher(pid_t other_than = 0) const {
+    pid_t watcher = 0;
+    cluster_.Await([&] {
+      watcher = ChildNamed("vigil-watcher");
+      return watcher > 0 && watcher != other_than;
+    });
+    return watcher;
+  }
+
   // The child of the guardian that bears this name.
   pid_t ChildNamed(const std::string& name) const {
     const std::string guardian = std::to_string(run_->process().pid());
@@ -98,19 +108,22 @@ TEST_F(GuardTest, GuardianKilled_TheWholeGroupIsGoneAtOnce) {
 // A watcher that was killed is replaced, and its successor watches as well.
 TEST_F(GuardTest, WatcherKilled_AnotherOneTakesItsPlace) {
   BeUpWithAChild();
-  const pid_t first = ChildNamed("vigil-watcher");
+  const pid_t first = AwaitWatcher();
   ASSERT_GT(first, 0);
   ASSERT_EQ(kill(first, SIGKILL), 0);
   ASSERT_TRUE(AwaitReport("watcher_replaced")) << run_->process().Transcript();
-  ASSERT_TRUE(cluster_.Await([&] { return ChildNamed("vigil-watcher") > 0; }));
-  EXPECT_NE(ChildNamed("vigil-watcher"), first);
+  const pid_t second = AwaitWatcher(first);
+  ASSERT_GT(second, 0);
+  EXPECT_NE(second, first);
   run_->process().Signal(SIGKILL);
   EXPECT_TRUE(AwaitBothGone(kTakenDown));
 }
 
 TEST_F(GuardTest, WatcherKilled_TheLeaseStillBoundsTheCommandOfAStoppedGuardian) {  // P7
   BeUpWithAChild();
-  ASSERT_EQ(kill(ChildNamed("vigil-watcher"), SIGKILL), 0);
+  const pid_t watcher = AwaitWatcher();
+  ASSERT_GT(watcher, 0);
+  ASSERT_EQ(kill(watcher, SIGKILL), 0);
   ASSERT_TRUE(AwaitReport("watcher_replaced")) << run_->process().Transcript();
   run_->process().Signal(SIGSTOP);
   EXPECT_TRUE(AwaitBothGone(kLease));

@@ -4,6 +4,8 @@
 //   FAKE_CLOCK_WALL   a file of eight bytes: the nanoseconds that are added to the wall clock, as
 //   of
 //                     each reading, so that a test can set the clock while the program runs
+//   FAKE_CLOCK_SLEPT  another one: for how long the machine has slept, which CLOCK_BOOTTIME and the
+//                     wall clock count, and CLOCK_MONOTONIC does not
 //
 // Timers on CLOCK_BOOTTIME with an absolute time go by the same clock, and a lock that is waited
 // for until a moment of the wall clock (Abseil's) by that one, also when it is set during the wait.
@@ -40,16 +42,25 @@ double Rate() {
   return rate;
 }
 
+// The number in the file that the variable names.
+const volatile std::int64_t* Map(const char* variable) {
+  static const std::int64_t none = 0;
+  const char* path = getenv(variable);
+  const int fd = path == nullptr ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+  void* page =
+      fd < 0 ? MAP_FAILED : mmap(nullptr, sizeof(std::int64_t), PROT_READ, MAP_SHARED, fd, 0);
+  if (fd >= 0) close(fd);
+  return page == MAP_FAILED ? &none : static_cast<const volatile std::int64_t*>(page);
+}
+
+std::int64_t Slept() {
+  static const volatile std::int64_t* const slept = Map("FAKE_CLOCK_SLEPT");
+  return *slept;
+}
+
 std::int64_t WallOffset() {
-  static const volatile std::int64_t* const offset = [] {
-    const char* path = getenv("FAKE_CLOCK_WALL");
-    const int fd = path == nullptr ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-    void* page =
-        fd < 0 ? MAP_FAILED : mmap(nullptr, sizeof(std::int64_t), PROT_READ, MAP_SHARED, fd, 0);
-    if (fd >= 0) close(fd);
-    return page == MAP_FAILED ? nullptr : static_cast<const volatile std::int64_t*>(page);
-  }();
-  return offset == nullptr ? 0 : *offset;
+  static const volatile std::int64_t* const set = Map("FAKE_CLOCK_WALL");
+  return *set + Slept();
 }
 
 template <typename... Arguments>
@@ -94,7 +105,8 @@ int clock_gettime(clockid_t clock, timespec* time) noexcept {
   const auto result = static_cast<int>(Call(SYS_clock_gettime, clock, time));
   if (result != 0) return result;
   if (clock == CLOCK_BOOTTIME) {
-    *time = Timespec(static_cast<std::int64_t>(static_cast<double>(Nanoseconds(*time)) * Rate()));
+    const double ns = static_cast<double>(Nanoseconds(*time)) * Rate();
+    *time = Timespec(static_cast<std::int64_t>(ns) + Slept());
   } else if (clock == CLOCK_REALTIME) {
     *time = Timespec(Nanoseconds(*time) + WallOffset());
   }
@@ -117,10 +129,10 @@ time_t time(time_t* result) noexcept {
 
 int timerfd_settime(int fd, int flags, const itimerspec* when, itimerspec* before) noexcept {
   itimerspec true_when = *when;
-  if ((flags & TFD_TIMER_ABSTIME) != 0 && Rate() != 1.0) {
-    const auto ns =
-        static_cast<std::int64_t>(static_cast<double>(Nanoseconds(when->it_value)) / Rate());
-    true_when.it_value = Timespec(Nanoseconds(when->it_value) == 0 ? 0 : ns + 1);
+  const std::int64_t at = Nanoseconds(when->it_value);
+  if ((flags & TFD_TIMER_ABSTIME) != 0 && at != 0 && (Rate() != 1.0 || Slept() != 0)) {
+    const double ns = static_cast<double>(at - Slept()) / Rate();
+    true_when.it_value = Timespec(std::max<std::int64_t>(static_cast<std::int64_t>(ns) + 1, 1));
   }
   return static_cast<int>(Call(SYS_timerfd_settime, fd, flags, &true_when, before));
 }
