@@ -1,5 +1,6 @@
 // A coordinator that hosts hundreds of pods is killed, or freezes.
 #include <csignal>
+#include <tuple>
 
 #include "crowd.h"
 #include "measured.h"
@@ -16,43 +17,54 @@ constexpr auto kLease = seconds(3);
 
 class CrowdedCoordinator : public Scenario {
  protected:
+  // All on the first coordinator, and half of them go to each of the others from there, as they
+  // would who choose at random.
   void StartPods() {
-    auto first = cluster().Connect(0);
-    ASSERT_TRUE(first);
-    crowd_ = std::make_unique<Crowd>(*first, Crowd::Options{.size = FullOr(500, 150)});
-    ASSERT_EQ(crowd_->AwaitRegistered(), "");
-    ASSERT_FALSE(crowd_
-                     ->AwaitAll(
-                         [this](const client::Standing& standing) {
-                           return Hosted(standing) && standing.coordinator == cluster().number(0);
-                         },
-                         kPatience)
-                     .empty());
+    const auto addresses = cluster().Addresses();
+    for (const auto& [prefix, second, third] : {std::tuple("a-", 1, 2), std::tuple("b-", 2, 1)}) {
+      const auto client = client::Client::Create(
+          {.addresses = {addresses[0], addresses[static_cast<size_t>(second)],
+                         addresses[static_cast<size_t>(third)]},
+           .spread = false});
+      ASSERT_TRUE(client);
+      crowds_.push_back(std::make_unique<Crowd>(
+          *client, Crowd::Options{.prefix = prefix, .size = FullOr(250, 75)}));
+    }
+    const auto on_the_first = [this](const client::Standing& standing) {
+      return Hosted(standing) && standing.coordinator == cluster().number(0);
+    };
+    for (auto& crowd : crowds_) {
+      ASSERT_EQ(crowd->AwaitRegistered(), "");
+      ASSERT_FALSE(crowd->AwaitAll(on_the_first, kPatience).empty());
+    }
   }
 
   void TearDown() override {
-    crowd_.reset();
+    crowds_.clear();
     Scenario::TearDown();
   }
 
   // Everybody is hosted elsewhere within a lease.
   void ExpectAllResumed(Instant since) {
-    const auto resumed = crowd().AwaitAll(HostedElsewhere(cluster().number(0)), kPatience);
-    ASSERT_FALSE(resumed.empty());
-    for (const Instant at : resumed) ExpectWithin("a pod has resumed", at - since, kLease);
+    for (auto& crowd : crowds_) {
+      const auto resumed = crowd->AwaitAll(HostedElsewhere(cluster().number(0)), kPatience);
+      ASSERT_FALSE(resumed.empty());
+      for (const Instant at : resumed) ExpectWithin("a pod has resumed", at - since, kLease);
+    }
   }
 
   void ExpectNobodyHarmed() {
     ExpectNone("deaths", log().Count(Of(EventKind::kPodDied)));
-    ExpectNone("LOST", crowd().lost());
-    EXPECT_EQ(crowd().changed(), 0U);
-    EXPECT_EQ(log().Count(Of(EventKind::kPodRegistered)), static_cast<size_t>(crowd().size()));
+    size_t lost = 0;
+    for (const auto& crowd : crowds_) lost += crowd->lost() + crowd->changed();
+    ExpectNone("LOST", lost);
+    EXPECT_EQ(log().Count(Of(EventKind::kPodRegistered)), static_cast<size_t>(pods()));
   }
 
-  Crowd& crowd() { return *crowd_; }
+  int pods() const { return crowds_[0]->size() + crowds_[1]->size(); }
 
  private:
-  std::unique_ptr<Crowd> crowd_;
+  std::vector<std::unique_ptr<Crowd>> crowds_;
 };
 
 // P9
@@ -64,7 +76,7 @@ TEST_F(CrowdedCoordinator, CrowdedCoordinatorKilled_AllPodsResumeWithinTheirLeas
   cluster().coordinator(0).Signal(SIGKILL);
 
   ASSERT_NO_FATAL_FAILURE(ExpectAllResumed(killed));
-  EXPECT_TRUE(Database().AwaitSettled(crowd().size(), 2, kPatience));
+  EXPECT_TRUE(Database().AwaitSettled(pods(), 2, kPatience));
   ExpectNobodyHarmed();
 }
 
@@ -79,7 +91,7 @@ TEST_F(CrowdedCoordinator, CrowdedCoordinatorFrozen_AllPodsResumeWithinTheirLeas
   EXPECT_FALSE(log().Await(Of(EventKind::kPodDied), FullOr(6, 1) * kLease));
   cluster().coordinator(0).Signal(SIGCONT);
 
-  EXPECT_TRUE(Database().AwaitSettled(crowd().size(), 3, kPatience));
+  EXPECT_TRUE(Database().AwaitSettled(pods(), 3, kPatience));
   EXPECT_FALSE(log().Await(Of(EventKind::kPodDied), FullOr<Duration>(kLease, seconds(1))));
   ExpectNobodyHarmed();
 }

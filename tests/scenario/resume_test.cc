@@ -13,6 +13,9 @@ namespace {
 using client::EventKind;
 using std::chrono::seconds;
 
+// The server's default, which these pods take.
+constexpr auto kLease = seconds(3);
+
 // The handshake, the answer to the resume and the first heartbeats are within as many bytes.
 constexpr unsigned kAnswers = 600;
 
@@ -41,10 +44,12 @@ class LostAnswers : public Scenario {
     Scenario::TearDown();
   }
 
-  bool EverybodyIsWhereHeThinks() {
+  bool EverybodyIsWhereHeThinks(Instant renewed_since) {
     for (int i = 0; i < crowd().size(); ++i) {
       const client::Standing standing = crowd().pod(i).standing();
-      if (!Hosted(standing) || PodNamed(crowd().name(i)).session != standing.session) return false;
+      const Instant lease_until(standing.lease_until.time_since_epoch());
+      if (!Hosted(standing) || lease_until < renewed_since + kLease) return false;
+      if (PodNamed(crowd().name(i)).session != standing.session) return false;
     }
     const auto locks = Database().ReadLocks();
     return locks && locks->Settled(crowd().size(), cluster().size());
@@ -78,8 +83,10 @@ TEST_F(LostAnswers, AnswerToAResumeLost_OneSessionAndNobodyDies) {
     relays()[host]->Restore();
 
     // One session for each pod, and it is the one that the pod knows. What was lost may have been
-    // an answer to somebody who was hosted again already, and does not know yet.
-    EXPECT_TRUE(Eventually(kPatience, [this] { return EverybodyIsWhereHeThinks(); }));
+    // an answer to somebody who was hosted again already and does not know yet, so that everybody's
+    // lease must have grown since. Two losses within one lease would be another fault.
+    const Instant lost = Now();
+    EXPECT_TRUE(Eventually(kPatience, [&] { return EverybodyIsWhereHeThinks(lost); }));
     TakeDown("everybody has one session again", Now() - cut);
     ExpectNone("deaths", log().Count(Of(EventKind::kPodDied)));
     ExpectNone("LOST", crowd().lost());
