@@ -80,7 +80,7 @@ TEST_F(NoRoom, LockTableFull_RefusedWithAReasonAndNobodyDies) {
       hoarder.Execute("SELECT pg_advisory_lock(n) FROM generate_series(1, 1000000) n");
   ASSERT_FALSE(hoarded);
   ExpectServedOrRefusedWithAReason();
-  EXPECT_FALSE(log().Await(Of(EventKind::kPodDied), FullOr<Duration>(seconds(5), seconds(2))));
+  EXPECT_FALSE(log().Await(Of(EventKind::kPodDied), FullOr<Duration>(seconds(5), seconds(1))));
   ASSERT_TRUE(hoarder.Execute("SELECT pg_advisory_unlock_all()"));
 
   EXPECT_TRUE(Database().AwaitSettled(kPods, 2, kPatience));
@@ -113,7 +113,7 @@ TEST_F(NoRoom, ConnectionsExhausted_RefusedWithAReasonAndNobodyDies) {
       kPatience);
   EXPECT_TRUE(why) << (*third)->Transcript();
   if (why) ExpectWithin("an answer to a coordinator", why->at - asked, kBound);
-  EXPECT_FALSE(log().Await(Of(EventKind::kPodDied), FullOr<Duration>(seconds(5), seconds(2))));
+  EXPECT_FALSE(log().Await(Of(EventKind::kPodDied), FullOr<Duration>(seconds(5), seconds(1))));
   hoard.clear();
 
   EXPECT_TRUE(Database().AwaitSettled(kPods, 2, kPatience));

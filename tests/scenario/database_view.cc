@@ -37,6 +37,10 @@ constexpr pg::Statement kBackends{
 
 constexpr pg::Statement kTerminate{"terminate", "SELECT pg_terminate_backend($1::bigint::int)"};
 
+constexpr pg::Statement kReplicated{
+    "replicated",
+    "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_insert_lsn()"};
+
 constexpr pg::Statement kWaiting{
     "waiting",
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
@@ -107,6 +111,13 @@ Result<void> DatabaseView::Terminate(pid_t backend) {
   auto rows = Read(kTerminate, {int64_t{backend}});
   if (!rows) return Fail(std::move(rows.error()));
   return {};
+}
+
+bool DatabaseView::AwaitReplicated(Duration within) {
+  return Eventually(within, [&] {
+    const auto rows = Read(kReplicated);
+    return rows && (*rows)[0].Bigint() > 0;
+  });
 }
 
 Result<int64_t> DatabaseView::Waiting() {

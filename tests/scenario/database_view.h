@@ -39,6 +39,8 @@ class DatabaseView {
   // The backends of every session that a coordinator has in this database.
   Result<std::vector<pid_t>> Backends();
   Result<void> Terminate(pid_t backend);
+  // Waits until a standby has all that was committed here.
+  bool AwaitReplicated(Duration within);
   // How many sessions wait for a lock.
   Result<int64_t> Waiting();
   // Asks again and again.

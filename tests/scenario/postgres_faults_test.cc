@@ -170,7 +170,7 @@ TEST_F(PostgresFaults, PostgresAwayForLongerThanTheTrustWindow_LostByItsEndAndDe
     before.push_back(crowd(0).pod(i).standing().incarnation);
   }
 
-  const Duration outage = FullOr<Duration>(seconds(60), seconds(5));
+  const Duration outage = FullOr<Duration>(seconds(60), seconds(4));
   const Instant stopped = Now();
   ASSERT_TRUE(Postgres().Stop(Shutdown::kFast));
   for (size_t profile : {0, 1}) {

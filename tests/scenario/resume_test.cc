@@ -67,7 +67,7 @@ class LostAnswers : public Scenario {
 TEST_F(LostAnswers, AnswerToAResumeLost_OneSessionAndNobodyDies) {
   ASSERT_NO_FATAL_FAILURE(Start());
   std::mt19937 random(1);
-  for (int round = 0; round < FullOr(50, 8); ++round) {
+  for (int round = 0; round < FullOr(50, 5); ++round) {
     const size_t host =
         static_cast<size_t>(cluster().PlaceOf(crowd().pod(0).standing().coordinator));
     const size_t other = 1 - host;

@@ -58,6 +58,8 @@ class SplitBrain : public Scenario {
     for (int i = 0; i < kPods; ++i) {
       ASSERT_TRUE(work.Start(old_side().pod(i).standing().incarnation, old_side().name(i)));
     }
+    // What an asynchronous standby does not have yet would be lost.
+    ASSERT_TRUE(Database().AwaitReplicated(kPatience));
   }
 
   void TearDown() override {
