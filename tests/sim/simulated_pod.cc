@@ -53,6 +53,7 @@ void SimulatedPod::Changed() {
                         ? life_->farewell_over()
                         : state == client::SelfState::kLost || state == client::SelfState::kRefused;
   if (!over || std::exchange(settling_, true)) return;
+  if (state == client::SelfState::kLost) place_.on_lost();
   held_.clear();
   life_timer_ = machine_.After(Duration::zero(), [this] { Settle(); });
 }

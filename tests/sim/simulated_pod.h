@@ -23,6 +23,8 @@ class SimulatedPod {
     std::optional<Duration> lease;
     Chance chance;
     SimulatedFollower::Hears follower;
+    // It found its lease ended.
+    std::function<void()> on_lost;
   };
 
   explicit SimulatedPod(Place place);

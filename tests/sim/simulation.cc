@@ -95,16 +95,19 @@ void Simulation::StartPod(int place) {
   auto& pod = pods_[static_cast<size_t>(place)];
   if (pod) former_pods_.push_back(pod);
   const Plan::Pod& wanted = plan_.pods[static_cast<size_t>(place)];
-  pod = std::make_shared<SimulatedPod>(
-      SimulatedPod::Place{time_,
-                          *this,
-                          place,
-                          "pod-" + std::to_string(place),
-                          wanted.profile,
-                          wanted.lease,
-                          chance_.For(1000 + ++started_),
-                          {[this](const auto& events) { checker_.Delivered(events); },
-                           [this](const auto& what) { checker_.Violate("P8", what); }}});
+  pod = std::make_shared<SimulatedPod>(SimulatedPod::Place{
+      time_,
+      *this,
+      place,
+      "pod-" + std::to_string(place),
+      wanted.profile,
+      wanted.lease,
+      chance_.For(1000 + ++started_),
+      {[this](const auto& events) { checker_.Delivered(events); },
+       [this](const auto& what) { checker_.Violate("P8", what); }},
+      [this, place] {
+        if (plan_.gentle) checker_.Violate("P9", fmt::format("pod-{} lives, and is LOST", place));
+      }});
 }
 
 SimulatedCoordinator* Simulation::At(int address) {
