@@ -144,6 +144,10 @@ const std::vector<Setting>& Settings() {
        [](C& c, S text) { return ReadNumber(c.coordinator.liveness_sessions, text, 1, 1000); }},
       {"max-pods", "5000", "pods that this coordinator hosts at most",
        [](C& c, S text) { return ReadNumber(c.coordinator.max_pods, text, 1, kMany); }},
+      {"lock-table-percent", "80",
+       "share of PostgreSQL's lock table that may be in use, by whomever, before new pods are "
+       "refused",
+       [](C& c, S text) { return ReadNumber(c.coordinator.lock_table_percent, text, 1, 100); }},
       {"max-subscribers", "10000", "subscriptions that this coordinator serves at most",
        [](C& c, S text) { return ReadNumber(c.coordinator.max_subscribers, text, 1, kMany); }},
       {"subscriber-queue-events", "4096",

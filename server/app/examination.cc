@@ -36,13 +36,22 @@ void LogDetection(const pg::Detection& detection, const Config& config) {
                {{"in_force", fmt::format("{}", fmt::join(detection.ignored, " "))}});
 }
 
+int64_t NewPodsRefusedFrom(const pg::Capacity& capacity, const Config& config) {
+  return capacity.LockTable() * config.coordinator.lock_table_percent / 100;
+}
+
 void LogCapacity(const pg::Capacity& capacity, const Config& config) {
   log::Info("What the database holds.",
             {{"lock_table", capacity.LockTable()},
              {"max_locks_per_transaction", capacity.max_locks_per_transaction},
+             {"new_pods_refused_from", NewPodsRefusedFrom(capacity, config)},
              {"max_pods", config.coordinator.max_pods},
              {"connections", capacity.Connections()},
              {"connections_needed", ConnectionsOf(config)}});
+  if (NewPodsRefusedFrom(capacity, config) < static_cast<int64_t>(config.coordinator.max_pods)) {
+    log::Warning("The lock table holds fewer pods than max-pods: new ones are refused before.",
+                 {{"hint", "Raise max_locks_per_transaction, or lower --max-pods."}});
+  }
 }
 
 }  // namespace

@@ -99,7 +99,12 @@ void Conversations::WithLock(const Stream& stream, std::function<void(SessionNum
     Finish(stream, std::move(*refusal));
     return;
   }
+  if (auto full = env_.lock_table.RefusesMoved()) {
+    Finish(stream, std::move(*full));
+    return;
+  }
   env_.liveness.Issue([this, stream, then = std::move(then)](Result<SessionNumber> issued) {
+    if (issued) env_.lock_table.Took();
     if (issued && Opening(stream)) {
       then(*issued);
     } else if (issued) {
@@ -128,6 +133,10 @@ void Conversations::BeginRegister(const Stream& stream, const RegisterMessage& m
   conversation.phase = Conversation::Phase::kOpening;
   conversation.timer = nullptr;
   conversation.name_deadline = env_.clock.Now() + message.wait_for_name;
+  if (auto full = env_.lock_table.RefusesNew()) {
+    Finish(stream, std::move(*full));
+    return;
+  }
   WithLock(stream, [this, stream, message](SessionNumber session) {
     TryRegister(stream, message, session);
   });

@@ -14,6 +14,7 @@
 #include "coordinator/membership.h"
 #include "coordinator/pod_stream.h"
 #include "coordinator/settings.h"
+#include "core/lock_table.h"
 #include "store/lane.h"
 
 namespace vigil {
@@ -41,6 +42,7 @@ class Conversations {
     LivenessSessions& liveness;
     Membership& membership;
     HostedPods& hosted;
+    LockTableGuard& lock_table;
     // An unguessable string.
     std::function<std::string()> make_token;
     // Called after each transaction that wrote events.

@@ -27,16 +27,18 @@ Coordinator::Coordinator(const Environment& environment, const CoordinatorSettin
                          hosted_.LetAllGo(
                              CoordinatorUntrusted("other coordinators have given this one up"));
                        }}),
+      lock_table_(settings.lock_table_percent),
       verdicts_(env_.lanes.verdicts, env_.scheduler,
                 [this](const auto& ns, const auto& events) { event_log_.Committed(ns, events); }),
       hosted_({env_.lanes.sessions, env_.scheduler, env_.clock, liveness_, membership_, verdicts_,
                settings.timing, [this] { event_log_.Wake(); }}),
       conversations_({env_.lanes.sessions, env_.scheduler, env_.clock, liveness_, membership_,
-                      hosted_, env_.make_token, [this] { event_log_.Wake(); }},
+                      hosted_, lock_table_, env_.make_token, [this] { event_log_.Wake(); }},
                      settings),
       subscriptions_({event_log_, env_.lanes.log, env_.scheduler, env_.clock, settings}),
       prober_(env_.lanes.probe, env_.scheduler, env_.clock, settings.timing,
-              settings.mass_suspicion, membership_, env_.seed, [this] { event_log_.Wake(); }) {
+              settings.mass_suspicion, membership_, lock_table_, env_.seed,
+              [this] { event_log_.Wake(); }) {
   liveness_.OnRetaken([this](const auto& sessions) { hosted_.Retaken(sessions); });
 }
 

@@ -70,6 +70,7 @@ class Coordinator {
   EventLog event_log_;
   LivenessSessions liveness_;
   Membership membership_;
+  LockTableGuard lock_table_;
   Verdicts verdicts_;
   HostedPods hosted_;
   Conversations conversations_;

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "coordinator/verdicts.h"
+#include "core/errors.h"
 
 namespace vigil {
 namespace {
@@ -37,12 +38,14 @@ Timing ForHost(Timing timing, Duration host_trust_window) {
 }  // namespace
 
 Prober::Prober(Lane& lane, Scheduler& scheduler, const Clock& clock, Timing timing, MassLimits mass,
-               const Membership& membership, uint64_t seed, std::function<void()> committed)
+               const Membership& membership, LockTableGuard& lock_table, uint64_t seed,
+               std::function<void()> committed)
     : lane_(lane),
       scheduler_(scheduler),
       clock_(clock),
       timing_(timing),
       membership_(membership),
+      lock_table_(lock_table),
       committed_(std::move(committed)),
       random_(seed),
       pods_(kLongestGapInProbes * timing.probe_interval),
@@ -67,6 +70,11 @@ void Prober::Probe() {
   Ask<ProbeReport>(
       lane_, scheduler_, [observer = *observer](Store& store) { return store.Probe(observer); },
       [this, observer = *observer](const Result<ProbeReport>& report) {
+        if (report) {
+          lock_table_.Read(report->locks);
+        } else if (report.error().Is(reason::kLimitReached)) {
+          lock_table_.Full();
+        }
         // What was asked for before a pause of our own says nothing about now.
         if (report && membership_.observer(clock_.Now())) {
           Judge(observer, *report);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "coordinator/membership.h"
+#include "core/lock_table.h"
 #include "core/mass_suspicion.h"
 #include "core/suspicion.h"
 #include "core/timing.h"
@@ -29,9 +30,11 @@ namespace vigil {
 //  3. One of a mass of suspicions is held for one more grace, and alarmed.
 class Prober {
  public:
-  // `committed` is called after each transaction that wrote events.
+  // `committed` is called after each transaction that wrote events. `lock_table` is told what each
+  // probe read of it.
   Prober(Lane& lane, Scheduler& scheduler, const Clock& clock, Timing timing, MassLimits mass,
-         const Membership& membership, uint64_t seed, std::function<void()> committed);
+         const Membership& membership, LockTableGuard& lock_table, uint64_t seed,
+         std::function<void()> committed);
 
   void Start();
 
@@ -49,6 +52,7 @@ class Prober {
   const Clock& clock_;
   const Timing timing_;
   const Membership& membership_;
+  LockTableGuard& lock_table_;
   const std::function<void()> committed_;
   std::mt19937_64 random_;
   // Of the last report.

@@ -14,6 +14,8 @@ struct CoordinatorSettings {
   MassLimits mass_suspicion;
   int liveness_sessions = 8;
   size_t max_pods = 10000;
+  // Of the database's lock table: from there on new pods are refused.
+  int lock_table_percent = 80;
   size_t max_subscribers = 10000;
   // What one subscriber may have waiting for it in live delivery.
   QueueLimits subscriber_queue{4096, 4 * 1024 * 1024};

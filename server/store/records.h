@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/lock_table.h"
 #include "core/types.h"
 
 namespace vigil {
@@ -90,6 +91,7 @@ struct ProbeReport {
   // How many living pods were probed.
   uint64_t probed = 0;
   std::vector<FreePod> free_pods;
+  LockTable locks;
   // ALIVE coordinators whose lock is free.
   std::vector<FreeCoordinator> free_coordinators;
 };

@@ -84,6 +84,7 @@ Result<ProbeReport> MemoryStore::Probe(const Observer& observer) {
   return Read<ProbeReport>([&](Transaction& tx) -> Result<ProbeReport> {
     if (auto fit = tx.RequireFit(observer); !fit) return Fail(fit.error());
     ProbeReport report{.identity = tx.server().identity};
+    report.locks.in_use = tx.server().locks.size();
     for (const auto& [ns, space] : tx.tables().namespaces) {
       for (const auto& [incarnation, row] : space.pods) {
         if (!row.pod.living()) continue;

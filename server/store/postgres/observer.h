@@ -35,19 +35,21 @@ namespace vigil {
 #define VIGIL_AGREES(stamp) \
   "coalesce(starts_with(" stamp ", server.stamp) OR starts_with(server.stamp, " stamp "), false)"
 
-// The relation observer(sound), after server: the coordinator's row is ALIVE, its own lock is held
-// by its own backend, and the identity is the one that its judgement rests on. By backend in
-// pg_locks: a failed try-lock may be another prober's doing.   (P10)
+// The relation locks, which is pg_locks, read once; and observer(sound), after server: the
+// coordinator's row is ALIVE, its own lock is held by its own backend, and the identity is the one
+// that its judgement rests on. By backend in pg_locks: a failed try-lock may be another prober's
+// doing.   (P10)
 //
 // The parameters: the coordinator's number, its backend, the key of its lock, the identity.
 #define VIGIL_OBSERVER(number, backend, key, identity)                       \
+  "locks AS MATERIALIZED (SELECT * FROM pg_locks), "                         \
   "observer AS MATERIALIZED ("                                               \
   "  SELECT EXISTS (SELECT FROM vigil.coordinators"                          \
   "                  WHERE coordinator = " number                            \
   " AND state = 'ALIVE')"                                                    \
   "     AND " identity                                                       \
   " IN ('', (SELECT identity FROM server))"                                  \
-  "     AND EXISTS (SELECT FROM pg_locks"                                    \
+  "     AND EXISTS (SELECT FROM locks"                                       \
   "                  WHERE locktype = 'advisory' AND granted"                \
   "                    AND mode = 'ExclusiveLock' AND pid = " backend        \
   "                    AND database = (SELECT oid FROM pg_database"          \

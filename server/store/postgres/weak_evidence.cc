@@ -29,7 +29,12 @@ constexpr pg::Statement kProbe{
     "   WHERE observer.sound AND other.state = 'ALIVE' AND other.coordinator <> $1),"
     " free_coordinators AS MATERIALIZED ("
     "  SELECT * FROM others WHERE pg_try_advisory_xact_lock_shared($5 + coordinator)) "
-    "SELECT observer.sound, server.identity, (SELECT count(*) FROM living), found.*"
+    "SELECT observer.sound, server.identity, (SELECT count(*) FROM living),"
+    "       (SELECT count(*) FROM locks WHERE NOT fastpath),"
+    "       current_setting('max_locks_per_transaction')::bigint"
+    "         * (current_setting('max_connections')::bigint"
+    "            + current_setting('max_prepared_transactions')::bigint),"
+    "       found.*"
     "  FROM observer CROSS JOIN server LEFT JOIN ("
     "    SELECT NULL::bigint AS coordinator, host.trust_window, namespace, incarnation, session,"
     "           profile, lease,"
@@ -101,6 +106,8 @@ Result<ProbeReport> PostgresStore::Probe(const Observer& observer) {
     if (!row.Bool()) return Fail(UnsoundObserver());
     report.identity = row.Text();
     report.probed = static_cast<uint64_t>(row.Bigint());
+    report.locks.in_use = static_cast<uint64_t>(row.Bigint());
+    report.locks.size = static_cast<uint64_t>(row.Bigint());
     const auto coordinator = row.As<CoordinatorNumber>();
     const Duration trust_window = row.Interval();
     if (coordinator) report.free_coordinators.push_back({coordinator, trust_window});
