@@ -53,6 +53,8 @@ CREATE TABLE vigil.pods (
   name               text        NOT NULL,
   registration_id    text        NOT NULL,
   session_token      text        NOT NULL,
+  -- Who registers the name with the same key supersedes this incarnation; empty for nobody.
+  supersede_key      text        NOT NULL DEFAULT '',
   coordinator        bigint      NOT NULL,
   session            bigint      NOT NULL,
   state              text        NOT NULL DEFAULT 'ALIVE',
@@ -70,7 +72,7 @@ CREATE TABLE vigil.pods (
   CONSTRAINT pods_session_is_unique UNIQUE (session),
   CONSTRAINT pods_state_is_known CHECK (state IN ('ALIVE', 'SUSPECT', 'DEAD', 'LEFT')),
   CONSTRAINT pods_cause_is_known CHECK (cause IN ('NONE', 'LEFT', 'STREAM_ENDED',
-    'HEARTBEATS_STOPPED', 'LOCK_FREE', 'PROCESS_EXITED')),
+    'HEARTBEATS_STOPPED', 'LOCK_FREE', 'PROCESS_EXITED', 'SUPERSEDED')),
   CONSTRAINT pods_profile_is_known CHECK (profile IN ('STRICT', 'FAST')),
   CONSTRAINT pods_alive_has_no_cause CHECK ((state = 'ALIVE') = (cause = 'NONE')),
   CONSTRAINT pods_left_is_its_own_cause CHECK ((state = 'LEFT') = (cause = 'LEFT')),

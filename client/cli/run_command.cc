@@ -126,6 +126,11 @@ void AddRunCommand(CLI::App& app, Context& context) {
       "How long the pod may believe itself alive without an answer: 500ms to 60s; 3s by default");
   AddDuration(*run, "--wait-for-name", pod.wait_for_name,
               "How long to wait while another life of this name ends, 60s by default");
+  run->add_option("--supersede-key", pod.supersede_key,
+                  "This name never runs twice: end an earlier life with the same key at once, and "
+                  "let a later one end this life. "
+                  "16 to 64 letters, digits and '-'; a secret, so better in the variable")
+      ->envname("VIGIL_SUPERSEDE_KEY");
   AddDuration(*run, "--stop-timeout", arguments->run.stop_timeout,
               "Between SIGTERM or SIGINT, which is passed on, and SIGKILL, 10s by default");
   AddDuration(*run, "--watchdog", arguments->run.watchdog,

@@ -12,7 +12,7 @@ using std::chrono::seconds;
 
 static_assert(static_cast<int>(PodState::kLeft) == v1::POD_STATE_LEFT);
 static_assert(static_cast<int>(Profile::kFast) == v1::PROFILE_FAST);
-static_assert(static_cast<int>(Cause::kProcessExited) == v1::CAUSE_PROCESS_EXITED);
+static_assert(static_cast<int>(Cause::kSuperseded) == v1::CAUSE_SUPERSEDED);
 static_assert(static_cast<int>(WorkState::kCompleted) == v1::WORK_STATE_COMPLETED);
 static_assert(static_cast<int>(EventKind::kWorkCompleted) == v1::EVENT_KIND_WORK_COMPLETED);
 

@@ -285,6 +285,9 @@ void LeaseKeeper::AttemptFailed(Time now, const Error& why, bool refused) {
 // An earlier answer was lost, and the incarnation that it spoke of ended before this attempt found
 // it. The pod was granted nothing, so that it may begin again, as another incarnation.
 void LeaseKeeper::RegistrationEnded(Time now, const Error& why) {
+  // A successor has the name: to begin anew would take it back.
+  if (why.metadata.contains("cause") && why.metadata.at("cause") == "SUPERSEDED")
+    return End(SelfState::kRefused, why);
   last_failure_ = why;
   const bool found = std::exchange(registration_tries_, 0) > 1;
   if (!found) return TryNext(now);  // nobody used this id before: do not ask without rest

@@ -77,8 +77,9 @@ std::string_view Name(Profile profile) {
 }
 
 std::string_view Name(Cause cause) {
-  static constexpr std::array<std::string_view, 6> kNames = {
-      "NONE", "LEFT", "STREAM_ENDED", "HEARTBEATS_STOPPED", "LOCK_FREE", "PROCESS_EXITED"};
+  static constexpr std::array<std::string_view, 7> kNames = {
+      "NONE",      "LEFT",           "STREAM_ENDED", "HEARTBEATS_STOPPED",
+      "LOCK_FREE", "PROCESS_EXITED", "SUPERSEDED"};
   return Pick(kNames, cause);
 }
 

@@ -293,6 +293,7 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
     if (options_.wait_for_name != Duration::zero()) {
       *request.mutable_wait_for_name() = ToProto(options_.wait_for_name);
     }
+    request.set_supersede_key(options_.supersede_key);
     for (const auto& [key, value] : options_.labels) (*request.mutable_labels())[key] = value;
     return message;
   }

@@ -142,41 +142,80 @@ void Conversations::BeginRegister(const Stream& stream, const RegisterMessage& m
   });
 }
 
+NewPod Conversations::Newcomer(const RegisterMessage& message, SessionNumber session) const {
+  return {.ns = message.ns,
+          .name = message.name,
+          .registration_id = message.registration_id,
+          .session_token = env_.make_token(),
+          .profile = message.profile,
+          .lease = message.lease.value_or(settings_.timing.default_lease),
+          .labels = message.labels,
+          .supersede_key = message.supersede_key,
+          .coordinator = env_.membership.number(),
+          .session = session};
+}
+
 void Conversations::TryRegister(const Stream& stream, const RegisterMessage& message,
                                 SessionNumber session) {
-  const NewPod pod{.ns = message.ns,
-                   .name = message.name,
-                   .registration_id = message.registration_id,
-                   .session_token = env_.make_token(),
-                   .profile = message.profile,
-                   .lease = message.lease.value_or(settings_.timing.default_lease),
-                   .labels = message.labels,
-                   .coordinator = env_.membership.number(),
-                   .session = session};
   using Outcome = std::variant<Registered, NameTaken>;
   Ask<Outcome>(
-      env_.sessions, env_.scheduler, [pod](Store& store) { return store.Register(pod); },
+      env_.sessions, env_.scheduler,
+      [pod = Newcomer(message, session)](Store& store) { return store.Register(pod); },
       [this, stream, message, session](Result<Outcome> outcome) {
         if (!outcome) {
           env_.liveness.Release(session);
           if (Opening(stream)) Finish(stream, std::move(outcome.error()));
           return;
         }
-        if (const auto* taken = std::get_if<NameTaken>(&*outcome)) {
-          env_.liveness.Release(session);
-          if (Opening(stream)) NameIsTaken(stream, message, taken->incumbent);
+        if (auto* registered = std::get_if<Registered>(&*outcome)) {
+          HostRegistered(stream, std::move(*registered));
           return;
         }
-        auto& registered = std::get<Registered>(*outcome);
-        log::Info("Registered.", {Describe(registered.pod),
-                                  {"incarnation", registered.pod.incarnation},
-                                  {"session", session}});
-        if (!Host(stream, registered.pod)) return;
-        const LeaseTerms terms = TermsFor(registered.pod.lease);
-        stream->Send(RegisteredAnswer{std::move(registered.pod),
-                                      std::move(registered.session_token), terms,
-                                      std::move(registered.predecessors_work)});
+        const Incarnation incumbent = std::get<NameTaken>(*outcome).incumbent;
+        Conversation* conversation = Opening(stream);
+        if (conversation && !message.supersede_key.empty() &&
+            !std::exchange(conversation->tried_to_supersede, true)) {
+          TrySupersede(stream, message, session, incumbent);
+          return;
+        }
+        env_.liveness.Release(session);
+        if (conversation) NameIsTaken(stream, message, incumbent);
       });
+}
+
+void Conversations::TrySupersede(const Stream& stream, const RegisterMessage& message,
+                                 SessionNumber session, Incarnation incumbent) {
+  using Outcome = std::optional<Registered>;
+  Ask<Outcome>(
+      env_.sessions, env_.scheduler,
+      [pod = Newcomer(message, session), incumbent](Store& store) {
+        return store.Supersede(pod, incumbent);
+      },
+      [this, stream, message, session, incumbent](Result<Outcome> outcome) {
+        if (outcome && *outcome) {
+          const Pod& pod = (*outcome)->pod;
+          log::Info("Superseded.",
+                    {Describe(pod), {"incarnation", incumbent}, {"by", pod.incarnation}});
+          env_.hosted.Superseded(incumbent);
+          HostRegistered(stream, std::move(**outcome));
+        } else if (outcome && Opening(stream)) {
+          // The incumbent does not allow it, or another newcomer was first: look again.
+          TryRegister(stream, message, session);
+        } else {
+          env_.liveness.Release(session);
+          if (Opening(stream)) Finish(stream, std::move(outcome.error()));
+        }
+      });
+}
+
+void Conversations::HostRegistered(const Stream& stream, Registered registered) {
+  log::Info("Registered.", {Describe(registered.pod),
+                            {"incarnation", registered.pod.incarnation},
+                            {"session", registered.pod.session}});
+  if (!Host(stream, registered.pod)) return;
+  const LeaseTerms terms = TermsFor(registered.pod.lease);
+  stream->Send(RegisteredAnswer{std::move(registered.pod), std::move(registered.session_token),
+                                terms, std::move(registered.predecessors_work)});
 }
 
 void Conversations::NameIsTaken(const Stream& stream, const RegisterMessage& message,

@@ -24,13 +24,15 @@ namespace vigil {
 //
 //   NEW ── Register, Resume ──▶ OPENING ── row committed ──▶ HOSTING ── Leave ──▶ LEAVING
 //                                  │ ▲
-//                                  └─┘ the name is taken: wait and try again
+//                                  └─┘ the name is taken: supersede, or wait and try again
 //
 // Runs on the loop's thread.
 // Invariants:
 //  1. A lock is taken before its row is visible, and let go when no row will name it.   (P1)
 //  2. Every conversation has a deadline for its first message, and waits for a name only as long as
 //  the pod asked.   (P11)
+//  3. A registration supersedes only the incumbent that it finds first: whoever took the name while
+//  it was under way came together with it.
 class Conversations {
  public:
   using Stream = std::shared_ptr<PodStream>;
@@ -70,10 +72,15 @@ class Conversations {
     // For the first message, or to try the name again.
     std::unique_ptr<Timer> timer;
     Instant name_deadline{};
+    bool tried_to_supersede = false;
   };
 
   void BeginRegister(const Stream& stream, const RegisterMessage& message);
   void TryRegister(const Stream& stream, const RegisterMessage& message, SessionNumber session);
+  void TrySupersede(const Stream& stream, const RegisterMessage& message, SessionNumber session,
+                    Incarnation incumbent);
+  void HostRegistered(const Stream& stream, Registered registered);
+  NewPod Newcomer(const RegisterMessage& message, SessionNumber session) const;
   void NameIsTaken(const Stream& stream, const RegisterMessage& message, Incarnation incumbent);
   void BeginResume(const Stream& stream, const ResumeMessage& message);
   void BeginLeave(const Stream& stream, Conversation& conversation);

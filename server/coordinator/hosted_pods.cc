@@ -227,6 +227,12 @@ void HostedPods::Taken(const std::vector<SessionNumber>& sessions) {
   for (const SessionNumber session : sessions) LetGo(session, SessionTaken(SessionNumber{}));
 }
 
+void HostedPods::Superseded(Incarnation incarnation) {
+  const auto found = by_incarnation_.find(incarnation);
+  if (found == by_incarnation_.end()) return;
+  LetGo(found->second, IncarnationEnded(incarnation, PodState::kDead, Cause::kSuperseded));
+}
+
 void HostedPods::Retaken(const std::vector<Taking>& takings) {
   std::map<std::string, std::vector<Taking>> by_namespace;
   for (const Taking& taking : takings) {

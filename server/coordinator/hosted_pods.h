@@ -87,6 +87,8 @@ class HostedPods {
   // --- From the other parts of the coordinator.
   // Others have ended these sessions.
   void Taken(const std::vector<SessionNumber>& sessions);
+  // The incarnation ended in favour of a newcomer that this coordinator hosts.
+  void Superseded(Incarnation incarnation);
   // The locks of these were lost and taken again.
   void Retaken(const std::vector<Taking>& takings);
   // Asks every pod to move.

@@ -25,6 +25,8 @@ struct RegisterMessage {
   std::optional<Duration> lease;
   std::map<std::string, std::string> labels;
   Duration wait_for_name{};
+  // Empty when the name may run twice.
+  std::string supersede_key;
 };
 
 struct ResumeMessage {

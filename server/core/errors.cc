@@ -45,11 +45,15 @@ Error PodNotFound(std::string_view what) {
 }
 
 Error IncarnationEnded(Incarnation incarnation, PodState state, Cause cause) {
-  return Make(
-      Code::kFailedPrecondition, reason::kIncarnationEnded,
-      fmt::format("incarnation {} is {} ({})", incarnation.value, Name(state), Name(cause)),
-      "Stop its work, which may be somebody else's now, and register again for a new incarnation.",
-      {{"incarnation", Text(incarnation.value)}, {"cause", std::string(Name(cause))}});
+  const std::string_view hint =
+      cause == Cause::kSuperseded
+          ? "Stop its work and this process: another one with the same supersede_key has the name."
+          : "Stop its work, which may be somebody else's now, and register again for a new "
+            "incarnation.";
+  return Make(Code::kFailedPrecondition, reason::kIncarnationEnded,
+              fmt::format("incarnation {} is {} ({})", incarnation.value, Name(state), Name(cause)),
+              std::string(hint),
+              {{"incarnation", Text(incarnation.value)}, {"cause", std::string(Name(cause))}});
 }
 
 Error SessionTokenInvalid(Incarnation incarnation) {
@@ -153,6 +157,8 @@ std::string_view Name(Cause cause) {
       return "LOCK_FREE";
     case Cause::kProcessExited:
       return "PROCESS_EXITED";
+    case Cause::kSuperseded:
+      return "SUPERSEDED";
   }
   return "";
 }

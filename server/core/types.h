@@ -35,7 +35,15 @@ using Backend = Number<struct BackendTag>;
 
 enum class PodState { kAlive, kSuspect, kDead, kLeft };
 enum class Profile { kStrict, kFast };
-enum class Cause { kNone, kLeft, kStreamEnded, kHeartbeatsStopped, kLockFree, kProcessExited };
+enum class Cause {
+  kNone,
+  kLeft,
+  kStreamEnded,
+  kHeartbeatsStopped,
+  kLockFree,
+  kProcessExited,
+  kSuperseded,
+};
 enum class WorkState { kOwned, kReleased, kCompleted };
 
 enum class EventKind {

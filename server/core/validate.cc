@@ -19,6 +19,12 @@ bool IsNumber(uint64_t value) {
   return value >= 1 && value <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
 }
 
+bool IsSecret(std::string_view text) {
+  return text.size() >= 16 && text.size() <= 64 &&
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return IsAlphanumeric(c) || c == '-'; });
+}
+
 // True for well-formed UTF-8 without control characters: what Postgres takes as text and a terminal
 // shows as it is.
 bool IsPlainText(std::string_view text) {
@@ -65,11 +71,15 @@ Result<void> CheckPodName(std::string_view name) {
 }
 
 Result<void> CheckRegistrationId(std::string_view id) {
-  const bool formed =
-      id.size() >= 16 && id.size() <= 64 &&
-      std::all_of(id.begin(), id.end(), [](char c) { return IsAlphanumeric(c) || c == '-'; });
-  if (formed) return {};
+  if (IsSecret(id)) return {};
   return Fail(InvalidField("registration_id", "must be 16 to 64 random letters, digits and '-'"));
+}
+
+Result<void> CheckSupersedeKey(std::string_view key) {
+  if (IsSecret(key)) return {};
+  return Fail(InvalidField("supersede_key",
+                           "must be absent, or 16 to 64 letters, digits and '-' that nobody can "
+                           "guess"));
 }
 
 Result<void> CheckLease(Duration lease) {

@@ -19,6 +19,8 @@ inline constexpr size_t kLargestAnswer = 1 << 20;
 Result<void> CheckNamespace(std::string_view ns);
 Result<void> CheckPodName(std::string_view name);
 Result<void> CheckRegistrationId(std::string_view id);
+// Of a key that is given.
+Result<void> CheckSupersedeKey(std::string_view key);
 Result<void> CheckLease(Duration lease);
 Result<void> CheckLabels(const std::map<std::string, std::string>& labels);
 Result<void> CheckWorkKey(std::string_view key);

@@ -70,6 +70,8 @@ v1::Cause ToProto(Cause cause) {
       return v1::CAUSE_LOCK_FREE;
     case Cause::kProcessExited:
       return v1::CAUSE_PROCESS_EXITED;
+    case Cause::kSuperseded:
+      return v1::CAUSE_SUPERSEDED;
   }
   return v1::CAUSE_UNSPECIFIED;
 }
@@ -159,7 +161,8 @@ Result<PodMessage> ReadRegister(const v1::Register& request) {
   RegisterMessage message{.ns = request.namespace_(),
                           .name = request.name(),
                           .registration_id = request.registration_id(),
-                          .labels = {request.labels().begin(), request.labels().end()}};
+                          .labels = {request.labels().begin(), request.labels().end()},
+                          .supersede_key = request.supersede_key()};
   const auto profile = ReadProfile(request.profile());
   if (!profile) return Fail(profile.error());
   message.profile = *profile;
@@ -176,6 +179,9 @@ Result<PodMessage> ReadRegister(const v1::Register& request) {
                              .and_then([&] { return CheckRegistrationId(message.registration_id); })
                              .and_then([&] { return CheckLabels(message.labels); });
   if (checked && message.lease) checked = CheckLease(*message.lease);
+  if (checked && !message.supersede_key.empty()) {
+    checked = CheckSupersedeKey(message.supersede_key);
+  }
   if (!checked) return Fail(checked.error());
   return message;
 }

@@ -42,6 +42,8 @@ struct NewPod {
   Profile profile = Profile::kStrict;
   Duration lease{};
   std::map<std::string, std::string> labels;
+  // Who registers this name with the same key supersedes this incarnation; empty for nobody.
+  std::string supersede_key;
   CoordinatorNumber coordinator;
   // Its lock is held by a liveness session of the coordinator already.
   SessionNumber session;

@@ -18,6 +18,7 @@
 //  head of the log, and may be lost.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -63,6 +64,14 @@ class Store {
   // `registration_id` has made an incarnation already, that one gets the new session as in Resume.
   // Errors: INCARNATION_ENDED (that one has ended), SESSION_TAKEN as in Resume.
   virtual Result<std::variant<Registered, NameTaken>> Register(const NewPod& pod) = 0;
+
+  // Begins an incarnation in the place of the living one named, which ends as DEAD with the cause
+  // SUPERSEDED: its DIED event and the REGISTERED event are one transaction. The end needs no
+  // evidence but the two keys, which are equal and not empty: the one exception to P1 and P7. The
+  // session of the superseded one is named in its coordinator's next Renewal. Nothing when the one
+  // named does not live any more, has another name, or does not allow it, or when the registration
+  // has made an incarnation before.   (P3)
+  virtual Result<std::optional<Registered>> Supersede(const NewPod& pod, Incarnation incumbent) = 0;
 
   // Gives a living incarnation its new session. A SUSPECT one becomes ALIVE (REFUTED event); one
   // that comes from another coordinator has MOVED, and its old session is named in that

@@ -135,6 +135,15 @@ TEST_F(LeaseKeeperTest, Registration_WhoseIncarnationEndedUnseenBeginsAgainAtOnc
   EXPECT_EQ(keeper_->state(), SelfState::kAlive);
 }
 
+// To begin again would take the name back from a successor that has it by right.
+TEST_F(LeaseKeeperTest, Registration_WhoseIncarnationWasSupersededUnseenIsRefused) {
+  Begin(2);
+  keeper_->OnStreamEnded(Opened().stream, now_, Broken());
+  keeper_->OnStreamEnded(Opened().stream, now_, Ended("SUPERSEDED"));
+  EXPECT_EQ(keeper_->state(), SelfState::kRefused);
+  EXPECT_EQ(keeper_->why()->reason, Reason::kIncarnationEnded);
+}
+
 TEST_F(LeaseKeeperTest, Registration_WhoseIncarnationAlwaysEndsIsNotTriedWithoutRestNorForEver) {
   Begin(1);
   int attempts = 0;

@@ -23,6 +23,15 @@ TEST_F(RunTest, Run_CompletesTheItemWhenTheCommandSucceeds) {
   }
 }
 
+TEST_F(RunTest, Run_SaysThatItsNameNeverRunsTwice) {
+  Run({"--", "true"}, {{"VIGIL_SUPERSEDE_KEY", "key-out-of-the-environment"}});
+  EXPECT_EQ(AwaitExit(), 0);
+  EXPECT_EQ(cluster_.supersede_key(), "key-out-of-the-environment");
+  RunScript("true", {"--supersede-key", "key-of-the-command-line"});
+  EXPECT_EQ(AwaitExit(), 0);
+  EXPECT_EQ(cluster_.supersede_key(), "key-of-the-command-line");
+}
+
 TEST_F(RunTest, Run_LeavesTheItemToOthersWhenTheCommandFails) {
   RunScript("exit 7");
   EXPECT_EQ(AwaitExit(), 7);

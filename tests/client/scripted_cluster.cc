@@ -41,6 +41,7 @@ v1::Pod Cluster::Register(const v1::Register& request, std::uint64_t coordinator
                                                                  : request.profile());
     *pod.mutable_lease() = terms.lease();
     *pod.mutable_labels() = request.labels();
+    supersede_key_ = request.supersede_key();
     v1::Event event;
     event.set_kind(v1::EVENT_KIND_POD_REGISTERED);
     event.set_pod_name(request.name());
@@ -95,6 +96,11 @@ std::optional<v1::Pod> Cluster::FindByName(const std::string& name) const {
     if (pod.name() == name) last = pod;
   }
   return last;
+}
+
+std::string Cluster::supersede_key() const {
+  std::lock_guard lock(mutex_);
+  return supersede_key_;
 }
 
 std::vector<v1::Pod> Cluster::LivingPods() const {

@@ -41,6 +41,8 @@ class Cluster {
   void End(std::uint64_t incarnation, v1::PodState state);
   std::optional<v1::Pod> Find(std::uint64_t incarnation) const;
   std::optional<v1::Pod> FindByName(const std::string& name) const;
+  // Of the last registration that began an incarnation.
+  std::string supersede_key() const;
 
   // The rules of work, as far as the tests of the client need them.
   grpc::Status Start(const v1::StartWorkRequest& request, v1::StartWorkResponse& response);
@@ -69,6 +71,7 @@ class Cluster {
   mutable std::condition_variable_any changed_;
   std::map<std::uint64_t, v1::Pod> pods_;
   std::map<std::string, std::uint64_t> registrations_;
+  std::string supersede_key_;
   std::map<std::string, v1::WorkItem> items_;
   std::vector<v1::Event> log_;
   std::uint64_t last_incarnation_ = 0;

@@ -49,17 +49,22 @@ void SimulatedCluster::Kill(Member& member) {
 
 PodHandle SimulatedCluster::Register(Member& member, const std::string& name, Profile profile,
                                      Duration wait_for_name, const std::string& registration_id) {
-  auto pod = std::make_shared<RecordedPodStream>();
-  member.coordinator.conversations().Opened(pod);
-  const std::string id = registration_id.empty()
-                             ? "registration-" + std::to_string(1000 + ++registrations_)
-                             : registration_id;
-  member.coordinator.conversations().Received(pod, RegisterMessage{.ns = kNamespace,
-                                                                   .name = name,
-                                                                   .registration_id = id,
-                                                                   .profile = profile,
-                                                                   .wait_for_name = wait_for_name});
+  auto pod = BeginRegister(member, {.name = name,
+                                    .registration_id = registration_id,
+                                    .profile = profile,
+                                    .wait_for_name = wait_for_name});
   scheduler.Settle();
+  return pod;
+}
+
+PodHandle SimulatedCluster::BeginRegister(Member& member, RegisterMessage message) {
+  auto pod = std::make_shared<RecordedPodStream>();
+  message.ns = kNamespace;
+  if (message.registration_id.empty()) {
+    message.registration_id = "registration-" + std::to_string(1000 + ++registrations_);
+  }
+  member.coordinator.conversations().Opened(pod);
+  member.coordinator.conversations().Received(pod, message);
   return pod;
 }
 

@@ -96,6 +96,8 @@ class SimulatedCluster {
 
   PodHandle Register(Member& member, const std::string& name, Profile profile,
                      Duration wait_for_name = {}, const std::string& registration_id = "");
+  // Opens a stream with this message, in the test's namespace; everything after it is yet to come.
+  PodHandle BeginRegister(Member& member, RegisterMessage message);
   PodHandle Resume(Member& member, const Pod& pod, const std::string& token);
   // One heartbeat; whether it was answered with a lease.
   bool Beat(Member& member, const PodHandle& pod);

@@ -84,6 +84,7 @@ TEST_F(BadInput, Session_RefusesEachMalformedField) {
   refused(with(R"("lease": "61s")"), "lease");
   refused(with(R"("lease": "-3s")"), "lease");
   refused(with(R"("waitForName": "301s")"), "wait_for_name");
+  refused(with(R"("supersedeKey": "short")"), "supersede_key");
   refused(with(R"("profile": 7)"), "profile");
   refused(with(R"("labels": {"": "x"})"), "labels");
   refused(R"({"resume": {"namespace": "default", "incarnation": 1}})", "session_token");

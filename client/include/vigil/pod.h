@@ -35,6 +35,7 @@ enum class Cause {
   kHeartbeatsStopped = 3,
   kLockFree = 4,
   kProcessExited = 5,
+  kSuperseded = 6,
 };
 
 // One life of a pod.

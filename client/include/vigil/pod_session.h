@@ -106,6 +106,11 @@ class PodSession {
     std::map<std::string, std::string> labels;
     // How long to wait while another incarnation of the same name lives. At most 5 min.
     Duration wait_for_name{};
+    // Not empty: this name never runs twice, by whatever starts the pod. Who registers it with the
+    // same key ends this incarnation at once, whatever its lease says, and this one ends an
+    // incumbent that registered with the same key; the older one is LOST as soon as its coordinator
+    // knows. 16 to 64 letters, digits and '-' that nobody can guess: a secret of the application.
+    std::string supersede_key;
     // For the registration with all its attempts, beside `wait_for_name`.
     Duration register_timeout = std::chrono::seconds(15);
     // How long the application may go without Feed before the pod is LOST; none when zero.

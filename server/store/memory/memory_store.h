@@ -29,6 +29,7 @@ class MemoryStore final : public Store {
       const Observer& observer, const std::vector<CoordinatorNumber>& coordinators) override;
 
   Result<std::variant<Registered, NameTaken>> Register(const NewPod& pod) override;
+  Result<std::optional<Registered>> Supersede(const NewPod& pod, Incarnation incumbent) override;
   Result<Pod> Resume(const ResumePod& pod) override;
   Result<void> Leave(const std::string& ns, HostedPod pod) override;
   Result<Pod> GetPod(const std::string& ns, const std::string& name) override;
@@ -82,6 +83,9 @@ WorkItem Shown(const NamespaceRow& space, const WorkItem& item);
 
 // Ends a living pod, with its event.
 void End(Transaction& transaction, PodRow& row, PodState state, Cause cause);
+
+// The coordinator's next Renewal says that this session of its was ended without it.
+void TellHost(Transaction& transaction, CoordinatorNumber coordinator, SessionNumber session);
 
 // Makes a SUSPECT pod ALIVE, with its event.
 void RefuteSuspicion(Transaction& transaction, PodRow& row);

@@ -33,8 +33,7 @@ Result<void> GiveSession(Transaction& tx, PodRow& row, CoordinatorNumber coordin
   SessionNumber old_session = std::exchange(row.pod.session, session);
   if (old_coordinator == coordinator) return {};
   tx.Append(EventKind::kPodMoved, row.pod);
-  auto host = tx.tables().coordinators.find(old_coordinator);
-  if (host != tx.tables().coordinators.end()) host->second.taken.insert(old_session);
+  TellHost(tx, old_coordinator, old_session);
   return {};
 }
 
@@ -52,6 +51,7 @@ PodRow& AddPod(Transaction& tx, NamespaceRow& space, const NewPod& pod) {
                 .registered_at = tx.now()};
   row.registration_id = pod.registration_id;
   row.session_token = pod.session_token;
+  row.supersede_key = pod.supersede_key;
   tx.Append(EventKind::kPodRegistered, row.pod);
   return row;
 }
@@ -88,6 +88,11 @@ void End(Transaction& tx, PodRow& row, PodState state, Cause cause) {
   tx.Append(kind, row.pod, cause).orphans = static_cast<uint32_t>(orphans);
 }
 
+void TellHost(Transaction& tx, CoordinatorNumber coordinator, SessionNumber session) {
+  auto host = tx.tables().coordinators.find(coordinator);
+  if (host != tx.tables().coordinators.end()) host->second.taken.insert(session);
+}
+
 void RefuteSuspicion(Transaction& tx, PodRow& row) {
   if (row.pod.state != PodState::kSuspect) return;
   row.pod.state = PodState::kAlive;
@@ -112,6 +117,21 @@ Result<RegisterOutcome> MemoryStore::Register(const NewPod& pod) {
       row = &AddPod(tx, space, pod);
     }
     return Registered{row->pod, row->session_token, PredecessorsWork(space, row->pod)};
+  });
+}
+
+Result<std::optional<Registered>> MemoryStore::Supersede(const NewPod& pod, Incarnation incumbent) {
+  using Outcome = std::optional<Registered>;
+  return Change<Outcome>([&](Transaction& tx) -> Result<Outcome> {
+    PodRow* row = tx.FindPod(pod.ns, incumbent);
+    if (row == nullptr || !row->pod.living() || row->pod.name != pod.name) return Outcome{};
+    if (pod.supersede_key.empty() || row->supersede_key != pod.supersede_key) return Outcome{};
+    NamespaceRow& space = *tx.FindNamespace(pod.ns);
+    if (FindRegistration(space, pod.registration_id) != nullptr) return Outcome{};
+    End(tx, *row, PodState::kDead, Cause::kSuperseded);
+    TellHost(tx, row->pod.coordinator, row->pod.session);
+    const PodRow& begun = AddPod(tx, space, pod);
+    return Registered{begun.pod, begun.session_token, PredecessorsWork(space, begun.pod)};
   });
 }
 

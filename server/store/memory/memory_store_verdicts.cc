@@ -36,12 +36,6 @@ Duration TrustWindowOf(Transaction& tx, CoordinatorNumber coordinator) {
   return host == tx.tables().coordinators.end() ? Duration::zero() : host->second.trust_window;
 }
 
-void TellHost(Transaction& tx, const Pod& pod) {
-  auto host = tx.tables().coordinators.find(pod.coordinator);
-  if (host == tx.tables().coordinators.end()) return;
-  host->second.taken.insert(pod.session);
-}
-
 }  // namespace
 
 Result<Events> MemoryStore::SuspectHosted(const std::string& ns, Cause cause,
@@ -136,7 +130,7 @@ Result<Hosted> MemoryStore::DeclareFree(const Observer& observer, const std::str
       if (row == nullptr || row->suspicion != number) continue;
       if (!IsSuspectedFree(tx, *row) || !IsFree(tx, *row)) continue;
       End(tx, *row, PodState::kDead, Cause::kLockFree);
-      TellHost(tx, row->pod);
+      TellHost(tx, row->pod.coordinator, row->pod.session);
       dead.push_back(pod);
     }
     return dead;

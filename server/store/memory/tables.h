@@ -31,6 +31,7 @@ struct PodRow {
   Pod pod;
   std::string registration_id;
   std::string session_token;
+  std::string supersede_key;
   SuspicionNumber suspicion;
   // The identity under which its lock was found free; empty for a suspicion of its host's.
   DatabaseIdentity found_free_under;

@@ -24,6 +24,14 @@ constexpr pg::Statement kLockNamesakes{
     "   AND (registration_id = $3 OR name = $2 AND state IN ('ALIVE', 'SUSPECT'))"
     " ORDER BY incarnation FOR UPDATE"};
 
+// The row of a new incarnation, of the parameters that ParamsOf gives.
+#define VIGIL_BEGIN_POD                                                            \
+  "INSERT INTO vigil.pods (incarnation, namespace, name, registration_id,"         \
+  "       session_token, coordinator, session, profile, lease, labels,"            \
+  "       supersede_key)"                                                          \
+  "  SELECT nextval('vigil.incarnation_numbers'), $1, $2, $3, $4, $5, $6, $7, $8," \
+  "         $9::jsonb, $10"
+
 // A row that another transaction inserts at this moment is waited for, and then makes this one
 // insert nothing and return nothing: the caller looks again.
 constexpr pg::Statement kRegister{
@@ -34,10 +42,7 @@ constexpr pg::Statement kRegister{
     "  SELECT * FROM vigil.pods"
     "   WHERE namespace = $1 AND name = $2 AND state IN ('ALIVE', 'SUSPECT')"
     "     AND NOT EXISTS (SELECT FROM repeated)),"
-    " changed AS ("
-    "  INSERT INTO vigil.pods (incarnation, namespace, name, registration_id, session_token,"
-    "         coordinator, session, profile, lease, labels)"
-    "  SELECT nextval('vigil.incarnation_numbers'), $1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb"
+    " changed AS (" VIGIL_BEGIN_POD
     "   WHERE NOT EXISTS (SELECT FROM repeated) AND NOT EXISTS (SELECT FROM incumbent)"
     "  ON CONFLICT DO NOTHING"
     "  RETURNING *)," VIGIL_POD_NEWS("'POD_REGISTERED'", "'NONE'", "0") VIGIL_APPEND_NEWS
@@ -45,6 +50,35 @@ constexpr pg::Statement kRegister{
     "  FROM (SELECT 'begun' AS what, * FROM changed"
     "        UNION ALL SELECT 'repeated', * FROM repeated"
     "        UNION ALL SELECT 'taken', * FROM incumbent) AS found"};
+
+// The two rows change together: were the second not inserted, its unique keys would fail the
+// statement. The new row is made from the old one's change, so that the old one no longer stands in
+// the index of living names.
+constexpr pg::Statement kSupersede{
+    "supersede",
+    "WITH superseded AS ("
+    "  UPDATE vigil.pods"
+    "     SET state = 'DEAD', cause = 'SUPERSEDED', suspicion = NULL, suspicion_identity = NULL,"
+    "         ended_at = clock_timestamp()"
+    "   WHERE namespace = $1 AND incarnation = $11 AND name = $2"
+    "     AND state IN ('ALIVE', 'SUSPECT') AND supersede_key = $10 AND supersede_key <> ''"
+    "     AND NOT EXISTS (SELECT FROM vigil.pods WHERE namespace = $1 AND registration_id = $3)"
+    "  RETURNING incarnation, name, coordinator, session),"
+    " taken AS ("
+    "  INSERT INTO vigil.taken_sessions (coordinator, session)"
+    "  SELECT coordinator, session FROM superseded JOIN vigil.coordinators USING (coordinator)"
+    "  ON CONFLICT DO NOTHING),"
+    " begun AS (" VIGIL_BEGIN_POD
+    "    FROM superseded"
+    "  RETURNING *),"
+    " news AS ("
+    "  SELECT 'POD_DIED' AS kind, name AS pod_name, incarnation, 'SUPERSEDED' AS cause,"
+    "         " VIGIL_ORPHANS
+    " AS orphans, '' AS work_key, 0 AS fence, 0 AS previous_owner, 1 AS position"
+    "    FROM superseded AS changed"
+    "  UNION ALL"
+    "  SELECT 'POD_REGISTERED', name, incarnation, 'NONE', 0, '', 0, 0, 2 FROM "
+    "begun)," VIGIL_APPEND_NEWS "SELECT session_token, " VIGIL_POD_COLUMNS " FROM begun"};
 
 constexpr pg::Statement kPredecessorsWork{
     "predecessors_work",
@@ -120,20 +154,31 @@ constexpr pg::Statement kSnapshot{
     "  LEFT JOIN vigil.pods ON namespace = $1 AND state IN ('ALIVE', 'SUSPECT')"
     " ORDER BY incarnation"};
 
+pg::Params ParamsOf(const NewPod& pod) {
+  return {pod.ns,
+          pod.name,
+          pod.registration_id,
+          pod.session_token,
+          pod.coordinator,
+          pod.session,
+          NameOf(pod.profile),
+          pod.lease,
+          JsonFrom(pod.labels),
+          pod.supersede_key};
+}
+
 bool IsLiving(PodState state) { return state == PodState::kAlive || state == PodState::kSuspect; }
 
 }  // namespace
 
 Result<std::variant<Registered, NameTaken>> PostgresStore::Register(const NewPod& pod) {
   for (int race = 0; race < kRaces; ++race) {
-    auto rows = link_.Execute(
-        {.steps = {{&kEnsureNamespace, {pod.ns}},
-                   {&kLockNamesakes, {pod.ns, pod.name, pod.registration_id}},
-                   {&kRegister,
-                    {pod.ns, pod.name, pod.registration_id, pod.session_token, pod.coordinator,
-                     pod.session, NameOf(pod.profile), pod.lease, JsonFrom(pod.labels)}},
-                   {&kPredecessorsWork, {pod.ns, pod.name, kMostPredecessorsWork}}},
-         .afterwards = pg::Step{&kWake, {pod.ns}}});
+    auto rows =
+        link_.Execute({.steps = {{&kEnsureNamespace, {pod.ns}},
+                                 {&kLockNamesakes, {pod.ns, pod.name, pod.registration_id}},
+                                 {&kRegister, ParamsOf(pod)},
+                                 {&kPredecessorsWork, {pod.ns, pod.name, kMostPredecessorsWork}}},
+                       .afterwards = pg::Step{&kWake, {pod.ns}}});
     if (!rows) return Fail(std::move(rows.error()));
     const pg::Rows& found = (*rows)[2];
     if (found.empty()) continue;
@@ -154,6 +199,24 @@ Result<std::variant<Registered, NameTaken>> PostgresStore::Register(const NewPod
     return registered;
   }
   return Fail(DatabaseUnavailable("too many registrations of this name raced"));
+}
+
+Result<std::optional<Registered>> PostgresStore::Supersede(const NewPod& pod,
+                                                           Incarnation incumbent) {
+  pg::Params params = ParamsOf(pod);
+  params.emplace_back(incumbent);
+  auto rows = link_.Execute(
+      {.steps = {{&kLockPods, {pod.ns, std::vector{static_cast<int64_t>(incumbent.value)}}},
+                 {&kSupersede, std::move(params)},
+                 {&kPredecessorsWork, {pod.ns, pod.name, kMostPredecessorsWork}}},
+       .afterwards = pg::Step{&kWake, {pod.ns}}});
+  if (!rows) return Fail(std::move(rows.error()));
+  if ((*rows)[1].empty()) return std::nullopt;
+  pg::Row row = (*rows)[1][0];
+  Registered registered{.session_token = row.Text()};
+  registered.pod = PodFrom(row);
+  for (pg::Row item : rows->back()) registered.predecessors_work.push_back(WorkFrom(item));
+  return registered;
 }
 
 Result<Pod> PostgresStore::Resume(const ResumePod& pod) {

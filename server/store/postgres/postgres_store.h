@@ -29,6 +29,7 @@ class PostgresStore final : public Store {
       const Observer& observer, const std::vector<CoordinatorNumber>& coordinators) override;
 
   Result<std::variant<Registered, NameTaken>> Register(const NewPod& pod) override;
+  Result<std::optional<Registered>> Supersede(const NewPod& pod, Incarnation incumbent) override;
   Result<Pod> Resume(const ResumePod& pod) override;
   Result<void> Leave(const std::string& ns, HostedPod pod) override;
   Result<std::vector<Event>> SuspectHosted(const std::string& ns, Cause cause,

@@ -21,9 +21,9 @@ E ByName(const std::array<E, n>& values, const std::string& name) {
 
 constexpr std::array kPodStates{PodState::kAlive, PodState::kSuspect, PodState::kDead,
                                 PodState::kLeft};
-constexpr std::array kCauses{Cause::kNone,        Cause::kLeft,
-                             Cause::kStreamEnded, Cause::kHeartbeatsStopped,
-                             Cause::kLockFree,    Cause::kProcessExited};
+constexpr std::array kCauses{
+    Cause::kNone,     Cause::kLeft,          Cause::kStreamEnded, Cause::kHeartbeatsStopped,
+    Cause::kLockFree, Cause::kProcessExited, Cause::kSuperseded};
 constexpr std::array kEventKinds{
     EventKind::kPodRegistered, EventKind::kPodSuspected, EventKind::kPodRefuted,
     EventKind::kPodMoved,      EventKind::kPodDied,      EventKind::kPodLeft,

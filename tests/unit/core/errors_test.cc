@@ -59,7 +59,7 @@ TEST(Errors, NamesAreThoseOfTheContract) {
 
   std::set<std::string_view> causes;
   for (auto cause : {Cause::kLeft, Cause::kStreamEnded, Cause::kHeartbeatsStopped, Cause::kLockFree,
-                     Cause::kProcessExited}) {
+                     Cause::kProcessExited, Cause::kSuperseded}) {
     causes.insert(Name(cause));
   }
   EXPECT_EQ(causes, NamesOf(*v1::Cause_descriptor(), "CAUSE_"));

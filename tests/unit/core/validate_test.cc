@@ -41,6 +41,13 @@ TEST(Validate, RegistrationId) {
   ExpectRefused(CheckRegistrationId(std::string(65, 'a')), "registration_id");
 }
 
+TEST(Validate, SupersedeKey) {
+  EXPECT_TRUE(CheckSupersedeKey("6ba7b810-9dad-11d1-80b4-00c04fd430c8"));
+  ExpectRefused(CheckSupersedeKey("short"), "supersede_key");
+  ExpectRefused(CheckSupersedeKey("0123456789 abcdef"), "supersede_key");
+  ExpectRefused(CheckSupersedeKey(std::string(65, 'a')), "supersede_key");
+}
+
 TEST(Validate, Lease) {
   EXPECT_TRUE(CheckLease(milliseconds(500)));
   EXPECT_TRUE(CheckLease(seconds(60)));
