@@ -134,11 +134,11 @@ Error ConnectError(const pg_conn* connection) {
   // libpq tells the SQLSTATE of a connection that was refused in its verbose text alone, in the
   // same place in every language: "FATAL:  53300: sorry, too many clients already". Of several
   // hosts the last one counts, and where in its source the server says it is for nobody here.
-  static const std::regex kRefusal(R"(:  ([0-9A-Z]{5}): )");
-  static const std::regex kPlace(R"(\n[^\n]*\.c:[0-9]+(?=\n|$))");
-  std::string message = std::regex_replace(text == nullptr ? "" : text, kPlace, "");
+  static const std::regex refusal(R"(:  ([0-9A-Z]{5}): )");
+  static const std::regex place(R"(\n[^\n]*\.c:[0-9]+(?=\n|$))");
+  std::string message = std::regex_replace(text == nullptr ? "" : text, place, "");
   std::smatch found;
-  for (std::string rest = message; std::regex_search(rest, found, kRefusal);) {
+  for (std::string rest = message; std::regex_search(rest, found, refusal);) {
     error.hint = RuleOf(found[1].str()).hint;
     rest = found.suffix();
     error.message = OneLine(message);

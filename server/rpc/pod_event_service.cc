@@ -85,7 +85,7 @@ class SubscribeStream final : public SubscriberStream,
 
 class PodEventService final : public v1::PodEventService::CallbackService {
  public:
-  explicit PodEventService(RpcEnvironment environment) : env_(std::move(environment)) {}
+  explicit PodEventService(const RpcEnvironment& environment) : env_(environment) {}
 
   SubscribeReactor* Subscribe(grpc::CallbackServerContext* context,
                               const v1::SubscribeRequest* request) override {
@@ -100,8 +100,8 @@ class PodEventService final : public v1::PodEventService::CallbackService {
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakePodEventService(RpcEnvironment environment) {
-  return std::make_unique<PodEventService>(std::move(environment));
+std::unique_ptr<grpc::Service> MakePodEventService(const RpcEnvironment& environment) {
+  return std::make_unique<PodEventService>(environment);
 }
 
 }  // namespace vigil

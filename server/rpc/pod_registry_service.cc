@@ -1,6 +1,5 @@
 #include <charconv>
 #include <memory>
-#include <utility>
 
 #include "core/validate.h"
 #include "rpc/convert.h"
@@ -24,7 +23,7 @@ Result<Incarnation> ReadPageToken(const std::string& token) {
 
 class PodRegistryService final : public v1::PodRegistryService::CallbackService {
  public:
-  explicit PodRegistryService(RpcEnvironment environment) : env_(std::move(environment)) {}
+  explicit PodRegistryService(const RpcEnvironment& environment) : env_(environment) {}
 
   SessionReactor* Session(grpc::CallbackServerContext* context) override {
     return BeginSessionStream(env_, context);
@@ -69,8 +68,8 @@ class PodRegistryService final : public v1::PodRegistryService::CallbackService 
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakePodRegistryService(RpcEnvironment environment) {
-  return std::make_unique<PodRegistryService>(std::move(environment));
+std::unique_ptr<grpc::Service> MakePodRegistryService(const RpcEnvironment& environment) {
+  return std::make_unique<PodRegistryService>(environment);
 }
 
 }  // namespace vigil

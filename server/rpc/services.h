@@ -22,8 +22,8 @@ struct RpcEnvironment {
 };
 
 // The environment outlives the services, and the services the server that they are registered with.
-std::unique_ptr<grpc::Service> MakePodRegistryService(RpcEnvironment environment);
-std::unique_ptr<grpc::Service> MakePodEventService(RpcEnvironment environment);
-std::unique_ptr<grpc::Service> MakeWorkService(RpcEnvironment environment);
+std::unique_ptr<grpc::Service> MakePodRegistryService(const RpcEnvironment& environment);
+std::unique_ptr<grpc::Service> MakePodEventService(const RpcEnvironment& environment);
+std::unique_ptr<grpc::Service> MakeWorkService(const RpcEnvironment& environment);
 
 }  // namespace vigil

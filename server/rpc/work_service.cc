@@ -1,5 +1,4 @@
 #include <memory>
-#include <utility>
 
 #include "core/validate.h"
 #include "rpc/convert.h"
@@ -56,7 +55,7 @@ std::function<void(WorkItem&&)> FillItem(Response* response) {
 
 class WorkService final : public v1::WorkService::CallbackService {
  public:
-  explicit WorkService(RpcEnvironment environment) : env_(std::move(environment)) {}
+  explicit WorkService(const RpcEnvironment& environment) : env_(environment) {}
 
   Unary* StartWork(Context* context, const v1::StartWorkRequest* request,
                    v1::StartWorkResponse* response) override {
@@ -190,8 +189,8 @@ class WorkService final : public v1::WorkService::CallbackService {
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeWorkService(RpcEnvironment environment) {
-  return std::make_unique<WorkService>(std::move(environment));
+std::unique_ptr<grpc::Service> MakeWorkService(const RpcEnvironment& environment) {
+  return std::make_unique<WorkService>(environment);
 }
 
 }  // namespace vigil
