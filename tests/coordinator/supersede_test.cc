@@ -25,7 +25,7 @@ class Supersede : public testing::Test {
   }
 
   PodHandle Register(SimulatedCluster::Member& host, const std::string& key, Duration wait = {}) {
-    const auto pod = Begin(host, key, wait);
+    auto pod = Begin(host, key, wait);
     cluster_.scheduler.Settle();
     return pod;
   }
