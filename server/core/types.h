@@ -34,6 +34,11 @@ using History = Number<struct HistoryTag>;
 using Backend = Number<struct BackendTag>;
 
 enum class PodState { kAlive, kSuspect, kDead, kLeft };
+
+// DEAD and LEFT are final.
+constexpr bool IsLiving(PodState state) {
+  return state == PodState::kAlive || state == PodState::kSuspect;
+}
 enum class Profile { kStrict, kFast };
 enum class Cause {
   kNone,
@@ -77,7 +82,7 @@ struct Pod {
   WallMicros registered_at;
   WallMicros ended_at;
 
-  bool living() const { return state == PodState::kAlive || state == PodState::kSuspect; }
+  bool living() const { return IsLiving(state); }
 };
 
 // An entry of the event log. `transaction_end` is the seq of the last event of the same

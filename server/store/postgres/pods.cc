@@ -167,28 +167,31 @@ pg::Params ParamsOf(const NewPod& pod) {
           pod.supersede_key};
 }
 
-bool IsLiving(PodState state) { return state == PodState::kAlive || state == PodState::kSuspect; }
+// From a row of (session_token, VIGIL_POD_COLUMNS) and the rows of kPredecessorsWork.
+Registered RegisteredFrom(pg::Row& row, const pg::Rows& work) {
+  Registered registered{.session_token = row.Text()};
+  registered.pod = PodFrom(row);
+  for (pg::Row item : work) registered.predecessors_work.push_back(WorkFrom(item));
+  return registered;
+}
 
 }  // namespace
 
 Result<std::variant<Registered, NameTaken>> PostgresStore::Register(const NewPod& pod) {
   for (int race = 0; race < kRaces; ++race) {
     auto rows =
-        link_.Execute({.steps = {{&kEnsureNamespace, {pod.ns}},
-                                 {&kLockNamesakes, {pod.ns, pod.name, pod.registration_id}},
-                                 {&kRegister, ParamsOf(pod)},
-                                 {&kPredecessorsWork, {pod.ns, pod.name, kMostPredecessorsWork}}},
-                       .afterwards = pg::Step{&kWake, {pod.ns}}});
+        ChangeAndWake(pod.ns, {{&kEnsureNamespace, {pod.ns}},
+                               {&kLockNamesakes, {pod.ns, pod.name, pod.registration_id}},
+                               {&kRegister, ParamsOf(pod)},
+                               {&kPredecessorsWork, {pod.ns, pod.name, kMostPredecessorsWork}}});
     if (!rows) return Fail(std::move(rows.error()));
     const pg::Rows& found = (*rows)[2];
     if (found.empty()) continue;
 
     pg::Row row = found[0];
     const std::string what = row.Text();
-    Registered registered{.session_token = row.Text()};
-    registered.pod = PodFrom(row);
+    Registered registered = RegisteredFrom(row, rows->back());
     if (what == "taken") return NameTaken{registered.pod.incarnation};
-    for (pg::Row item : rows->back()) registered.predecessors_work.push_back(WorkFrom(item));
     if (what == "begun") return registered;
 
     // This registration made an incarnation before; it gets its new session.
@@ -205,28 +208,24 @@ Result<std::optional<Registered>> PostgresStore::Supersede(const NewPod& pod,
                                                            Incarnation incumbent) {
   pg::Params params = ParamsOf(pod);
   params.emplace_back(incumbent);
-  auto rows = link_.Execute(
-      {.steps = {{&kLockPods, {pod.ns, std::vector{static_cast<int64_t>(incumbent.value)}}},
-                 {&kSupersede, std::move(params)},
-                 {&kPredecessorsWork, {pod.ns, pod.name, kMostPredecessorsWork}}},
-       .afterwards = pg::Step{&kWake, {pod.ns}}});
+  auto rows =
+      ChangeAndWake(pod.ns, {{&kLockPods, {pod.ns, Numbers(std::vector{incumbent})}},
+                             {&kSupersede, std::move(params)},
+                             {&kPredecessorsWork, {pod.ns, pod.name, kMostPredecessorsWork}}});
   if (!rows) return Fail(std::move(rows.error()));
   if ((*rows)[1].empty()) return std::nullopt;
   pg::Row row = (*rows)[1][0];
-  Registered registered{.session_token = row.Text()};
-  registered.pod = PodFrom(row);
-  for (pg::Row item : rows->back()) registered.predecessors_work.push_back(WorkFrom(item));
-  return registered;
+  return RegisteredFrom(row, rows->back());
 }
 
 Result<Pod> PostgresStore::Resume(const ResumePod& pod) {
   auto rows = ChangeAndWake(
       pod.ns,
-      {{&kLockPods, {pod.ns, std::vector{static_cast<int64_t>(pod.incarnation.value)}}},
+      {{&kLockPods, {pod.ns, Numbers(std::vector{pod.incarnation})}},
        {&kResume, {pod.ns, pod.incarnation, pod.session_token, pod.coordinator, pod.session}}});
   if (!rows) return Fail(std::move(rows.error()));
-  if (rows->empty()) return Fail(PodNotFound(std::to_string(pod.incarnation.value)));
-  pg::Row row = (*rows)[0];
+  if (rows->back().empty()) return Fail(PodNotFound(std::to_string(pod.incarnation.value)));
+  pg::Row row = rows->back()[0];
   const bool token_is_right = row.Bool();
   Pod now = PodFrom(row);
   if (!token_is_right) return Fail(SessionTokenInvalid(pod.incarnation));
@@ -236,12 +235,11 @@ Result<Pod> PostgresStore::Resume(const ResumePod& pod) {
 }
 
 Result<void> PostgresStore::Leave(const std::string& ns, HostedPod pod) {
-  auto rows = ChangeAndWake(
-      ns, {{&kLockPods, {ns, std::vector{static_cast<int64_t>(pod.incarnation.value)}}},
-           {&kLeave, {ns, pod.incarnation, pod.session}}});
+  auto rows = ChangeAndWake(ns, {{&kLockPods, {ns, Numbers(std::vector{pod.incarnation})}},
+                                 {&kLeave, {ns, pod.incarnation, pod.session}}});
   if (!rows) return Fail(std::move(rows.error()));
-  if (rows->empty()) return Fail(PodNotFound(std::to_string(pod.incarnation.value)));
-  pg::Row row = (*rows)[0];
+  if (rows->back().empty()) return Fail(PodNotFound(std::to_string(pod.incarnation.value)));
+  pg::Row row = rows->back()[0];
   if (row.Bool()) return {};
   const PodState state = PodStateFrom(row.Text());
   const Cause cause = CauseFrom(row.Text());

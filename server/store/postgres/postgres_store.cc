@@ -36,10 +36,9 @@ Result<pg::Rows> PostgresStore::Change(std::vector<pg::Step> steps) {
   return std::move(rows->back());
 }
 
-Result<pg::Rows> PostgresStore::ChangeAndWake(const std::string& ns, std::vector<pg::Step> steps) {
-  auto rows = link_.Execute({.steps = std::move(steps), .afterwards = pg::Step{&kWake, {ns}}});
-  if (!rows) return Fail(std::move(rows.error()));
-  return std::move(rows->back());
+Result<std::vector<pg::Rows>> PostgresStore::ChangeAndWake(const std::string& ns,
+                                                           std::vector<pg::Step> steps) {
+  return link_.Execute({.steps = std::move(steps), .afterwards = pg::Step{&kWake, {ns}}});
 }
 
 void PostgresStore::Wake(const std::string& ns) {

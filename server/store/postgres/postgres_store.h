@@ -78,8 +78,8 @@ class PostgresStore final : public Store {
   // Sends the steps as one transaction and returns the rows of the last one.
   Result<pg::Rows> Change(std::vector<pg::Step> steps);
 
-  // The same, and wakes the namespace's listeners after the commit.
-  Result<pg::Rows> ChangeAndWake(const std::string& ns, std::vector<pg::Step> steps);
+  // The same, and wakes the namespace's listeners after the commit. Returns the rows of each step.
+  Result<std::vector<pg::Rows>> ChangeAndWake(const std::string& ns, std::vector<pg::Step> steps);
 
   // Wakes them, where only the answer told that there is an event.
   void Wake(const std::string& ns);

@@ -63,7 +63,7 @@ Result<std::vector<Event>> PostgresStore::JudgeHosted(const pg::Statement& state
                          {&statement, {ns, arrays.incarnations, arrays.sessions, Name(cause)}}});
   if (!rows) return Fail(std::move(rows.error()));
   std::vector<Event> events;
-  for (pg::Row row : *rows) events.push_back(EventFrom(row));
+  for (pg::Row row : rows->back()) events.push_back(EventFrom(row));
   return events;
 }
 
@@ -84,7 +84,7 @@ Result<std::vector<HostedPod>> PostgresStore::Refute(const std::string& ns,
   auto rows = ChangeAndWake(ns, {{&kLockPods, {ns, arrays.incarnations}},
                                  {&kRefute, {ns, arrays.incarnations, arrays.sessions}}});
   if (!rows) return Fail(std::move(rows.error()));
-  return HostedFrom(*rows);
+  return HostedFrom(rows->back());
 }
 
 }  // namespace vigil

@@ -135,7 +135,7 @@ Result<std::vector<Suspicion>> PostgresStore::SuspectFree(const Observer& observ
              arrays.incarnations, arrays.sessions, observer.identity}}});
   if (!rows) return Fail(std::move(rows.error()));
   std::vector<Suspicion> suspicions;
-  for (pg::Row row : *rows) {
+  for (pg::Row row : rows->back()) {
     if (!row.Bool()) return Fail(UnsoundObserver());
     if (row.IsNull()) break;
     Suspicion suspicion;
@@ -163,7 +163,7 @@ Result<std::vector<HostedPod>> PostgresStore::DeclareFree(
              arrays.incarnations, arrays.sessions, numbers, observer.identity}}});
   if (!rows) return Fail(std::move(rows.error()));
   std::vector<HostedPod> ended;
-  for (pg::Row row : *rows) {
+  for (pg::Row row : rows->back()) {
     if (!row.Bool()) return Fail(UnsoundObserver());
     if (row.IsNull()) break;
     const auto incarnation = row.As<Incarnation>();

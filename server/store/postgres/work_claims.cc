@@ -22,7 +22,7 @@ Result<void> RequireLiving(const pg::Rows& locked, Incarnation caller) {
     if (row.As<Incarnation>() != caller) continue;
     const PodState state = PodStateFrom(row.Text());
     const Cause cause = CauseFrom(row.Text());
-    if (state == PodState::kAlive || state == PodState::kSuspect) return {};
+    if (IsLiving(state)) return {};
     return Fail(IncarnationEnded(caller, state, cause));
   }
   return Fail(PodNotFound(std::to_string(caller.value)));
@@ -102,13 +102,12 @@ constexpr pg::Statement kClaimOrphans{
 }  // namespace
 
 Result<ClaimedWork> PostgresStore::ClaimWork(const WorkClaim& claim) {
-  auto rows =
-      link_.Execute({.steps = {{&kLockWorkPods, {claim.ns, claim.claimant, claim.expected_owner}},
-                               {&kLockItem, {claim.ns, claim.key}},
-                               {&kClaimWork,
-                                {claim.ns, claim.key, claim.claimant, claim.expected_owner,
-                                 claim.expected_fence}}},
-                     .afterwards = pg::Step{&kWake, {claim.ns}}});
+  auto rows = ChangeAndWake(
+      claim.ns,
+      {{&kLockWorkPods, {claim.ns, claim.claimant, claim.expected_owner}},
+       {&kLockItem, {claim.ns, claim.key}},
+       {&kClaimWork,
+        {claim.ns, claim.key, claim.claimant, claim.expected_owner, claim.expected_fence}}});
   if (!rows) return Fail(std::move(rows.error()));
   if (auto living = RequireLiving((*rows)[0], claim.claimant); !living) {
     return Fail(std::move(living.error()));
@@ -132,9 +131,8 @@ Result<ClaimedWork> PostgresStore::ClaimWork(const WorkClaim& claim) {
 
 Result<std::vector<WorkItem>> PostgresStore::ClaimOrphans(const std::string& ns,
                                                           Incarnation claimant, uint32_t limit) {
-  auto rows = link_.Execute({.steps = {{&kLockWorkPods, {ns, claimant, claimant}},
-                                       {&kClaimOrphans, {ns, claimant, limit, kLargestAnswer}}},
-                             .afterwards = pg::Step{&kWake, {ns}}});
+  auto rows = ChangeAndWake(ns, {{&kLockWorkPods, {ns, claimant, claimant}},
+                                 {&kClaimOrphans, {ns, claimant, limit, kLargestAnswer}}});
   if (!rows) return Fail(std::move(rows.error()));
   if (auto living = RequireLiving((*rows)[0], claimant); !living) {
     return Fail(std::move(living.error()));
