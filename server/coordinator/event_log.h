@@ -29,8 +29,9 @@ class LogFollower {
 };
 
 // Reads the logs that somebody follows: when woken (by the database, or by this coordinator's own
-// commits) and at a slow poll, which covers every lost wake-up. Verdicts of this coordinator need
-// not be read: they are served as they were committed. One reading at a time, each log in its turn.
+// commits) and at a slow poll, which covers every lost wake-up. Verdicts on the host's own evidence
+// need not be read: they are served as they were committed. One reading at a time, each log in its
+// turn.
 //
 // Runs on the loop's thread, its reading in a lane of its own.
 // Invariants:
