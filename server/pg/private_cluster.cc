@@ -1,11 +1,8 @@
 #include "pg/private_cluster.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pwd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +17,7 @@
 #include <random>
 #include <sstream>
 
+#include "base/free_port.h"
 #include "pg/cluster_guardian.h"
 #include "pg/connection.h"
 
@@ -103,19 +101,6 @@ std::string RandomPassword() {
   std::string password;
   for (int i = 0; i < 4; ++i) password += fmt::format("{:08x}", device());
   return password;
-}
-
-// A port that was free a moment ago.
-int FreePort() {
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  const bool bound = bind(listener, reinterpret_cast<sockaddr*>(&address), length) == 0 &&
-                     getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length) == 0;
-  close(listener);
-  return bound ? ntohs(address.sin_port) : 0;
 }
 
 std::string Doubled(std::string_view text, char quote) {

@@ -13,33 +13,22 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-void RunAsSuperuser(const TestDatabase& database, const std::string& sql) {
-  const Instant deadline = SystemClock().Now() + std::chrono::seconds(20);
-  auto connection = pg::Connection::Open({database.conninfo(), "test", {}}, deadline);
-  ASSERT_TRUE(connection) << connection.error().error.message;
-  const auto done = (*connection)->ExecuteScript(sql, deadline);
-  ASSERT_TRUE(done) << done.error().error.message;
-}
-
 // The database as a role sees it that may use our tables and nothing else.
 class PlainRoleWorld final : public StoreWorld {
  public:
   PlainRoleWorld() {
-    RunAsSuperuser(test_database_,
-                   "DROP ROLE IF EXISTS plain; CREATE ROLE plain LOGIN PASSWORD 'plain';"
-                   "GRANT USAGE ON SCHEMA vigil TO plain;"
-                   "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA vigil TO plain;"
-                   "GRANT USAGE ON ALL SEQUENCES IN SCHEMA vigil TO plain");
+    RunAsSuperuser(test_database_.conninfo(), "DROP ROLE IF EXISTS plain");
+    MakePlainRole(test_database_, "plain");
   }
   ~PlainRoleWorld() override {
-    RunAsSuperuser(test_database_, "DROP OWNED BY plain; DROP ROLE plain");
+    RunAsSuperuser(test_database_.conninfo(), "DROP OWNED BY plain; DROP ROLE plain");
   }
 
   Database& database() override { return plain_; }
   // The same one, as a role with all rights sees it.
   Database& privileged() { return privileged_; }
   void EndSession(Backend backend) override {
-    RunAsSuperuser(test_database_,
+    RunAsSuperuser(test_database_.conninfo(),
                    "SELECT pg_terminate_backend(" + std::to_string(backend.value) + ")");
   }
   void Restart() override {
@@ -57,7 +46,7 @@ class PlainRoleWorld final : public StoreWorld {
   }
   // Ends the session that this role's store has.
   void EndStoreSessions() {
-    RunAsSuperuser(test_database_,
+    RunAsSuperuser(test_database_.conninfo(),
                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                    " WHERE usename = 'plain' AND application_name = 'vigil store'");
   }

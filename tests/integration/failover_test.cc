@@ -26,20 +26,12 @@ class FailoverTest : public testing::Test {
     ASSERT_TRUE(standby) << standby.error().message;
     standby_ = std::move(*standby);
     // From here on a commit is acknowledged when the standby has it.
-    OnPrimary("ALTER SYSTEM SET synchronous_standby_names = '*'");
-    OnPrimary("SELECT pg_reload_conf()");
+    RunAsSuperuser(primary_->Conninfo(), "ALTER SYSTEM SET synchronous_standby_names = '*'");
+    RunAsSuperuser(primary_->Conninfo(), "SELECT pg_reload_conf()");
     server_ = std::make_unique<TestServer>(
         primary_->Conninfo() + " host=127.0.0.1,127.0.0.1 port=" +
         std::to_string(primary_->port()) + "," + std::to_string(standby_->port()));
     ASSERT_TRUE(server_->WaitUntilReady());
-  }
-
-  void OnPrimary(const std::string& sql) {
-    const Instant deadline = SystemClock().Now() + seconds(10);
-    auto connection = pg::Connection::Open({primary_->Conninfo(), "test", {}}, deadline);
-    ASSERT_TRUE(connection) << connection.error().error.message;
-    const auto done = (*connection)->ExecuteScript(sql, deadline);
-    ASSERT_TRUE(done) << done.error().error.message;
   }
 
   // How many liveness sessions a cluster has. (Idle connections end when they are asked next.)
@@ -68,12 +60,8 @@ class FailoverTest : public testing::Test {
     bool registered = false;
     while (!registered && clock.Now() < limit) {
       ASSERT_TRUE(pod.Beat()) << "the trust window outlasts the promotion";
-      v1::GetPodRequest request;
-      request.set_namespace_("default");
-      request.set_name("a");
-      v1::GetPodResponse response;
-      registered = server_->pods().GetPod(InTime().get(), request, &response).ok() &&
-                   response.pod().state() == v1::POD_STATE_ALIVE;
+      v1::Pod seen;
+      registered = GetPod(*server_, "a", &seen).ok() && seen.state() == v1::POD_STATE_ALIVE;
     }
     ASSERT_TRUE(registered);
     RawPod newcomer(*server_, "newcomer");

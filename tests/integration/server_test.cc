@@ -194,11 +194,7 @@ TEST(ServerWithoutDatabase, AnswersAndRefuses) {
       health->Check(InTime().get(), grpc::health::v1::HealthCheckRequest(), &response).ok());
   EXPECT_EQ(response.status(), grpc::health::v1::HealthCheckResponse::NOT_SERVING);
 
-  v1::GetPodRequest request;
-  request.set_namespace_("default");
-  request.set_name("a");
-  v1::GetPodResponse pod;
-  const auto status = server.pods().GetPod(InTime().get(), request, &pod);
+  const auto status = GetPod(server, "a");
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(InfoOf(status).reason(), "DATABASE_UNAVAILABLE");
 

@@ -19,11 +19,6 @@ Config ConfigOf(const CoordinatorSettings& settings) {
   return config;
 }
 
-std::string RegistrationId() {
-  static int count = 0;
-  return "integration-test-" + std::to_string(++count);
-}
-
 }  // namespace
 
 TestServer::TestServer(const std::string& conninfo, CoordinatorSettings settings)
@@ -71,14 +66,29 @@ google::rpc::ErrorInfo InfoOf(const grpc::Status& status) {
   return info;
 }
 
-RawPod::RawPod(TestServer& server, const std::string& name, v1::Profile profile)
-    : stream_(server.pods().Session(context_.get())) {
+grpc::Status GetPod(TestServer& server, const std::string& name, v1::Pod* pod) {
+  v1::GetPodRequest request;
+  request.set_namespace_("default");
+  request.set_name(name);
+  v1::GetPodResponse response;
+  grpc::Status status = server.pods().GetPod(InTime().get(), request, &response);
+  if (pod != nullptr) *pod = response.pod();
+  return status;
+}
+
+v1::SessionRequest Registration(const std::string& name, v1::Profile profile) {
+  static int count = 0;
   v1::SessionRequest request;
   request.mutable_register_()->set_namespace_("default");
   request.mutable_register_()->set_name(name);
-  request.mutable_register_()->set_registration_id(RegistrationId());
+  request.mutable_register_()->set_registration_id("integration-test-" + std::to_string(++count));
   request.mutable_register_()->set_profile(profile);
-  stream_->Write(request);
+  return request;
+}
+
+RawPod::RawPod(TestServer& server, const std::string& name, v1::Profile profile)
+    : stream_(server.pods().Session(context_.get())) {
+  stream_->Write(Registration(name, profile));
   v1::SessionResponse response;
   EXPECT_TRUE(stream_->Read(&response)) << stream_->Finish().error_message();
   EXPECT_TRUE(response.has_registered());

@@ -48,6 +48,12 @@ std::unique_ptr<grpc::ClientContext> InTime();
 // The ErrorInfo of a status; empty when it carries none.
 google::rpc::ErrorInfo InfoOf(const grpc::Status& status);
 
+// The pod of this name in the namespace `default`, as the server tells it; empty when it does not.
+grpc::Status GetPod(TestServer& server, const std::string& name, v1::Pod* pod = nullptr);
+
+// The first message of a pod that registers, each time with another registration id.
+v1::SessionRequest Registration(const std::string& name, v1::Profile profile = v1::PROFILE_FAST);
+
 // A pod that speaks the contract by hand.
 class RawPod {
  public:

@@ -46,6 +46,20 @@ class AsyncConnectionTest : public ClusterTest {
     return connection;
   }
 
+  // Sends the statements at once, and waits for all answers: "answered", or why not.
+  std::vector<std::string> AnswersOf(AsyncConnection& connection,
+                                     const std::vector<const Statement*>& statements) {
+    std::vector<std::string> answers;
+    for (const Statement* statement : statements) {
+      connection.Execute(*statement, {}, [&](Result<Rows> rows) {
+        answers.emplace_back(rows ? "answered" : rows.error().reason);
+        if (answers.size() == statements.size()) loop_.Stop();
+      });
+    }
+    Turn();
+    return answers;
+  }
+
   EventLoop loop_;
 };
 
@@ -66,17 +80,9 @@ TEST_F(AsyncConnectionTest, Statements_AreAnsweredInOrder) {
 
 TEST_F(AsyncConnectionTest, Error_OfAStatementIsItsOwn) {
   auto connection = Opened();
-  std::vector<std::string> answers;
   connection->Execute(kImpatient, {}, [](Result<Rows>) {});
-  connection->Execute(kPause, {}, [&](Result<Rows> rows) {
-    answers.emplace_back(rows ? "answered" : rows.error().reason);
-  });
-  connection->Execute(kOne, {}, [&](Result<Rows> rows) {
-    answers.emplace_back(rows ? "answered" : rows.error().reason);
-    loop_.Stop();
-  });
-  Turn();
-  EXPECT_THAT(answers, testing::ElementsAre(kDatabaseUnavailable, "answered"));
+  EXPECT_THAT(AnswersOf(*connection, {&kPause, &kOne}),
+              testing::ElementsAre(kDatabaseUnavailable, "answered"));
 }
 
 // A number that was issued in a commit that the standby never had may be issued again.
@@ -88,16 +94,8 @@ TEST_F(AsyncConnectionTest, Answer_WithAWarningIsNotOne) {
   ASSERT_TRUE(made) << made.error().error.message;
   constexpr Statement kWarn{"warn", "SELECT warn()"};
   auto connection = Opened();
-  std::vector<std::string> answers;
-  connection->Execute(kWarn, {}, [&](Result<Rows> rows) {
-    answers.emplace_back(rows ? "answered" : rows.error().reason);
-  });
-  connection->Execute(kOne, {}, [&](Result<Rows> rows) {
-    answers.emplace_back(rows ? "answered" : rows.error().reason);
-    loop_.Stop();
-  });
-  Turn();
-  EXPECT_THAT(answers, testing::ElementsAre(kOutcomeUnknown, "answered"));
+  EXPECT_THAT(AnswersOf(*connection, {&kWarn, &kOne}),
+              testing::ElementsAre(kOutcomeUnknown, "answered"));
 }
 
 TEST_F(AsyncConnectionTest, Loss_IsToldAfterAllThatWaited) {

@@ -45,6 +45,19 @@ class FailoverTest : public testing::Test {
     return Connection::Open(options, SystemClock().Now() + seconds(10));
   }
 
+  // The port of whoever takes a write.
+  static Result<std::string> PortWrittenTo(Link& link) {
+    const auto rows = link.Execute({.steps = {{&kWrite, {}}, {&kPort, {}}}});
+    if (!rows) return Fail(rows.error());
+    return (*rows)[1][0].Text();
+  }
+
+  void ExpectAtTheStandby(Link& link) const {
+    const auto port = PortWrittenTo(link);
+    ASSERT_TRUE(port) << port.error().message;
+    EXPECT_EQ(*port, std::to_string(standby_->port()));
+  }
+
   // What a connection on the loop says when it is opened.
   Result<void> OpenOnLoop(AsyncConnection& connection) {
     std::optional<Result<void>> answer;
@@ -95,9 +108,7 @@ TEST_F(FailoverTest, Promotion_SeveralHostsLeadToTheNewPrimary) {
   ASSERT_TRUE(primary_->Stop(PrivateCluster::Shutdown::kImmediate));
   const auto promoted = standby_->Promote();
   ASSERT_TRUE(promoted) << promoted.error().message;
-  const auto rows = link.Execute({.steps = {{&kWrite, {}}, {&kPort, {}}}});
-  ASSERT_TRUE(rows) << rows.error().message;
-  EXPECT_EQ((*rows)[1][0].Text(), std::to_string(standby_->port()));
+  ExpectAtTheStandby(link);
 }
 
 // P7: what an old primary acknowledges, or holds, is lost.
@@ -145,9 +156,7 @@ TEST_F(FailoverTest, OldPrimary_IsRefusedByEveryConnection) {
   EXPECT_EQ(refused_on_loop.error().message, refused.error().error.message);
 
   // The old one is named first and takes writes, and yet the link finds the new one.
-  const auto rows = link.Execute({.steps = {{&kWrite, {}}, {&kPort, {}}}});
-  ASSERT_TRUE(rows) << rows.error().message;
-  EXPECT_EQ((*rows)[1][0].Text(), std::to_string(standby_->port()));
+  ExpectAtTheStandby(link);
 }
 
 // Its commits wait for a standby that has left it; that it does not answer is reason enough to look
@@ -165,8 +174,7 @@ TEST_F(FailoverTest, OldPrimary_ThatDoesNotAnswerIsLeft) {
   const Instant limit = SystemClock().Now() + seconds(20);
   std::string port;
   while (port != std::to_string(standby_->port()) && SystemClock().Now() < limit) {
-    const auto rows = link.Execute({.steps = {{&kWrite, {}}, {&kPort, {}}}});
-    if (rows) port = (*rows)[1][0].Text();
+    port = PortWrittenTo(link).value_or(port);
   }
   EXPECT_EQ(port, std::to_string(standby_->port()));
 }

@@ -1,6 +1,4 @@
 // The database has no room left: for locks, or for connections.
-#include <csignal>
-
 #include "crowd.h"
 #include "measured.h"
 #include "scenario.h"

@@ -8,7 +8,6 @@ namespace vigil {
 namespace {
 
 using client::EventKind;
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr auto kLease = seconds(2);
@@ -22,7 +21,7 @@ class ClockRates : public Scenario {
     for (const std::string& rate : rates) {
       pods_.push_back(&Play({.name = "pod-" + rate,
                              .strict = true,
-                             .lease_ms = static_cast<int>(milliseconds(kLease).count()),
+                             .lease = kLease,
                              .items = 1,
                              .keys = "pod-" + rate + "-",
                              .machine = {.environment = {{"LD_PRELOAD", VIGIL_FAKE_CLOCK},

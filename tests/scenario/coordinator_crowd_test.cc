@@ -39,11 +39,6 @@ class CrowdedCoordinator : public Scenario {
     }
   }
 
-  void TearDown() override {
-    crowds_.clear();
-    Scenario::TearDown();
-  }
-
   // Everybody is hosted elsewhere within a lease.
   void ExpectAllResumed(Instant since) {
     for (auto& crowd : crowds_) {

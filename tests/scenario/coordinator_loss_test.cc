@@ -17,11 +17,6 @@ constexpr auto kFastGrace = seconds(2);
 constexpr Duration kProbe = milliseconds(500);
 const std::vector<std::string> kShortGraces = {"--trust-window", "2s", "--fast-grace", "2s"};
 
-// G of STRICT on weak evidence: (T + L) * (1 + r).
-constexpr Duration StrictGrace(Duration lease, Duration trust_window = kTrustWindow) {
-  return (trust_window + lease) + (trust_window + lease) / 100;
-}
-
 // From the moment when locks fall free to the verdict, as server/README.md has it: a probe finds
 // them, and another one finds the grace over. Half a second for the transactions and for the way to
 // the subscriber.
@@ -90,7 +85,8 @@ TEST_F(CoordinatorLoss, CoordinatorKilled_ItsPodsMoveAndNobodyDies) {
   ExpectMoved("fast-a");
   ExpectMoved("strict-a");
   // Whoever had been suspected of anything would be declared within this time.
-  EXPECT_FALSE(log().Await(Of(EventKind::kPodDied), LongestWeakDeath(StrictGrace(seconds(3)))));
+  EXPECT_FALSE(log().Await(Of(EventKind::kPodDied),
+                           LongestWeakDeath(StrictGrace(kTrustWindow, seconds(3)))));
   EXPECT_EQ(log().Count(Of(EventKind::kPodMoved, "fast-b")), 0U);
   EXPECT_EQ(log().Count(Of(EventKind::kPodMoved, "strict-b")), 0U);
   ExpectNothingLost();
@@ -124,7 +120,8 @@ TEST_F(CoordinatorLoss, RollingRestart_NobodyDies) {
   }
 
   for (const char* pod : {"fast-a", "strict-a", "fast-b", "strict-b"}) ExpectMoved(pod);
-  EXPECT_FALSE(log().Await(Of(EventKind::kPodDied), LongestWeakDeath(StrictGrace(seconds(3)))));
+  EXPECT_FALSE(log().Await(Of(EventKind::kPodDied),
+                           LongestWeakDeath(StrictGrace(kTrustWindow, seconds(3)))));
   ExpectNothingLost();
 }
 
@@ -134,8 +131,7 @@ TEST_F(CoordinatorLoss, CoordinatorKilledWithItsPods_EachDiesOnceAndInTime) {
   VigilCluster::Options options;
   if (!InFull()) options.settings = kShortGraces;
   ASSERT_NO_FATAL_FAILURE(StartCluster(options));
-  const Duration strict =
-      FullOr<Duration>(StrictGrace(seconds(1), seconds(15)), StrictGrace(seconds(1)));
+  const Duration strict = StrictGrace(FullOr<Duration>(seconds(15), kTrustWindow), seconds(1));
   const Duration fast = FullOr<Duration>(seconds(3), kFastGrace);
   struct Doomed {
     std::string name;

@@ -1,7 +1,5 @@
 #include "database_view.h"
 
-#include <poll.h>
-
 #include <utility>
 
 #include "eventually.h"
@@ -10,8 +8,7 @@
 namespace vigil {
 namespace {
 
-constexpr auto kPatience = std::chrono::seconds(10);
-constexpr int kLookMilliseconds = 10;
+constexpr auto kAnswerLimit = std::chrono::seconds(10);
 
 // Keys of sessions and of coordinators, as the server makes them: a tag in the upper 16 bits.
 constexpr pg::Statement kLocks{
@@ -51,19 +48,10 @@ constexpr pg::Statement kWallClock{"wall_clock",
 
 }  // namespace
 
-bool Eventually(Duration within, const std::function<bool()>& holds) {
-  const Instant deadline = Now() + within;
-  while (!holds()) {
-    if (Now() >= deadline) return false;
-    poll(nullptr, 0, kLookMilliseconds);
-  }
-  return true;
-}
-
 Result<void> DatabaseView::Open() {
   if (connection_ != nullptr && connection_->LooksAlive()) return {};
   connection_.reset();
-  auto opened = pg::Connection::Open({conninfo_, "test", {}}, Now() + kPatience);
+  auto opened = pg::Connection::Open({conninfo_, "test", {}}, Now() + kAnswerLimit);
   if (!opened) return Fail(std::move(opened.error().error));
   connection_ = std::move(*opened);
   return {};
@@ -71,7 +59,7 @@ Result<void> DatabaseView::Open() {
 
 Result<pg::Rows> DatabaseView::Read(const pg::Statement& statement, pg::Params params) {
   if (auto opened = Open(); !opened) return Fail(std::move(opened.error()));
-  const Instant deadline = Now() + kPatience;
+  const Instant deadline = Now() + kAnswerLimit;
   auto rows = connection_->Execute({.steps = {{&statement, std::move(params)}}, .changes = false},
                                    deadline);
   if (rows) return std::move(rows->front());
@@ -120,30 +108,24 @@ bool DatabaseView::AwaitReplicated(Duration within) {
   });
 }
 
-Result<int64_t> DatabaseView::Waiting() {
-  auto rows = Read(kWaiting);
-  if (!rows) return Fail(std::move(rows.error()));
-  return (*rows)[0].Bigint();
-}
-
 bool DatabaseView::AwaitWaiting(Duration within) {
   return Eventually(within, [&] {
-    const auto waiting = Waiting();
-    return waiting && *waiting > 0;
+    const auto rows = Read(kWaiting);
+    return rows && (*rows)[0].Bigint() > 0;
   });
 }
 
 bool DatabaseView::AwaitWallClock(const std::function<bool(int64_t second)>& matches,
                                   Duration within) {
   return Eventually(within, [&] {
-    auto rows = Read(kWallClock);
+    const auto rows = Read(kWallClock);
     return rows && matches((*rows)[0].Bigint());
   });
 }
 
 Result<void> DatabaseView::Execute(const std::string& sql) {
   if (auto opened = Open(); !opened) return opened;
-  auto done = connection_->ExecuteScript(sql, Now() + kPatience);
+  auto done = connection_->ExecuteScript(sql, Now() + kAnswerLimit);
   if (done) return {};
   if (done.error().lost) connection_.reset();
   return Fail(std::move(done.error().error));

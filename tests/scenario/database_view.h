@@ -41,9 +41,7 @@ class DatabaseView {
   Result<void> Terminate(pid_t backend);
   // Waits until a standby has all that was committed here.
   bool AwaitReplicated(Duration within);
-  // How many sessions wait for a lock.
-  Result<int64_t> Waiting();
-  // Asks again and again.
+  // Asks again and again whether a session waits for a lock, until one does.
   bool AwaitWaiting(Duration within);
 
   // Asks again and again what second its wall clock shows, until that matches.

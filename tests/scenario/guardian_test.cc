@@ -26,21 +26,16 @@ class GuardianEnds : public Scenario {
     ASSERT_NO_FATAL_FAILURE(StartCluster({.coordinators = 1}));
     for (int i = 0; i < FullOr(20, 5); ++i) {
       const std::string name = "pod-" + std::to_string(i);
-      guarded_.push_back(
-          {.guardian =
-               &Run({.pod = name,
-                     .work = name,
-                     .profile = "strict",
-                     .lease = "2s",
-                     .command = {"/bin/sh", "-c", "sleep 1000 & echo \"grandchild $!\"; wait"}})});
+      guarded_.push_back({.guardian = &Run({.pod = name,
+                                            .work = name,
+                                            .profile = "strict",
+                                            .lease = "2s",
+                                            .command = WithAChild()})});
     }
     for (Guarded& one : guarded_) {
-      one.command = static_cast<pid_t>(Expect(*one.guardian, "running").Number("pid"));
-      const auto line = one.guardian->process().AwaitLine(
-          [](const Process::Line& candidate) { return candidate.text.starts_with("grandchild "); },
-          kPatience);
-      ASSERT_TRUE(line);
-      one.grandchild = std::stoi(line->text.substr(line->text.find(' ')));
+      one.command = ExpectRunning(*one.guardian);
+      one.grandchild = ExpectChildOfCommand(*one.guardian);
+      ASSERT_NE(one.grandchild, 0);
     }
   }
 

@@ -30,8 +30,6 @@ constexpr NamedFault kFaults[] = {{"both-ways", Kind::kDrop, Way::kBoth},
                                   {"half-lost", Kind::kLoseHalf, Way::kBoth},
                                   {"rejected", Kind::kReject, Way::kBoth}};
 
-int PortOf(const std::string& address) { return std::stoi(address.substr(address.rfind(':') + 1)); }
-
 class NetworkCut : public Scenario {
  protected:
   // Fails the test when it cannot, and says what to do.
@@ -68,7 +66,7 @@ class PodCut : public NetworkCut {
       pod.network = &network(pods_.size());
       pod.process = &Play({.name = fault.name,
                            .strict = true,
-                           .lease_ms = static_cast<int>(kLease / milliseconds(1)),
+                           .lease = kLease,
                            .items = 1,
                            .keys = std::string(fault.name) + "-",
                            .machine = {.enter = pod.network->Enter()}});
@@ -84,7 +82,7 @@ class PodCut : public NetworkCut {
       const int host = cluster().PlaceOf(PodNamed(pod.fault.name).coordinator);
       for (int place = 0; place < cluster().size(); ++place) {
         if (from_all || place == host) {
-          faults.push_back({PortOf(cluster().address(place)), pod.fault.kind, pod.fault.way});
+          faults.push_back({cluster().port(place), pod.fault.kind, pod.fault.way});
         }
       }
       pod.cut = Now();
@@ -185,7 +183,7 @@ class CoordinatorCut : public NetworkCut {
     return Play({.addresses = std::move(addresses),
                  .name = name,
                  .strict = true,
-                 .lease_ms = static_cast<int>(kLease / milliseconds(1)),
+                 .lease = kLease,
                  .in_order = true});
   }
 

@@ -25,7 +25,7 @@ TEST_F(Scenario, FastPodKilled_OneSurvivorGoesOnWithItsWork) {
   ReportingProcess& first = Run({.pod = "first", .work = "item", .command = Counting()});
   const auto incarnation = ExpectRegistered(first);
   const uint64_t fence = Expect(first, "started").Number("fence");
-  const auto command = static_cast<pid_t>(Expect(first, "running").Number("pid"));
+  const pid_t command = ExpectRunning(first);
   ReportingProcess& second = Run({.pod = "second", .work = "item", .command = Counting()});
   ReportingProcess& third = Run({.pod = "third", .work = "item", .command = Counting()});
   Expect(second, "standing_by");
@@ -72,7 +72,7 @@ TEST_F(Scenario, StrictPodKilled_DiesWhenItsLeaseHasEndedAndSoonAfter) {
     doomed[i].name = "strict-" + std::to_string(i);
     doomed[i].process = &Play({.name = doomed[i].name,
                                .strict = true,
-                               .lease_ms = static_cast<int>(kLease / milliseconds(1)),
+                               .lease = kLease,
                                .items = 1,
                                .keys = doomed[i].name + "-"});
     Expect(*doomed[i].process, "ready");
@@ -108,10 +108,7 @@ TEST_F(Scenario, StrictPodFrozen_IsLostAtItsFirstLookAndItsLateWritesAreFenced) 
   ASSERT_NO_FATAL_FAILURE(StartCluster());
   ReportingProcess& survivor = Play({.name = "survivor", .claims = true});
   Expect(survivor, "ready");
-  ReportingProcess& pod = Play({.name = "frozen",
-                                .strict = true,
-                                .lease_ms = static_cast<int>(kLease / milliseconds(1)),
-                                .items = 2});
+  ReportingProcess& pod = Play({.name = "frozen", .strict = true, .lease = kLease, .items = 2});
   Expect(pod, "ready");
 
   const Instant frozen = Now();
@@ -147,7 +144,7 @@ TEST_F(Scenario, RunFrozenWithItsCommand_TheCommandIsGoneBeforeItsDeathIsVisible
   ASSERT_NO_FATAL_FAILURE(StartCluster());
   ReportingProcess& pod = Run(
       {.pod = "frozen", .work = "item", .profile = "strict", .lease = "2s", .command = Counting()});
-  const auto command = static_cast<pid_t>(Expect(pod, "running").Number("pid"));
+  const pid_t command = ExpectRunning(pod);
 
   const Instant frozen = Now();
   pod.process().Signal(SIGSTOP);
@@ -169,7 +166,7 @@ TEST_F(Scenario, StrictPodFrozen_ItsCommandIsGoneBeforeItsDeathIsVisible) {
   ASSERT_NO_FATAL_FAILURE(StartCluster());
   ReportingProcess& pod = Run(
       {.pod = "frozen", .work = "item", .profile = "strict", .lease = "2s", .command = Counting()});
-  const auto command = static_cast<pid_t>(Expect(pod, "running").Number("pid"));
+  const pid_t command = ExpectRunning(pod);
 
   const Instant frozen = Now();
   pod.process().Signal(SIGSTOP);
@@ -191,7 +188,7 @@ TEST_F(Scenario, PodTerminated_LeavesWhenItsCommandHasStopped) {
       "/bin/sh", "-c", "trap 'sleep 0.3; echo stopped; exit 0' TERM; while :; do sleep 0.05; done"};
   ReportingProcess& first =
       Run({.pod = "first", .work = "item", .profile = "strict", .command = slow_to_stop});
-  const auto command = static_cast<pid_t>(Expect(first, "running").Number("pid"));
+  const pid_t command = ExpectRunning(first);
   ReportingProcess& second = Run({.pod = "second", .work = "item", .command = Counting()});
   Expect(second, "standing_by");
 
@@ -213,16 +210,10 @@ TEST_F(Scenario, PodTerminated_LeavesWhenItsCommandHasStopped) {
 
 TEST_F(Scenario, RunKilled_TakesItsCommandAndItsChildrenDown) {
   ASSERT_NO_FATAL_FAILURE(StartCluster({.coordinators = 1}));
-  ReportingProcess& pod =
-      Run({.pod = "pod",
-           .work = "item",
-           .command = {"/bin/sh", "-c", "sleep 1000 & echo \"grandchild $!\"; wait"}});
-  const auto command = static_cast<pid_t>(Expect(pod, "running").Number("pid"));
-  const auto line = pod.process().AwaitLine(
-      [](const Process::Line& candidate) { return candidate.text.starts_with("grandchild "); },
-      kPatience);
-  ASSERT_TRUE(line);
-  const pid_t grandchild = std::stoi(line->text.substr(line->text.find(' ')));
+  ReportingProcess& pod = Run({.pod = "pod", .work = "item", .command = WithAChild()});
+  const pid_t command = ExpectRunning(pod);
+  const pid_t grandchild = ExpectChildOfCommand(pod);
+  ASSERT_NE(grandchild, 0);
 
   pod.process().Signal(SIGKILL);
 

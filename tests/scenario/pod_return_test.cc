@@ -9,7 +9,6 @@ namespace {
 
 using client::EventKind;
 using std::chrono::milliseconds;
-using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
 // STRICT with the longest lease: without a key its successor would wait for a minute.
@@ -99,8 +98,7 @@ TEST_F(Scenario, NeverTwiceRunTwice_TheOlderOneIsLostAtOnce) {
 
   const Report registered = Expect(second, "registered");
   const Report lost = Expect(first, "lost");
-  ExpectWithin("the successor's registration to LOST of the older one",
-               nanoseconds(lost.Number("at_ns")) - nanoseconds(registered.Number("at_ns")),
+  ExpectWithin("the successor's registration to LOST of the older one", lost.At() - registered.At(),
                milliseconds(1500));
   EXPECT_EQ(first.process().AwaitEnd(kPatience), 120);
   ExpectCounting(second, "item", 2);

@@ -25,8 +25,7 @@ class LostAnswers : public Scenario {
     ASSERT_NO_FATAL_FAILURE(StartCluster({.coordinators = 2}));
     std::vector<std::string> addresses;
     for (int place = 0; place < cluster().size(); ++place) {
-      const std::string address = cluster().address(place);
-      auto relay = Relay::Start(std::stoi(address.substr(address.rfind(':') + 1)));
+      auto relay = Relay::Start(cluster().port(place));
       ASSERT_TRUE(relay) << relay.error().message;
       addresses.push_back((*relay)->address());
       relays_.push_back(std::move(*relay));
@@ -36,12 +35,6 @@ class LostAnswers : public Scenario {
     // STRICT: the end of a FAST pod's stream is a verdict at once.
     crowd_ = std::make_unique<Crowd>(*client, Crowd::Options{.size = 4});
     ASSERT_EQ(crowd_->AwaitRegistered(), "");
-  }
-
-  void TearDown() override {
-    crowd_.reset();
-    relays_.clear();
-    Scenario::TearDown();
   }
 
   bool EverybodyIsWhereHeThinks(Instant renewed_since) {

@@ -1,6 +1,7 @@
 // All coordinators are replaced, one after the other, while everybody works.
 #include <atomic>
 #include <csignal>
+#include <mutex>
 #include <thread>
 
 #include "crowd.h"

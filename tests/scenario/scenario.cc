@@ -34,6 +34,10 @@ std::vector<std::string> Counting() {
           "while :; do n=$((n + 1)); echo \"$VIGIL_WORK_KEY $VIGIL_FENCE $n\"; sleep 0.05; done"};
 }
 
+std::vector<std::string> WithAChild() {
+  return {"/bin/sh", "-c", "sleep 1000 & echo \"grandchild $!\"; wait"};
+}
+
 // One for all scenarios; each has a database of its own.
 pg::PrivateCluster& Scenario::Postgres() {
   static const std::unique_ptr<pg::PrivateCluster> cluster = [] {
@@ -51,17 +55,14 @@ void Scenario::StartClusterOn(pg::PrivateCluster& postgres, VigilCluster::Option
   ASSERT_TRUE(cluster) << cluster.error().message << "\n" << cluster.error().hint;
   cluster_ = std::move(*cluster);
   database_ = std::make_unique<DatabaseView>(cluster_->Conninfo());
-  auto client = cluster_->Connect();
-  ASSERT_TRUE(client) << client.error().message;
-  client_ = *client;
-  log_ = std::make_unique<EventRecorder>(*client_, "default");
-  ASSERT_TRUE(log_->AwaitStart(kPatience));
+  Watch(cluster_->Connect());
 }
 
-void Scenario::WatchFrom(int place) {
-  auto client = cluster_->ConnectOnly(place);
-  ASSERT_TRUE(client) << client.error().message;
-  client_ = *client;
+void Scenario::WatchFrom(int place) { Watch(cluster_->ConnectOnly(place)); }
+
+void Scenario::Watch(Result<client::Client> connected) {
+  ASSERT_TRUE(connected) << connected.error().message;
+  client_ = std::move(*connected);
   log_ = std::make_unique<EventRecorder>(*client_, "default");
   ASSERT_TRUE(log_->AwaitStart(kPatience));
 }
@@ -135,6 +136,19 @@ EventRecorder::Seen Scenario::ExpectEvent(const std::string& what,
 
 client::Incarnation Scenario::ExpectRegistered(ReportingProcess& pod) {
   return client::Incarnation(Expect(pod, "registered").Number("incarnation"));
+}
+
+pid_t Scenario::ExpectRunning(ReportingProcess& pod) {
+  return static_cast<pid_t>(Expect(pod, "running").Number("pid"));
+}
+
+pid_t Scenario::ExpectChildOfCommand(ReportingProcess& pod) {
+  const auto line = pod.process().AwaitLine(
+      [](const Process::Line& candidate) { return candidate.text.starts_with("grandchild "); },
+      kPatience);
+  if (line) return std::stoi(line->text.substr(line->text.find(' ')));
+  ADD_FAILURE() << "the command has no child; it said:\n" << pod.process().Transcript();
+  return 0;
 }
 
 void Scenario::ExpectCounting(ReportingProcess& pod, const std::string& key, uint64_t fence) {

@@ -24,6 +24,13 @@ inline constexpr auto kPatience = std::chrono::seconds(20);
 // What a command of `vigil run` does: it prints its item's key, its fence and a growing number,
 // again and again.
 std::vector<std::string> Counting();
+// Another one: it has a child of its own, and both do nothing.
+std::vector<std::string> WithAChild();
+
+// G of STRICT on weak evidence: (T + L) * (1 + r).
+constexpr Duration StrictGrace(Duration trust_window, Duration lease) {
+  return (trust_window + lease) + (trust_window + lease) / 100;
+}
 
 // Every scenario ends with a look at its event log: whatever happened, it is contiguous, and a
 // subscriber that comes late gets the same.   (P4, P8)
@@ -58,6 +65,10 @@ class Scenario : public ::testing::Test {
                                   Duration within = kPatience);
   // Waits until the pod has registered; returns its incarnation.
   client::Incarnation ExpectRegistered(ReportingProcess& pod);
+  // Waits until the pod's command runs; returns its process.
+  pid_t ExpectRunning(ReportingProcess& pod);
+  // Waits until the command, WithAChild, has it; returns the child's process, or 0.
+  pid_t ExpectChildOfCommand(ReportingProcess& pod);
   // Waits until the command of the pod prints a number for this fence.
   void ExpectCounting(ReportingProcess& pod, const std::string& key, uint64_t fence);
 
@@ -70,6 +81,7 @@ class Scenario : public ::testing::Test {
   std::vector<std::string> Living();
 
  private:
+  void Watch(Result<client::Client> connected);
   ReportingProcess& Keep(Result<std::unique_ptr<ReportingProcess>> pod);
 
   std::unique_ptr<VigilCluster> cluster_;

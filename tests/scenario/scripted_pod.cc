@@ -147,10 +147,14 @@ class ScriptedPod {
 }  // namespace
 
 Result<std::unique_ptr<ReportingProcess>> RunScriptedPod(const PodScript& script) {
-  const Json json{{"addresses", script.addresses}, {"ns", script.ns},
-                  {"name", script.name},           {"strict", script.strict},
-                  {"lease_ms", script.lease_ms},   {"items", script.items},
-                  {"keys", script.keys},           {"claims", script.claims},
+  const Json json{{"addresses", script.addresses},
+                  {"ns", script.ns},
+                  {"name", script.name},
+                  {"strict", script.strict},
+                  {"lease_ms", script.lease / std::chrono::milliseconds(1)},
+                  {"items", script.items},
+                  {"keys", script.keys},
+                  {"claims", script.claims},
                   {"in_order", script.in_order}};
   const auto self = std::filesystem::read_symlink("/proc/self/exe");
   return ReportingProcess::Spawn(

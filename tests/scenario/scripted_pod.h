@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "support/machine.h"
 #include "support/reporting_process.h"
@@ -24,7 +25,8 @@ struct PodScript {
   std::string ns = "default";
   std::string name;
   bool strict = false;
-  int lease_ms = 3000;
+  // In whole milliseconds.
+  Duration lease = std::chrono::seconds(3);
   // How many items to start: item-00, item-01, ...
   int items = 0;
   std::string keys = "item-";

@@ -79,7 +79,7 @@ class SplitBrain : public Scenario {
 
   static Duration TrustWindow() { return FullOr<Duration>(seconds(15), seconds(4)); }
   static Duration Lease() { return FullOr<Duration>(seconds(3), seconds(1)); }
-  static Duration Grace() { return (TrustWindow() + Lease()) + (TrustWindow() + Lease()) / 100; }
+  static Duration Grace() { return StrictGrace(TrustWindow(), Lease()); }
 
   Crowd& old_side() { return *crowds_[0]; }
   Crowd& new_side() { return *crowds_[1]; }

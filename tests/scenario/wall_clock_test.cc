@@ -115,6 +115,9 @@ class WallClocks : public Scenario {
     ExpectEvent("left", Of(EventKind::kPodLeft, name));
   }
 
+  ReportingProcess* turned_ = nullptr;
+  ReportingProcess* right_ = nullptr;
+
  private:
   void StartPostgres(const WallClock& clock) {
     const auto environment = clock.Environment();
@@ -146,12 +149,9 @@ class WallClocks : public Scenario {
     return 0;
   }
 
- protected:
   std::string directory_;
   std::vector<WallClock> clocks_;
   std::unique_ptr<pg::PrivateCluster> postgres_;
-  ReportingProcess* turned_ = nullptr;
-  ReportingProcess* right_ = nullptr;
 };
 
 // P7, P9: no wall clock takes part in any decision.

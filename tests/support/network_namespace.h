@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/error.h"
 
 namespace vigil {
@@ -59,7 +58,6 @@ class NetworkNamespace {
 
   // Replaces the faults that were there; when it returns they hold for every packet.
   Result<void> Inflict(const std::vector<Fault>& faults);
-  Result<void> Heal() { return Inflict({}); }
 
  private:
   NetworkNamespace(int handle, int number);

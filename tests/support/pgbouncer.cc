@@ -1,7 +1,5 @@
 #include "support/pgbouncer.h"
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,24 +7,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/free_port.h"
+
 namespace vigil {
-namespace {
-
-// A port that was free a moment ago; 0 when there is none.
-int FreePort() {
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  const bool bound = bind(listener, reinterpret_cast<sockaddr*>(&address), length) == 0 &&
-                     getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length) == 0;
-  close(listener);
-  return bound ? ntohs(address.sin_port) : 0;
-}
-
-}  // namespace
-
 Result<std::unique_ptr<PgBouncer>> PgBouncer::Start(const std::string& server,
                                                     const std::string& database,
                                                     const std::string& mode, int pool_size) {

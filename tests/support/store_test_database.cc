@@ -1,11 +1,13 @@
 #include "support/store_test_database.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 
+#include "pg/connection.h"
 #include "store/postgres/schema.h"
 
 namespace vigil {
@@ -48,6 +50,25 @@ TestDatabase::TestDatabase() {
 TestDatabase::~TestDatabase() {
   auto dropped = TestCluster().DropDatabase(name_);
   if (!dropped) ADD_FAILURE() << "dropping " << name_ << ": " << dropped.error().message;
+}
+
+void RunAsSuperuser(const std::string& conninfo, const std::string& sql) {
+  const Instant deadline = SystemClock().Now() + std::chrono::seconds(20);
+  auto connection = pg::Connection::Open({conninfo, "test", {}}, deadline);
+  ASSERT_TRUE(connection) << connection.error().error.message;
+  const auto done = (*connection)->ExecuteScript(sql, deadline);
+  ASSERT_TRUE(done) << done.error().error.message;
+}
+
+std::string MakePlainRole(const TestDatabase& database, const std::string& role) {
+  RunAsSuperuser(
+      database.conninfo(),
+      fmt::format("CREATE ROLE {0} LOGIN PASSWORD '{0}';"
+                  "GRANT USAGE ON SCHEMA vigil TO {0};"
+                  "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA vigil TO {0};"
+                  "GRANT USAGE ON ALL SEQUENCES IN SCHEMA vigil TO {0}",
+                  role));
+  return database.conninfo() + " user=" + role + " password=" + role;
 }
 
 }  // namespace vigil

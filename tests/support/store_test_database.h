@@ -26,4 +26,11 @@ class TestDatabase {
   std::string name_;
 };
 
+// Runs SQL of several statements in a session of its own. Fails the test when it cannot.
+void RunAsSuperuser(const std::string& conninfo, const std::string& sql);
+
+// Makes a role that may use our tables and nothing else; its password is its name. The conninfo
+// with which it comes to the database.
+std::string MakePlainRole(const TestDatabase& database, const std::string& role);
+
 }  // namespace vigil

@@ -127,6 +127,11 @@ Result<void> VigilCluster::StartAgain(int place) {
   return AwaitService(again);
 }
 
+int VigilCluster::port(int place) const {
+  const std::string at = address(place);
+  return std::stoi(at.substr(at.rfind(':') + 1));
+}
+
 std::vector<std::string> VigilCluster::Addresses(int first) const {
   std::vector<std::string> addresses;
   for (const Place& place : places_) addresses.push_back(place.address);

@@ -63,6 +63,7 @@ class VigilCluster {
   int size() const { return static_cast<int>(places_.size()); }
   Process& coordinator(int place) { return *places_.at(static_cast<size_t>(place)).process; }
   std::string address(int place) const { return places_.at(static_cast<size_t>(place)).address; }
+  int port(int place) const;
   // All of them, beginning with this one.
   std::vector<std::string> Addresses(int first = 0) const;
   // The number that the coordinator has in the database.
@@ -72,7 +73,6 @@ class VigilCluster {
   // Which place the number belongs to now, or -1.
   int PlaceOf(client::CoordinatorNumber number) const;
 
-  const std::string& database() const { return database_; }
   // How to reach the database itself.
   std::string Conninfo() const { return postgres_.Conninfo(database_); }
 
