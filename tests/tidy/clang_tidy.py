@@ -48,9 +48,16 @@ def closure(source):
     return sorted(seen.items())
 
 
+def configurations(source):
+    """The lists of checks that hold for the source: the root's, and what its directories change in it."""
+    directories = os.path.dirname(source).split("/")
+    below = (os.path.join(*directories[: n + 1], ".clang-tidy") for n in range(len(directories)))
+    return [read(path) for path in (".clang-tidy", *below) if os.path.isfile(os.path.join(ROOT, path))]
+
+
 def key(source, command, version):
     digest = hashlib.sha256()
-    for part in (version, read(".clang-tidy"), command, *EXTRA, *(part for pair in closure(source) for part in pair)):
+    for part in (version, *configurations(source), command, *EXTRA, *(part for pair in closure(source) for part in pair)):
         digest.update(part.encode() + b"\0")
     return digest.hexdigest()
 
