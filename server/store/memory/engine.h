@@ -164,8 +164,9 @@ Result<T> Engine::Change(Connection& connection,
       if (!lost_answer) WakeListeners(head);
     }
   }
-  if (lost_answer || link.mute)
+  if (lost_answer || link.mute) {
     return Fail(OutcomeUnknown("the connection broke during the commit"));
+  }
   return result;
 }
 

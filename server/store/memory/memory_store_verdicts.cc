@@ -66,7 +66,7 @@ Result<Hosted> MemoryStore::Refute(const std::string& ns, const std::vector<Host
     Hosted living;
     for (const HostedPod& pod : pods) {
       PodRow* row = FindHosted(tx, ns, pod);
-      if (row == nullptr || !row->pod.living()) continue;
+      if (row == nullptr) continue;
       RefuteSuspicion(tx, *row);
       living.push_back(pod);
     }
