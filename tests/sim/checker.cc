@@ -48,7 +48,7 @@ void Checker::Look() {
 }
 
 void Checker::LookAt(const Tables& tables, const Server& server) {
-  const auto found = tables.namespaces.find("default");
+  const auto found = tables.namespaces.find(kNamespace);
   if (found == tables.namespaces.end()) return;
   const memory::NamespaceRow& space = found->second;
   LookAtLog(space);
@@ -89,7 +89,7 @@ Seq Checker::Head() const { return Seq{log_size_}; }
 
 void Checker::Delivered(const std::vector<Event>& events) {
   server_.engine->Inspect([&](const Tables& tables, const Server&) {
-    const auto found = tables.namespaces.find("default");
+    const auto found = tables.namespaces.find(kNamespace);
     for (const Event& event : events) {
       const bool there =
           found != tables.namespaces.end() && event.seq.value <= found->second.log.size();

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,8 @@ class Witness {
   // The pod of an incarnation, if its process could still work. Null otherwise.
   virtual const SimulatedPod* PodOf(Incarnation incarnation) const = 0;
   virtual const std::vector<std::shared_ptr<SimulatedPod>>& Pods() const = 0;
-  virtual const SimulatedCoordinator* CoordinatorOf(const Machine* machine) const = 0;
+  // The one that was started last at each address.
+  virtual const std::vector<std::shared_ptr<SimulatedCoordinator>>& Coordinators() const = 0;
   // When something last came between this pod and this coordinator, or stopped the pod.
   virtual Instant LastTrouble(const SimulatedPod& pod, const std::string& address) const = 0;
 };
@@ -47,7 +49,7 @@ class Checker {
   // A follower was told these.   (P8)
   void Delivered(const std::vector<Event>& events);
   // Somebody holds the token of this incarnation twice: what it believes proves nothing any more.
-  void Exempt(Incarnation incarnation) { exempt_[incarnation] = true; }
+  void Exempt(Incarnation incarnation) { exempt_.insert(incarnation); }
 
   void Violate(const std::string& promise, const std::string& what);
   const std::optional<Violation>& violation() const { return violation_; }
@@ -84,7 +86,6 @@ class Checker {
   void LookAtBeliefs();
   void LookAtWork(const memory::NamespaceRow& space);
   void LookAtItem(const WorkItem& item, const memory::NamespaceRow& space);
-  bool Living(const memory::NamespaceRow& space, Incarnation incarnation) const;
 
   const Plan& plan_;
   VirtualTime& time_;
@@ -98,7 +99,7 @@ class Checker {
   std::map<SessionNumber, Instant> taken_;
   std::map<std::string, WorkItem> work_;
   std::map<Incarnation, int> ends_;
-  std::map<Incarnation, bool> exempt_;
+  std::set<Incarnation> exempt_;
   DatabaseIdentity identity_;
   Instant identity_since_{};
 };

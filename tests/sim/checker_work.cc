@@ -11,12 +11,12 @@ namespace {
 // What ever waits in a lane of these few pods.
 constexpr size_t kLongestQueue = 200;
 
-}  // namespace
-
-bool Checker::Living(const memory::NamespaceRow& space, Incarnation incarnation) const {
+bool Living(const memory::NamespaceRow& space, Incarnation incarnation) {
   const auto row = space.pods.find(incarnation);
   return row != space.pods.end() && row->second.pod.living();
 }
+
+}  // namespace
 
 void Checker::LookAtWork(const memory::NamespaceRow& space) {
   for (const auto& [key, item] : space.work) LookAtItem(item, space);
@@ -66,7 +66,7 @@ void Checker::LookAtRest(Seq head) {
     }
   }
   server_.engine->Inspect([&](const Tables& tables, const Server& server) {
-    const auto found = tables.namespaces.find("default");
+    const auto found = tables.namespaces.find(kNamespace);
     if (found == tables.namespaces.end()) return Violate("P2", "nobody ever registered");
     const memory::NamespaceRow& space = found->second;
     for (const auto& [incarnation, row] : space.pods) {
@@ -85,10 +85,9 @@ void Checker::LookAtRest(Seq head) {
       }
     }
   });
-  for (const auto& [backend, machine] : server_.clients) {
-    const SimulatedCoordinator* coordinator = witness_.CoordinatorOf(machine);
-    if (coordinator && coordinator->longest_queue() > kLongestQueue) {
-      Violate("P11", "a queue of " + machine->name() + " has grown without end");
+  for (const auto& coordinator : witness_.Coordinators()) {
+    if (coordinator->longest_queue() > kLongestQueue) {
+      Violate("P11", "a queue of " + coordinator->address() + " has grown without end");
     }
   }
 }

@@ -32,7 +32,7 @@ std::unique_ptr<Store> DistantDatabase::OpenStore(Duration) {
 void DistantDatabase::OpenLivenessSession(Then<std::unique_ptr<LivenessSession>> then) {
   DatabaseLink link = link_;
   link.chance = link_.chance.For(++opened_);
-  DistantSession::Open(std::move(link), std::move(then));
+  DistantSession::Open(std::move(link), then);
 }
 
 namespace {

@@ -71,7 +71,6 @@ class DistantSession::Wire : public std::enable_shared_from_this<Wire> {
   }
 
   memory::Engine& engine() { return *link_.server.engine; }
-  const DatabaseRoute& route() const { return *link_.route; }
 
  private:
   template <typename T>
@@ -159,7 +158,7 @@ class DistantSession::Wire : public std::enable_shared_from_this<Wire> {
   bool finished_ = false;
 };
 
-void DistantSession::Open(DatabaseLink link, Then<std::unique_ptr<LivenessSession>> then) {
+void DistantSession::Open(DatabaseLink link, const Then<std::unique_ptr<LivenessSession>>& then) {
   Machine& machine = link.machine;
   VirtualTime& time = link.time;
   const Duration there = link.Delay();

@@ -13,7 +13,7 @@ namespace vigil::sim {
 
 class DistantSession final : public LivenessSession {
  public:
-  static void Open(DatabaseLink link, Then<std::unique_ptr<LivenessSession>> then);
+  static void Open(DatabaseLink link, const Then<std::unique_ptr<LivenessSession>>& then);
   ~DistantSession() override;
 
   Backend backend() const override;

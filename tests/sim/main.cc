@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <deque>
+#include <optional>
 #include <string>
 
 #include "base/log.h"
@@ -14,7 +15,7 @@ namespace {
 
 constexpr size_t kLinesOfTrace = 60;
 
-void PrintRun(const Plan& plan, bool whole) {
+std::optional<Violation> PrintRun(const Plan& plan, bool whole) {
   std::deque<std::string> lines;
   Simulation simulation(plan, [&](const std::string& line) {
     if (whole) {
@@ -24,12 +25,13 @@ void PrintRun(const Plan& plan, bool whole) {
     lines.push_back(line);
     if (lines.size() > kLinesOfTrace) lines.pop_front();
   });
-  const auto violation = simulation.Run();
+  auto violation = simulation.Run();
   for (const std::string& line : lines) std::printf("  %s\n", line.c_str());
-  if (!violation) return;
+  if (!violation) return std::nullopt;
   const double at = std::chrono::duration<double>(violation->at).count();
   std::printf("  %8.3f s  VIOLATION of %s: %s\n", at, violation->promise.c_str(),
               violation->what.c_str());
+  return violation;
 }
 
 void PrintFailure(const Plan& plan, const Violation& violation) {
@@ -51,8 +53,7 @@ int Run(uint64_t first, uint64_t count, bool trace) {
   const auto seconds = [&] { return std::chrono::duration<double>(clock.Now() - began).count(); };
   for (uint64_t seed = first; seed < first + count; ++seed) {
     const Plan plan = PlanFor(seed);
-    if (trace) PrintRun(plan, true);
-    const auto violation = Simulation(plan).Run();
+    const auto violation = trace ? PrintRun(plan, true) : Simulation(plan).Run();
     if (violation) {
       PrintFailure(plan, *violation);
       return 1;

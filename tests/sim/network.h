@@ -30,7 +30,7 @@ class Path {
   void Heal(Way way);
   // Every message takes up to so much longer.
   void Slow(Duration most);
-  // What the pod may suffer from it, it has suffered until now.
+  // Something that was under way on it is lost.
   void Trouble() { last_trouble_ = time_.Now(); }
 
   bool IsCut(Way way) const { return cut_[way]; }
@@ -116,8 +116,6 @@ class Connection final : public PodStream, public std::enable_shared_from_this<C
   void Break();
 
   bool over() const { return pod_over_ && host_over_; }
-  // The session that the coordinator has told.
-  SessionNumber session() const { return session_; }
 
  private:
   void Push(Way way, std::function<void()> happening);
@@ -131,6 +129,7 @@ class Connection final : public PodStream, public std::enable_shared_from_this<C
   Chance chance_;
   std::array<std::shared_ptr<Pipe>, 2> pipes_;
   std::array<bool, 2> watching_{};
+  // The session that the coordinator has told.
   SessionNumber session_;
   bool opened_ = false;
   bool pod_over_ = false;

@@ -41,6 +41,7 @@ constexpr std::array<const char*, 26> kNames = {
     "forged resume",
     "second resume",
 };
+static_assert(kNames.size() == static_cast<size_t>(FaultKind::kSecondResume) + 1);
 
 // What no living pod may notice.
 constexpr std::array kGentle = {

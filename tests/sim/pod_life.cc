@@ -1,36 +1,20 @@
 #include "sim/pod_life.h"
 
-#include <array>
 #include <utility>
-
-#include "core/errors.h"
 
 namespace vigil::sim {
 namespace {
 
 constexpr Duration kFarewell = std::chrono::seconds(5);
 
-// What the two sides call the reasons.
-constexpr std::array<std::pair<std::string_view, client::Reason>, 18> kReasons = {{
-    {reason::kInvalidField, client::Reason::kInvalidField},
-    {reason::kInvalidCursor, client::Reason::kInvalidCursor},
-    {reason::kProtocolViolation, client::Reason::kProtocolViolation},
-    {reason::kPodNameTaken, client::Reason::kPodNameTaken},
-    {reason::kPodNotFound, client::Reason::kPodNotFound},
-    {reason::kIncarnationEnded, client::Reason::kIncarnationEnded},
-    {reason::kSessionTokenInvalid, client::Reason::kSessionTokenInvalid},
-    {reason::kSessionTaken, client::Reason::kSessionTaken},
-    {reason::kWorkNotFound, client::Reason::kWorkNotFound},
-    {reason::kFenced, client::Reason::kFenced},
-    {reason::kOwnerAlive, client::Reason::kOwnerAlive},
-    {reason::kWorkCompleted, client::Reason::kWorkCompleted},
-    {reason::kLimitReached, client::Reason::kLimitReached},
-    {reason::kDatabaseUnavailable, client::Reason::kDatabaseUnavailable},
-    {reason::kOutcomeUnknown, client::Reason::kOutcomeUnknown},
-    {reason::kDraining, client::Reason::kDraining},
-    {reason::kCoordinatorUntrusted, client::Reason::kCoordinatorUntrusted},
-    {reason::kStreamIdle, client::Reason::kStreamIdle},
-}};
+// Both sides call the reasons by the same names.
+client::Reason ReasonOf(const Error& told) {
+  for (int number = 1; number <= static_cast<int>(client::Reason::kStreamIdle); ++number) {
+    const auto reason = static_cast<client::Reason>(number);
+    if (told.Is(client::Name(reason))) return reason;
+  }
+  return client::Reason::kInternal;
+}
 
 client::Error ToClient(const std::optional<Error>& told) {
   client::Error error;
@@ -40,10 +24,7 @@ client::Error ToClient(const std::optional<Error>& told) {
     return error;
   }
   error.code = static_cast<client::Code>(told->code);
-  error.reason = client::Reason::kInternal;
-  for (const auto& [name, reason] : kReasons) {
-    if (told->Is(name)) error.reason = reason;
-  }
+  error.reason = ReasonOf(*told);
   error.message = told->message;
   error.metadata = {told->metadata.begin(), told->metadata.end()};
   return error;
@@ -156,9 +137,9 @@ void PodLife::Do(const client::action::Open& open) {
   streams_[open.stream] = {end, connection};
   site_.around.Opened(site_.place, address, connection);
   if (open.resume) {
-    connection->Say(ResumeMessage{"default", incarnation_, token_});
+    connection->Say(ResumeMessage{kNamespace, incarnation_, token_});
   } else {
-    connection->Say(RegisterMessage{.ns = "default",
+    connection->Say(RegisterMessage{.ns = kNamespace,
                                     .name = options_.name,
                                     .registration_id = registration_id_,
                                     .profile = options_.profile,

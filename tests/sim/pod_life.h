@@ -13,6 +13,9 @@
 
 namespace vigil::sim {
 
+// All pods are of one namespace.
+inline constexpr char kNamespace[] = "default";
+
 // What is around a pod.
 class Surroundings {
  public:
@@ -61,7 +64,6 @@ class PodLife {
   Profile profile() const { return options_.profile; }
   int address() const { return static_cast<int>(keeper_->address()); }
   client::SelfState state() const { return keeper_->state(); }
-  bool leaving() const { return leaving_; }
   bool farewell_over() const { return farewell_over_; }
 
   // Whether it has not found its lease ended yet.

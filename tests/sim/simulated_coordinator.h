@@ -36,7 +36,6 @@ class SimulatedCoordinator final : public HostEnd {
   const std::string& address() const { return place_.address; }
   // Null once it is killed.
   Coordinator* coordinator() { return coordinator_.get(); }
-  bool draining() const { return draining_; }
 
   void Kill();
   // Calls `done` when it has drained.

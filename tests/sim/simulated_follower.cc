@@ -27,7 +27,7 @@ class SimulatedFollower::Feed final : public SubscriberStream,
       if (self->host_.machine().dead()) return self->TellEnd();
       self->host_.machine().Arrive(self->time_.Now(), [self, start] {
         if (std::exchange(self->opened_, true) || self->closed_) return;
-        self->host_.coordinator()->subscriptions().Opened(self, "default", start);
+        self->host_.coordinator()->subscriptions().Opened(self, kNamespace, start);
       });
     });
   }

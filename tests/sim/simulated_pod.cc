@@ -7,7 +7,6 @@
 namespace vigil::sim {
 namespace {
 
-constexpr char kNamespace[] = "default";
 constexpr size_t kMostItems = 3;
 constexpr Duration kBetweenSteps = std::chrono::milliseconds(700);
 constexpr Duration kBetweenLives = std::chrono::milliseconds(500);

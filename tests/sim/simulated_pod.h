@@ -44,11 +44,8 @@ class SimulatedPod {
   void Kill();
   // Stops its work, says farewell, and ends.
   void Leave();
-  bool leaving() const { return leaving_; }
   bool gone() const { return machine_.dead() || gone_; }
   void BreakFollower() { follower_.Break(); }
-  // Looks for orphans as soon as it can.
-  void Sweep();
 
  private:
   void Begin();
@@ -59,6 +56,8 @@ class SimulatedPod {
   void Start();
   void GoOn(const std::string& key);
   void Finish(const std::string& key);
+  // Claims what the dead have left.
+  void Sweep();
   void Claim(const WorkItem& item);
   void Took(const WorkItem& item);
   void Heard(const std::vector<Event>& events);

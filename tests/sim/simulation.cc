@@ -118,7 +118,7 @@ SimulatedCoordinator* Simulation::At(int address) {
 Path& Simulation::PathOf(int pod, int address) {
   auto& path = paths_[{pod, address}];
   if (!path) {
-    const auto number = static_cast<uint64_t>(100 * pod + address);
+    const auto number = 100 * static_cast<uint64_t>(pod) + static_cast<uint64_t>(address);
     path = std::make_unique<Path>(time_, chance_.For(100000 + number));
   }
   return *path;
@@ -132,13 +132,6 @@ void Simulation::Opened(int pod, int address, const std::shared_ptr<Connection>&
 const SimulatedPod* Simulation::PodOf(Incarnation incarnation) const {
   for (const auto& pod : pods_) {
     if (pod && pod->LifeOf(incarnation)) return pod.get();
-  }
-  return nullptr;
-}
-
-const SimulatedCoordinator* Simulation::CoordinatorOf(const Machine* machine) const {
-  for (const auto& coordinator : coordinators_) {
-    if (&coordinator->machine() == machine) return coordinator.get();
   }
   return nullptr;
 }

@@ -40,7 +40,9 @@ class Simulation final : public Surroundings, public Witness {
   // --- Witness
   const SimulatedPod* PodOf(Incarnation incarnation) const override;
   const std::vector<std::shared_ptr<SimulatedPod>>& Pods() const override { return pods_; }
-  const SimulatedCoordinator* CoordinatorOf(const Machine* machine) const override;
+  const std::vector<std::shared_ptr<SimulatedCoordinator>>& Coordinators() const override {
+    return coordinators_;
+  }
   Instant LastTrouble(const SimulatedPod& pod, const std::string& address) const override;
 
  private:
@@ -67,6 +69,10 @@ class Simulation final : public Surroundings, public Witness {
   void DrainCoordinator(int address, Duration until_restart);
   void Freeze(const std::shared_ptr<void>& owner, Machine& machine, Duration for_so_long);
   void CutPath(int pod, int address, int ways, Duration for_so_long);
+  void CutDatabase(const std::shared_ptr<SimulatedCoordinator>& from, int ways,
+                   Duration for_so_long);
+  // To all coordinators, that the database is back.
+  void TellReconnected();
   void EndSomeSession();
   void AskToResume(const Fault& fault);
   void HealAll();

@@ -20,7 +20,7 @@ constexpr Duration kPatienceOfDrains = seconds(5);
 class Simulation::Stranger final : public PodEnd {
  public:
   Stranger(Simulation& simulation, const std::string& name, uint64_t number)
-      : simulation_(simulation), machine(simulation.time_, name, simulation.chance_.For(number)) {}
+      : machine(simulation.time_, name, simulation.chance_.For(number)), simulation_(simulation) {}
 
   void Heard(const HostMessage& message) override {
     const bool resumed = std::holds_alternative<ResumedAnswer>(message);
@@ -30,13 +30,12 @@ class Simulation::Stranger final : public PodEnd {
   }
   void Ended(const std::optional<Error>&) override {}
 
- private:
-  Simulation& simulation_;
-
- public:
   Machine machine;
   bool forged = true;
   std::shared_ptr<Connection> connection;
+
+ private:
+  Simulation& simulation_;
 };
 
 void Simulation::Inject(const Fault& fault) {
@@ -115,7 +114,7 @@ void Simulation::AskToResume(const Fault& fault) {
   strangers_.push_back(stranger);
   Opened(-1, fault.coordinator, stranger->connection);
   const std::string token = forged ? "token-of-another" : life->token();
-  stranger->connection->Say(ResumeMessage{"default", life->incarnation(), token});
+  stranger->connection->Say(ResumeMessage{kNamespace, life->incarnation(), token});
 }
 
 // --- Coordinators
@@ -175,8 +174,8 @@ void Simulation::KillCoordinator(int address, bool silently, Duration for_so_lon
 void Simulation::DrainCoordinator(int address, Duration until_restart) {
   const auto& coordinator = coordinators_[static_cast<size_t>(address)];
   coordinator->Drain(kPatienceOfDrains, [this, address, until_restart] {
-    time_.After(Duration::zero(),
-                [this, address, until_restart] { KillCoordinator(address, false, until_restart); });
+    Later(Duration::zero(),
+          [this, address, until_restart] { KillCoordinator(address, false, until_restart); });
   });
 }
 
@@ -222,17 +221,9 @@ void Simulation::CutPath(int pod, int address, int ways, Duration for_so_long) {
 void Simulation::InjectIntoDatabase(const Fault& fault) {
   const auto coordinator = coordinators_[static_cast<size_t>(fault.coordinator)];
   DatabaseRoute& route = coordinator->route();
-  const auto reconnect = [this](const auto& them) {
-    for (const auto& each : them) each->Reconnected();
-  };
   switch (fault.kind) {
     case FaultKind::kCutDatabase:
-      route.requests_cut = (fault.ways & kTowards) != 0;
-      route.answers_cut = (fault.ways & kBack) != 0;
-      Later(fault.lasts, [coordinator] {
-        coordinator->route().requests_cut = coordinator->route().answers_cut = false;
-        coordinator->Reconnected();
-      });
+      CutDatabase(coordinator, fault.ways, fault.lasts);
       return;
     case FaultKind::kLoseCommitAnswer:
       route.lose_next_answer = (fault.ways & 1) != 0 ? memory::LostAnswer::kCommitted
@@ -248,21 +239,13 @@ void Simulation::InjectIntoDatabase(const Fault& fault) {
     case FaultKind::kDatabaseAway:
       server_.down = true;
       server_.engine->Restart();
-      Later(fault.lasts, [this, reconnect] {
+      Later(fault.lasts, [this] {
         server_.down = false;
-        reconnect(coordinators_);
+        TellReconnected();
       });
       return;
     case FaultKind::kDatabaseUnreachable:
-      for (const auto& each : coordinators_) {
-        each->route().requests_cut = each->route().answers_cut = true;
-      }
-      Later(fault.lasts, [this, those = coordinators_, reconnect] {
-        for (const auto& each : those) {
-          each->route().requests_cut = each->route().answers_cut = false;
-        }
-        reconnect(those);
-      });
+      for (const auto& each : coordinators_) CutDatabase(each, kTowards | kBack, fault.lasts);
       return;
     case FaultKind::kSplitBrain:
       route.former_primary = true;
@@ -277,9 +260,23 @@ void Simulation::InjectIntoDatabase(const Fault& fault) {
       return;
     default:  // a restart, or a failover that loses nothing
       server_.engine->Restart();
-      reconnect(coordinators_);
+      TellReconnected();
       return;
   }
+}
+
+void Simulation::CutDatabase(const std::shared_ptr<SimulatedCoordinator>& from, int ways,
+                             Duration for_so_long) {
+  from->route().requests_cut = (ways & kTowards) != 0;
+  from->route().answers_cut = (ways & kBack) != 0;
+  Later(for_so_long, [from] {
+    from->route().requests_cut = from->route().answers_cut = false;
+    from->Reconnected();
+  });
+}
+
+void Simulation::TellReconnected() {
+  for (const auto& coordinator : coordinators_) coordinator->Reconnected();
 }
 
 void Simulation::EndSomeSession() {

@@ -1,4 +1,5 @@
 // The one time of a simulation, and the machines that each see it through a clock of their own.
+// Tests of one coordinator turn a single exact clock by hand (support/simulated_time.h).
 #pragma once
 
 #include <deque>
@@ -82,9 +83,7 @@ class Machine final : public Clock, public Scheduler {
   void Freeze();
   void GoOn();
   void Kill();
-  bool frozen() const { return frozen_; }
   bool dead() const { return dead_; }
-  bool running() const { return !frozen_ && !dead_; }
 
   // While a lane's transaction runs, what it posts is its answer, which is under way for so long.
   void AnswersTake(Duration delay) { answer_delay_ = delay; }
