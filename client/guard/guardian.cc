@@ -193,7 +193,7 @@ class Guardian {
 
   void Lost(const Standing& standing) {
     if (std::exchange(lost_, true) || !command_) return;
-    StopCommand(SIGTERM, BootClock::now() + (standing.lease_until - standing.alive_until));
+    StopInTheMargin(standing);
   }
 
   void Refused(const Error& why) {
@@ -262,10 +262,17 @@ class Guardian {
     return environment;
   }
 
+  static Duration StopMargin(const Standing& standing) {
+    return standing.lease_until - standing.alive_until;
+  }
+
   // A moment before the lease ends: the kernel needs one to end a group.
   static Time KillAt(const Standing& standing) {
-    return standing.lease_until - (standing.lease_until - standing.alive_until) / 5;
+    return standing.lease_until - StopMargin(standing) / 5;
   }
+
+  // When the command is killed, as things stand.
+  Time KillAt() const { return std::min(stop_kill_at_, lease_kill_at_); }
 
   // The lease moves on with every answered heartbeat; so does the watcher's deadline, always before
   // the lease's end. LOST stops the command.
@@ -274,7 +281,7 @@ class Guardian {
     if (standing.state == SelfState::kLost) Lost(standing);
     if (BootClock::now() >= StarvesAt()) Starved(standing);
     lease_kill_at_ = KillAt(standing);
-    const Time kill_at = std::min(kill_at_.value_or(Time::max()), lease_kill_at_);
+    const Time kill_at = KillAt();
     if (BootClock::now() >= kill_at) command_->Signal(SIGKILL);
     if (watcher_.Guard(command_->group(), kill_at)) return;
     const auto replaced = watcher_.Replace();
@@ -290,7 +297,8 @@ class Guardian {
 
   // A command that was told to stop may be too busy with that to feed.
   Time StarvesAt() const {
-    return kill_at_ ? Time::max() : watchdog_.starves_at().value_or(Time::max());
+    const bool told_to_stop = stop_kill_at_ != Time::max();
+    return told_to_stop ? Time::max() : watchdog_.starves_at().value_or(Time::max());
   }
 
   // Like LOST, except that the pod still lives: it leaves when nothing of the command is left,
@@ -301,22 +309,27 @@ class Guardian {
     Say("starved",
         options_.command.front() + " did not feed its watchdog of " + std::to_string(ms) + " ms",
         {{"pid", command_->group()}, {"watchdog_ms", ms}});
-    StopCommand(SIGTERM, BootClock::now() + (standing.lease_until - standing.alive_until));
+    StopInTheMargin(standing);
   }
 
   // Often enough that the watcher's deadline is moved long before it comes.
   Time NextLook() const {
     const Standing standing = session_.standing();
     const Time now = BootClock::now();
-    const Time kill_at = std::min(kill_at_.value_or(Time::max()), lease_kill_at_);
+    const Time kill_at = KillAt();
     const Time at_margin = lost_ ? kill_at : standing.alive_until;
     const Duration step =
         std::clamp<Duration>((at_margin - now) / 3, milliseconds(5), milliseconds(500));
     return std::min({now + step, std::max(kill_at, now + milliseconds(5)), StarvesAt()});
   }
 
+  // SIGTERM, and a stop margin later SIGKILL.
+  void StopInTheMargin(const Standing& standing) {
+    StopCommand(SIGTERM, BootClock::now() + StopMargin(standing));
+  }
+
   void StopCommand(int number, Time kill_at) {
-    kill_at_ = std::min(kill_at_.value_or(Time::max()), kill_at);
+    stop_kill_at_ = std::min(stop_kill_at_, kill_at);
     command_->Signal(number);
     command_->Signal(SIGCONT);  // a stopped command could not stop
   }
@@ -404,7 +417,7 @@ class Guardian {
   bool unwatched_ = false;
   bool starved_ = false;
   // When the command is killed: because it was told to stop, and because the lease ends.
-  std::optional<Time> kill_at_;
+  Time stop_kill_at_ = Time::max();
   Time lease_kill_at_ = Time::max();
   std::optional<int> exit_code_;
 

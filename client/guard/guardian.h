@@ -32,9 +32,8 @@ struct RunOptions {
 //
 // Invariants:
 //   1. The command runs only while the pod owns the item and its lease is valid; it is told to stop
-//   when the lease
-//      comes to the stop margin, and its whole process group is killed before the lease ends, by
-//      the guardian or by the watcher.
+//   when the lease comes to the stop margin, and its whole process group is killed before the lease
+//   ends, by the guardian or by the watcher.
 //   2. A command that does not feed its watchdog is stopped in the same way.
 //   3. The pod leaves only when the command's whole group has ended.
 //

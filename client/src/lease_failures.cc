@@ -1,6 +1,8 @@
 #include "lease_failures.h"
 
-#include <utility>
+#include <string>
+
+#include "status.h"
 
 namespace vigil::client {
 namespace {
@@ -29,30 +31,26 @@ bool IsRefusal(const Error& error) {
   }
 }
 
-Error Silence(std::string message) {
-  return {Code::kDeadlineExceeded,
-          Reason::kNone,
-          std::move(message),
-          "Look at the coordinator and at the network between it and this pod.",
-          {}};
+bool HasCause(const Error& error, std::string_view cause) {
+  const auto found = error.metadata.find("cause");
+  return found != error.metadata.end() && found->second == cause;
+}
+
+Error Silence(std::string_view message) {
+  return MakeError(Code::kDeadlineExceeded, message,
+                   "Look at the coordinator and at the network between it and this pod.");
 }
 
 Error LeaseEnded(const Error& last_failure) {
   std::string message = "the lease ended before a coordinator renewed it";
   if (!last_failure.message.empty()) message += "; the last failure: " + last_failure.message;
-  return {Code::kDeadlineExceeded,
-          Reason::kNone,
-          std::move(message),
-          "Stop the work; register again for a new incarnation.",
-          {}};
+  return MakeError(Code::kDeadlineExceeded, message,
+                   "Stop the work; register again for a new incarnation.");
 }
 
 Error Paused(Duration length) {
-  return {Code::kAborted,
-          Reason::kNone,
-          "the process was paused for " + Milliseconds(length),
-          "Look for what stopped the process or its machine, or keeps the CPU from it.",
-          {}};
+  return MakeError(Code::kAborted, "the process was paused for " + Milliseconds(length),
+                   "Look for what stopped the process or its machine, or keeps the CPU from it.");
 }
 
 Error WatchdogStarved(Duration watchdog) {

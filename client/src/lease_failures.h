@@ -1,7 +1,7 @@
 // The ways in which a pod fails to be renewed, as it tells them.
 #pragma once
 
-#include <string>
+#include <string_view>
 
 #include "vigil/boot_clock.h"
 #include "vigil/error.h"
@@ -12,8 +12,11 @@ namespace vigil::client {
 // answer.
 bool IsRefusal(const Error& error);
 
+// Whether this is what an ended incarnation ended by.
+bool HasCause(const Error& error, std::string_view cause);
+
 // Nobody answered.
-Error Silence(std::string message);
+Error Silence(std::string_view message);
 
 // The local deadline passed; what failed last may be why.
 Error LeaseEnded(const Error& last_failure);

@@ -24,8 +24,8 @@ LeaseKeeper::LeaseKeeper(Options options, Time now)
     : options_(std::move(options)),
       host_address_(options_.first_address),
       next_address_(options_.first_address),
+      last_seen_(now),
       register_deadline_(now + options_.register_timeout) {
-  last_seen_ = now;
   StartAttempt(now);
 }
 
@@ -163,9 +163,7 @@ void LeaseKeeper::OnStreamEnded(StreamId stream, Time now, const Error& why) {
   }
   if (ended) {
     if (!leaving_) return End(lease_until_ ? SelfState::kLost : SelfState::kRefused, why);
-    const auto cause = why.metadata.find("cause");
-    const bool left = cause != why.metadata.end() && cause->second == "LEFT";
-    return LeaveOver(left ? std::nullopt : std::optional(why));
+    return LeaveOver(HasCause(why, "LEFT") ? std::nullopt : std::optional(why));
   }
   if (attempt_ && attempt_->stream == stream) {
     attempt_.reset();
@@ -286,8 +284,7 @@ void LeaseKeeper::AttemptFailed(Time now, const Error& why, bool refused) {
 // it. The pod was granted nothing, so that it may begin again, as another incarnation.
 void LeaseKeeper::RegistrationEnded(Time now, const Error& why) {
   // A successor has the name: to begin anew would take it back.
-  if (why.metadata.contains("cause") && why.metadata.at("cause") == "SUPERSEDED")
-    return End(SelfState::kRefused, why);
+  if (HasCause(why, "SUPERSEDED")) return End(SelfState::kRefused, why);
   last_failure_ = why;
   const bool found = std::exchange(registration_tries_, 0) > 1;
   if (!found) return TryNext(now);  // nobody used this id before: do not ask without rest

@@ -117,7 +117,7 @@ class LeaseKeeper {
   // Why the keeper looks for another host while it has one.
   enum class Unwilling { kNo, kDraining, kNoLease };
 
-  // Every event begins with it.
+  // Every event begins with it, except the farewell's answer, after which nothing is judged.
   void Wake(Time now);
   bool Final() const;
   bool BelievesAlive() const;
@@ -188,7 +188,7 @@ class LeaseKeeper {
   std::optional<Time> next_heartbeat_at_;
 
   // When the last event or timer ran, and when the last pause ended.
-  Time last_seen_{};
+  Time last_seen_;
   Time awake_since_{};
   std::optional<Duration> pause_;
   // From the first hosting on.

@@ -174,17 +174,11 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
   void Do(const action::Detach& detach) {
     v1::SessionRequest message;
     message.mutable_detach();
-    SessionStream* stream = Find(detach.stream);
-    if (stream == nullptr) return;
-    if (detach.unresponsive) core_->channels.Distrust(stream->link());
-    stream->SendLast(std::move(message), detach.linger);
+    if (SessionStream* stream = GiveUp(detach)) stream->SendLast(std::move(message), detach.linger);
   }
 
   void Do(const action::Drop& drop) {
-    SessionStream* stream = Find(drop.stream);
-    if (stream == nullptr) return;
-    if (drop.unresponsive) core_->channels.Distrust(stream->link());
-    stream->Cancel();
+    if (SessionStream* stream = GiveUp(drop)) stream->Cancel();
   }
 
   void Do(const action::Announce&) {
@@ -305,6 +299,14 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
     request.set_incarnation(pod_.incarnation.value());
     request.set_session_token(token_);
     return message;
+  }
+
+  // The stream of a `Detach` or a `Drop`, for its last word.
+  template <class Ending>
+  SessionStream* GiveUp(const Ending& ending) {
+    SessionStream* stream = Find(ending.stream);
+    if (stream != nullptr && ending.unresponsive) core_->channels.Distrust(stream->link());
+    return stream;
   }
 
   SessionStream* Find(StreamId id) const {

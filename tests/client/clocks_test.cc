@@ -1,8 +1,8 @@
 // Pauses, suspended machines, and clocks that are set or go wrong.
-#include <cstring>
+#include <sys/stat.h>
+
 #include <fstream>
 
-#include "client/journal.h"
 #include "client/lease_keeper_fixture.h"
 #include "client/run_fixture.h"
 #include "clock_watch.h"
@@ -42,9 +42,8 @@ TEST_F(PauseRules, Pause_UpToAThirdOfTheLeaseIsNone) {
 TEST_F(PauseRules, Pause_IsToldByWhateverComesFirstAfterIt) {
   BeHosted();
   RunTo(milliseconds(1010));
-  const auto heartbeat = Take<action::Heartbeat>();
   SleepTo(milliseconds(3200));  // the next was due at 2010
-  keeper_->OnHeartbeatAnswer(heartbeat.stream, now_, heartbeat.number, true);
+  Answer();
   EXPECT_EQ(keeper_->TakePause(), milliseconds(1190));
   keeper_->OnTimer(now_);
   EXPECT_EQ(keeper_->TakePause(), std::nullopt);
@@ -54,9 +53,8 @@ TEST_F(PauseRules, Pause_IsToldByWhateverComesFirstAfterIt) {
 TEST_F(PauseRules, Pause_BeyondTheLeaseIsLostWhateverIsReadAfterIt) {
   BeHosted();
   RunTo(milliseconds(1010));
-  const auto heartbeat = Take<action::Heartbeat>();
   SleepTo(seconds(9));
-  keeper_->OnHeartbeatAnswer(heartbeat.stream, now_, heartbeat.number, true);
+  Answer();
   EXPECT_EQ(keeper_->state(), SelfState::kLost);
   EXPECT_EQ(keeper_->TakePause(), milliseconds(6990));
   EXPECT_THAT(keeper_->why()->message, ::testing::HasSubstr("the process was paused for 6990 ms"));
@@ -67,9 +65,8 @@ TEST_F(PauseRules, Pause_BeyondTheLeaseIsLostWhateverIsReadAfterIt) {
 TEST_F(PauseRules, Pause_AnAnswerFromBeforeItGrantsNoMoreThanItDid) {
   BeHosted();
   RunTo(milliseconds(1010));
-  const auto heartbeat = Take<action::Heartbeat>();
   SleepTo(milliseconds(2400));
-  keeper_->OnHeartbeatAnswer(heartbeat.stream, now_, heartbeat.number, true);
+  Answer();
   EXPECT_EQ(Elapsed(*keeper_->lease_until()), milliseconds(4010));
 }
 
@@ -197,8 +194,7 @@ TEST_F(PausedProcess, FirstAnswer_AfterAShorterPauseIsAliveAndItLivesOn) {
   PauseFor(*pod_, milliseconds(900));
   EXPECT_TRUE(AwaitLine("woke "));
   EXPECT_TRUE(pod_->Lines().back().text.ends_with(" alive")) << pod_->Transcript();
-  const int heartbeats = a_.Count("heartbeat");
-  EXPECT_TRUE(cluster_.Await([&] { return a_.Count("heartbeat") >= heartbeats + 3; }));
+  EXPECT_TRUE(AwaitHeartbeats(3));
   EXPECT_TRUE(pod_->running());
 }
 
@@ -222,8 +218,7 @@ class WrongClocks : public RunTest {
   // `vigil run` on a machine whose clocks go wrong.
   void BeUpWith(const std::string& script, std::map<std::string, std::string> clocks) {
     clocks.emplace("LD_PRELOAD", VIGIL_FAKE_CLOCK);
-    Run({"--", "/bin/sh", "-c", script}, std::move(clocks));
-    ASSERT_TRUE(AwaitOutput("up")) << run_->process().Transcript();
+    BeUp(script, {}, std::move(clocks));
   }
 
   // Files with the numbers that change a clock while the program runs.
@@ -242,15 +237,8 @@ class WrongClocks : public RunTest {
     file.write(reinterpret_cast<const char*>(&ns), sizeof ns);
   }
 
-  bool AwaitHeartbeats(int count) {
-    const int before = a_.Count("heartbeat");
-    return cluster_.Await([&] { return a_.Count("heartbeat") >= before + count; });
-  }
-
   void ExpectUndisturbed() {
-    for (const char* event : {"suspended", "lost", "paused", "trouble"}) {
-      EXPECT_TRUE(run_->Reports(event).empty()) << run_->process().Transcript();
-    }
+    ExpectNoReport({"suspended", "lost", "paused", "trouble"});
     EXPECT_EQ(a_.Count("register"), 1);
     EXPECT_EQ(a_.Count("resume"), 0);
   }
@@ -260,8 +248,8 @@ class WrongClocks : public RunTest {
     EXPECT_EQ(AwaitExit(), kRunSignalled + SIGTERM);
   }
 
-  const std::string wall_ = ::testing::TempDir() + "vigil-wall-" + std::to_string(getpid());
-  const std::string slept_ = ::testing::TempDir() + "vigil-slept-" + std::to_string(getpid());
+  const std::string wall_ = TemporaryPath("wall");
+  const std::string slept_ = TemporaryPath("slept");
 };
 
 TEST_F(WrongClocks, WallClock_SetByAnHourEitherWayChangesNothing) {
@@ -300,26 +288,21 @@ TEST_F(WrongClocks, Machine_ThatSleptForLessGoesOn) {
   ASSERT_TRUE(AwaitHeartbeats(1));
   SleepFor(milliseconds(500));  // of the 2 s that the pod may believe itself alive
   ASSERT_TRUE(AwaitHeartbeats(4));
-  for (const char* event : {"lost", "wall_clock_jumped"}) {
-    EXPECT_TRUE(run_->Reports(event).empty()) << run_->process().Transcript();
-  }
+  ExpectNoReport({"lost", "wall_clock_jumped"});
   StopInOrder();
 }
 
 TEST_F(WrongClocks, Rate_HalfAPercentOrTenOffEitherWayLosesNoLeaseThatIsRenewed) {
   std::vector<std::unique_ptr<ReportingProcess>> pods;
   for (const char* rate : {"1.005", "0.995", "1.10", "0.90"}) {
-    Run({"--", "/bin/sh", "-c", kEndless},
-        {{"LD_PRELOAD", VIGIL_FAKE_CLOCK}, {"FAKE_CLOCK_RATE", rate}});
+    RunScript(kEndless, {}, {{"LD_PRELOAD", VIGIL_FAKE_CLOCK}, {"FAKE_CLOCK_RATE", rate}});
     ASSERT_TRUE(AwaitReport("registered")) << run_->process().Transcript();
     pods.push_back(std::move(run_));
   }
   ASSERT_TRUE(AwaitHeartbeats(4 * 5));  // more than a lease for each
   for (auto& pod : pods) {
     run_ = std::move(pod);
-    for (const char* event : {"suspended", "lost", "paused"}) {
-      EXPECT_TRUE(run_->Reports(event).empty()) << run_->process().Transcript();
-    }
+    ExpectNoReport({"suspended", "lost", "paused"});
     StopInOrder();
   }
   EXPECT_EQ(a_.Count("register"), 4);
@@ -335,7 +318,7 @@ TEST_F(WrongClocks, Rate_BeyondTheBoundTheFenceHolds) {  // P5
   const std::string completes_when_told =
       "echo up; read line < \"$GATE\"; echo completing; exec " VIGIL_COMMAND
       " work complete \"$VIGIL_WORK_KEY\" --fence \"$VIGIL_FENCE\"";
-  const std::string gate = ::testing::TempDir() + "vigil-gate-" + std::to_string(getpid());
+  const std::string gate = TemporaryPath("gate");
   ASSERT_EQ(mkfifo(gate.c_str(), 0600), 0);
   BeUpWith(completes_when_told, {{"FAKE_CLOCK_RATE", "0.90"}, {"GATE", gate}});
   const std::uint64_t own = Own();
@@ -343,12 +326,7 @@ TEST_F(WrongClocks, Rate_BeyondTheBoundTheFenceHolds) {  // P5
   cluster_.End(own, v1::POD_STATE_DEAD);
   v1::ClaimWorkRequest claim;
   claim.set_key("k");
-  claim.set_incarnation([&] {
-    v1::Register request;
-    request.set_name("survivor");
-    request.set_registration_id("survivor");
-    return cluster_.Register(request, 1).incarnation();
-  }());
+  claim.set_incarnation(RegisterAnother());
   claim.set_expected_owner(own);
   claim.set_expected_fence(1);
   v1::ClaimWorkResponse claimed;

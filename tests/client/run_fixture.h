@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
 
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -37,14 +39,16 @@ class RunTest : public ::testing::Test {
     run_ = std::move(*spawned);
   }
 
-  void RunScript(const std::string& script, std::vector<std::string> options = {}) {
+  void RunScript(const std::string& script, std::vector<std::string> options = {},
+                 std::map<std::string, std::string> environment = {}) {
     options.insert(options.end(), {"--", "/bin/sh", "-c", script});
-    Run(std::move(options));
+    Run(std::move(options), std::move(environment));
   }
 
   // Runs the script and waits until it has said "up".
-  void BeUp(const std::string& script, std::vector<std::string> options = {}) {
-    RunScript(script, std::move(options));
+  void BeUp(const std::string& script, std::vector<std::string> options = {},
+            std::map<std::string, std::string> environment = {}) {
+    RunScript(script, std::move(options), std::move(environment));
     ASSERT_TRUE(AwaitOutput("up")) << run_->process().Transcript();
   }
 
@@ -62,16 +66,32 @@ class RunTest : public ::testing::Test {
     return run_->Await(event, kPatience);
   }
 
+  void ExpectNoReport(std::initializer_list<const char*> events) {
+    for (const char* event : events) {
+      EXPECT_TRUE(run_->Reports(event).empty()) << run_->process().Transcript();
+    }
+  }
+
+  // So many more than there were.
+  bool AwaitHeartbeats(int count) {
+    const int before = a_.Count("heartbeat");
+    return cluster_.Await([&] { return a_.Count("heartbeat") >= before + count; });
+  }
+
   int AwaitExit() { return run_->process().AwaitEnd(kPatience).value_or(-1); }
 
-  // Another pod that owns the item.
-  std::uint64_t OwnedByAnother() {
+  std::uint64_t RegisterAnother() {
     v1::Register request;
     request.set_name("other");
     request.set_registration_id("other");
+    return cluster_.Register(request, 1).incarnation();
+  }
+
+  // Another pod that owns the item.
+  std::uint64_t OwnedByAnother() {
     v1::StartWorkRequest start;
     start.set_key("k");
-    start.set_incarnation(cluster_.Register(request, 1).incarnation());
+    start.set_incarnation(RegisterAnother());
     v1::StartWorkResponse response;
     EXPECT_TRUE(cluster_.Start(start, response).ok());
     return start.incarnation();
@@ -79,6 +99,11 @@ class RunTest : public ::testing::Test {
 
   std::uint64_t Own() const { return cluster_.FindByName("web-1")->incarnation(); }
   v1::PodState OwnState() const { return cluster_.FindByName("web-1")->state(); }
+
+  // A file of this test's own.
+  static std::string TemporaryPath(const std::string& what) {
+    return ::testing::TempDir() + "vigil-" + what + "-" + std::to_string(getpid());
+  }
 
   Cluster cluster_;
   ScriptedCoordinator a_{cluster_, 1};

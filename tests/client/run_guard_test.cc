@@ -52,6 +52,14 @@ class GuardTest : public RunTest {
     return watcher;
   }
 
+  // Until another one is said to have its place.
+  void KillWatcher() {
+    killed_watcher_ = AwaitWatcher();
+    ASSERT_GT(killed_watcher_, 0);
+    ASSERT_EQ(kill(killed_watcher_, SIGKILL), 0);
+    ASSERT_TRUE(AwaitReport("watcher_replaced")) << run_->process().Transcript();
+  }
+
   // The child of the guardian that bears this name.
   pid_t ChildNamed(const std::string& name) const {
     const std::string guardian = std::to_string(run_->process().pid());
@@ -66,6 +74,7 @@ class GuardTest : public RunTest {
 
   pid_t command_ = 0;
   pid_t child_ = 0;
+  pid_t killed_watcher_ = 0;
 };
 
 // P7: the guardian is stopped, and its watcher is in time.
@@ -108,23 +117,17 @@ TEST_F(GuardTest, GuardianKilled_TheWholeGroupIsGoneAtOnce) {
 // A watcher that was killed is replaced, and its successor watches as well.
 TEST_F(GuardTest, WatcherKilled_AnotherOneTakesItsPlace) {
   BeUpWithAChild();
-  const pid_t first = AwaitWatcher();
-  ASSERT_GT(first, 0);
-  ASSERT_EQ(kill(first, SIGKILL), 0);
-  ASSERT_TRUE(AwaitReport("watcher_replaced")) << run_->process().Transcript();
-  const pid_t second = AwaitWatcher(first);
+  KillWatcher();
+  const pid_t second = AwaitWatcher(killed_watcher_);
   ASSERT_GT(second, 0);
-  EXPECT_NE(second, first);
+  EXPECT_NE(second, killed_watcher_);
   run_->process().Signal(SIGKILL);
   EXPECT_TRUE(AwaitBothGone(kTakenDown));
 }
 
 TEST_F(GuardTest, WatcherKilled_TheLeaseStillBoundsTheCommandOfAStoppedGuardian) {  // P7
   BeUpWithAChild();
-  const pid_t watcher = AwaitWatcher();
-  ASSERT_GT(watcher, 0);
-  ASSERT_EQ(kill(watcher, SIGKILL), 0);
-  ASSERT_TRUE(AwaitReport("watcher_replaced")) << run_->process().Transcript();
+  KillWatcher();
   run_->process().Signal(SIGSTOP);
   EXPECT_TRUE(AwaitBothGone(kLease));
   run_->process().Signal(SIGCONT);
@@ -134,7 +137,7 @@ TEST_F(GuardTest, WatcherKilled_TheLeaseStillBoundsTheCommandOfAStoppedGuardian)
 // Nobody reads what the guardian says, so that its main thread hangs in the middle of a word, while
 // the library's threads would keep the pod alive for ever.
 TEST_F(GuardTest, GuardianHung_ThePodIsGivenUp) {
-  const std::string fifo = ::testing::TempDir() + "vigil-unread-" + std::to_string(getpid());
+  const std::string fifo = TemporaryPath("unread");
   ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
   const int full = open(fifo.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
   ASSERT_GE(full, 0);

@@ -119,12 +119,11 @@ TEST_F(RunWatchdogTest, Environment_IsWhatTheProtocolKnowsAndNoneOfASupervisorsO
   const std::map<std::string, std::string> supervisors = {
       {"NOTIFY_SOCKET", "/run/of/another"}, {"WATCHDOG_USEC", "7"}, {"WATCHDOG_PID", "1"}};
   // Without a watchdog, a command may feed the one that watches over `vigil run`.
-  Run({"--", "/bin/sh", "-c", "echo \"$NOTIFY_SOCKET $WATCHDOG_USEC\"; exit 7"}, supervisors);
+  RunScript("echo \"$NOTIFY_SOCKET $WATCHDOG_USEC\"; exit 7", {}, supervisors);
   EXPECT_TRUE(AwaitOutput("/run/of/another 7")) << run_->process().Transcript();
   EXPECT_EQ(AwaitExit(), 7);
-  Run({"--watchdog", "10s", "--", "/bin/sh", "-c",
-       "echo \"${NOTIFY_SOCKET%%[0-9a-f]*} $WATCHDOG_USEC ${WATCHDOG_PID:-none}\""},
-      supervisors);
+  RunScript("echo \"${NOTIFY_SOCKET%%[0-9a-f]*} $WATCHDOG_USEC ${WATCHDOG_PID:-none}\"",
+            {"--watchdog", "10s"}, supervisors);
   EXPECT_TRUE(AwaitOutput("@ 10000000 none")) << run_->process().Transcript();
   EXPECT_EQ(AwaitExit(), 0);
 }
@@ -147,10 +146,8 @@ TEST_F(RunWatchdogTest, Paused_TogetherWithItsGuardianACommandIsNotTakenForHung)
   ASSERT_TRUE(cluster_.Await([&] { return BootClock::now() - paused > milliseconds(900); }));
   ASSERT_EQ(kill(-group, SIGCONT), 0);
   run_->process().Signal(SIGCONT);
-  const int heartbeats = a_.Count("heartbeat");
-  EXPECT_TRUE(cluster_.Await([&] { return a_.Count("heartbeat") >= heartbeats + 2; }));
-  EXPECT_TRUE(run_->Reports("starved").empty()) << run_->process().Transcript();
-  EXPECT_TRUE(run_->Reports("lost").empty()) << run_->process().Transcript();
+  EXPECT_TRUE(AwaitHeartbeats(2));
+  ExpectNoReport({"starved", "lost"});
   run_->process().Signal(SIGTERM);
   EXPECT_EQ(AwaitExit(), kRunSignalled + SIGTERM);
 }

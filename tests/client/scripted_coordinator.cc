@@ -195,6 +195,13 @@ void ScriptedCoordinator::WaitWhileStalled() const {
   cluster_.Await([this] { return !script().stalled; });
 }
 
+// Says nothing, whatever it hears, until the stream ends.
+grpc::Status ScriptedCoordinator::Ignore(Stream& stream) {
+  for (v1::SessionRequest request; stream.Read(&request);) {
+  }
+  return grpc::Status::CANCELLED;
+}
+
 grpc::Status ScriptedCoordinator::HostSession(grpc::ServerContext& context, Stream& stream) {
   v1::SessionRequest first;
   if (!stream.Read(&first)) return grpc::Status::CANCELLED;
@@ -204,11 +211,7 @@ grpc::Status ScriptedCoordinator::HostSession(grpc::ServerContext& context, Stre
     std::lock_guard lock(mutex_);
     return script_.*counter > 0 && (script_.*counter)-- > 0;
   };
-  if (taken_from(&Script::ignore_sessions)) {
-    while (stream.Read(&first)) {
-    }
-    return grpc::Status::CANCELLED;
-  }
+  if (taken_from(&Script::ignore_sessions)) return Ignore(stream);
   if (const auto refusal = script().refuse_sessions) return *refusal;
 
   v1::SessionResponse response;
@@ -231,9 +234,7 @@ grpc::Status ScriptedCoordinator::HostSession(grpc::ServerContext& context, Stre
     }
     if (taken_from(&Script::swallow_registrations)) {
       if (script().end_swallowed) cluster_.End(incarnation, v1::POD_STATE_DEAD);
-      while (stream.Read(&first)) {
-      }
-      return grpc::Status::CANCELLED;
+      return Ignore(stream);
     }
     *response.mutable_registered()->mutable_pod() = pod;
     response.mutable_registered()->set_session_token("token");

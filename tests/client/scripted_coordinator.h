@@ -138,6 +138,7 @@ class ScriptedCoordinator {
   Script script() const;
   void Note(const std::string& what);
   void WaitWhileStalled() const;
+  static grpc::Status Ignore(Stream& stream);
   grpc::Status HostSession(grpc::ServerContext& context, Stream& stream);
   grpc::Status Converse(Stream& stream, std::uint64_t incarnation);
   grpc::Status Follow(const v1::SubscribeRequest& request,

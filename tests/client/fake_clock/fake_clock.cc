@@ -2,8 +2,7 @@
 //
 //   FAKE_CLOCK_RATE   how fast CLOCK_BOOTTIME goes, beside the true one: 1.005
 //   FAKE_CLOCK_WALL   a file of eight bytes: the nanoseconds that are added to the wall clock, as
-//   of
-//                     each reading, so that a test can set the clock while the program runs
+//                     of each reading, so that a test can set the clock while the program runs
 //   FAKE_CLOCK_SLEPT  another one: for how long the machine has slept, which CLOCK_BOOTTIME and the
 //                     wall clock count, and CLOCK_MONOTONIC does not
 //
