@@ -18,8 +18,6 @@ using ::testing::SizeIs;
 
 using Incarnations = std::set<Incarnation>;
 
-std::string Numbered(const char* what, int number) { return what + std::to_string(number); }
-
 TEST_P(StoreTest, Register_OneWinnerOfARace) {
   constexpr int kThreads = 8;
   constexpr int kNames = 5;

@@ -45,6 +45,8 @@ auto MetadataOf(const Result<T>& result) {
   return result ? decltype(Error::metadata){} : result.error().metadata;
 }
 
+inline std::string Numbered(const char* what, int number) { return what + std::to_string(number); }
+
 inline HostedPod HostedAs(const Pod& pod) { return {pod.incarnation, pod.session}; }
 
 // Runs the suite's tests over every state engine: `StoreTest.Claim_OneWinner/Memory`.

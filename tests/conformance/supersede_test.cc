@@ -31,6 +31,20 @@ class SupersedeTest : public StoreTest {
     return pods;
   }
 
+  // An incumbent, and who wishes to supersede it.
+  struct Rivals {
+    Pod incumbent;
+    NewPod wish;
+  };
+  std::vector<Rivals> MakeRivals(Host& host, int count) {
+    std::vector<Rivals> rivals;
+    for (int i = 0; i < count; ++i) {
+      const std::string name = Numbered("c", i);
+      rivals.push_back({RegisterAs(Keyed(host, name)).pod, Keyed(host, name)});
+    }
+    return rivals;
+  }
+
   // Both at once in every round, and neither ahead of the other.
   using InRound = std::function<void(int round, Store& store)>;
   void TogetherInRounds(int rounds, const InRound& first, const InRound& second) {
@@ -159,7 +173,7 @@ TEST_P(SupersedeTest, Supersede_OneWinnerOfARace) {
   constexpr int kRounds = 10;
   Host host = AddHost();
   for (int round = 0; round < kRounds; ++round) {
-    const std::string name = "c" + std::to_string(round);
+    const std::string name = Numbered("c", round);
     Pod incumbent = RegisterAs(Keyed(host, name)).pod;
     std::vector<NewPod> wishes;
     for (int i = 0; i < kThreads; ++i) wishes.push_back(Keyed(host, name));
@@ -184,28 +198,22 @@ TEST_P(SupersedeTest, Supersede_RacingAVerdictAFarewellAndAResume) {  // P1, P2
   constexpr int kRounds = 30;
   Host host = AddHost();
   Host other = AddHost();
-  std::vector<Pod> incumbents;
-  std::vector<NewPod> wishes;
+  const auto rivals = MakeRivals(host, kRounds);
   std::vector<ResumePod> resumes;
-  for (int i = 0; i < kRounds; ++i) {
-    const std::string name = "c" + std::to_string(i);
-    incumbents.push_back(RegisterAs(Keyed(host, name)).pod);
-    wishes.push_back(Keyed(host, name));
-    resumes.push_back(Returning(other, incumbents[i]));
-  }
+  for (const auto& [incumbent, wish] : rivals) resumes.push_back(Returning(other, incumbent));
   Seq begin = Head();
   std::vector<std::optional<Registered>> outcomes(kRounds);
 
   TogetherInRounds(
       kRounds,
       [&](int i, Store& store) {
-        outcomes[i] = Must(store.Supersede(wishes[i], incumbents[i].incarnation));
+        outcomes[i] = Must(store.Supersede(rivals[i].wish, rivals[i].incumbent.incarnation));
       },
       [&](int i, Store& store) {
         if (i % 3 == 0) {
-          Must(store.DeclareHosted(kNs, Cause::kStreamEnded, {HostedAs(incumbents[i])}));
+          Must(store.DeclareHosted(kNs, Cause::kStreamEnded, {HostedAs(rivals[i].incumbent)}));
         } else if (i % 3 == 1) {
-          EXPECT_THAT(ReasonOf(store.Leave(kNs, HostedAs(incumbents[i]))),
+          EXPECT_THAT(ReasonOf(store.Leave(kNs, HostedAs(rivals[i].incumbent))),
                       AnyOf("OK", reason::kIncarnationEnded));
         } else {
           EXPECT_THAT(ReasonOf(store.Resume(resumes[i])), AnyOf("OK", reason::kIncarnationEnded));
@@ -214,7 +222,7 @@ TEST_P(SupersedeTest, Supersede_RacingAVerdictAFarewellAndAResume) {  // P1, P2
 
   auto events = EventsAfter(begin);
   for (int i = 0; i < kRounds; ++i) {
-    const Incarnation incumbent = incumbents[i].incarnation;
+    const Incarnation incumbent = rivals[i].incumbent.incarnation;
     int ends = 0;
     for (const Event& event : events) {
       if (event.incarnation != incumbent) continue;
@@ -231,26 +239,20 @@ TEST_P(SupersedeTest, Supersede_RacingAVerdictAFarewellAndAResume) {  // P1, P2
 TEST_P(SupersedeTest, Supersede_CountsWhatTheIncumbentStartsMeanwhile) {  // P3
   constexpr int kRounds = 60;
   Host host = AddHost();
-  std::vector<Pod> incumbents;
-  std::vector<NewPod> wishes;
-  for (int i = 0; i < kRounds; ++i) {
-    const std::string name = "c" + std::to_string(i);
-    incumbents.push_back(RegisterAs(Keyed(host, name)).pod);
-    wishes.push_back(Keyed(host, name));
-  }
+  const auto rivals = MakeRivals(host, kRounds);
   Seq begin = Head();
   std::vector<size_t> left(kRounds);
 
   TogetherInRounds(
       kRounds,
       [&](int i, Store& store) {
-        auto registered = Must(store.Supersede(wishes[i], incumbents[i].incarnation));
+        auto registered = Must(store.Supersede(rivals[i].wish, rivals[i].incumbent.incarnation));
         left[i] = registered.value().predecessors_work.size();
       },
       [&](int i, Store& store) {
-        EXPECT_THAT(
-            ReasonOf(store.StartWork(kNs, incumbents[i].name, incumbents[i].incarnation, "")),
-            AnyOf("OK", reason::kIncarnationEnded));
+        EXPECT_THAT(ReasonOf(store.StartWork(kNs, rivals[i].incumbent.name,
+                                             rivals[i].incumbent.incarnation, "")),
+                    AnyOf("OK", reason::kIncarnationEnded));
       });
 
   std::map<Incarnation, size_t> owned;
@@ -260,8 +262,8 @@ TEST_P(SupersedeTest, Supersede_CountsWhatTheIncumbentStartsMeanwhile) {  // P3
     if (event.kind == EventKind::kPodDied) told[event.incarnation] = event.orphans;
   }
   for (int i = 0; i < kRounds; ++i) {
-    EXPECT_EQ(told[incumbents[i].incarnation], owned[incumbents[i].incarnation]);
-    EXPECT_EQ(left[i], owned[incumbents[i].incarnation]);
+    EXPECT_EQ(told[rivals[i].incumbent.incarnation], owned[rivals[i].incumbent.incarnation]);
+    EXPECT_EQ(left[i], owned[rivals[i].incumbent.incarnation]);
   }
 }
 
@@ -269,22 +271,18 @@ TEST_P(SupersedeTest, Supersede_CountsWhatTheIncumbentStartsMeanwhile) {  // P3
 TEST_P(SupersedeTest, Supersede_BothOrNone) {
   constexpr int kRounds = 60;
   Host host = AddHost();
-  std::vector<Pod> incumbents;
-  std::vector<NewPod> wishes;
+  const auto rivals = MakeRivals(host, kRounds);
   std::vector<NewPod> others;
-  for (int i = 0; i < kRounds; ++i) {
-    const std::string name = "c" + std::to_string(i);
-    incumbents.push_back(RegisterAs(Keyed(host, name)).pod);
-    wishes.push_back(Keyed(host, name));
-    others.push_back(Newcomer(host, "other-" + name));
-    others[i].registration_id = wishes[i].registration_id;
+  for (const auto& [incumbent, wish] : rivals) {
+    others.push_back(Newcomer(host, "other-" + wish.name));
+    others.back().registration_id = wish.registration_id;
   }
   std::array<bool, kRounds> superseded{};
 
   TogetherInRounds(
       kRounds,
       [&](int i, Store& store) {
-        auto outcome = store.Supersede(wishes[i], incumbents[i].incarnation);
+        auto outcome = store.Supersede(rivals[i].wish, rivals[i].incumbent.incarnation);
         superseded[i] = outcome && outcome->has_value();
       },
       [&](int i, Store& store) {
@@ -292,7 +290,7 @@ TEST_P(SupersedeTest, Supersede_BothOrNone) {
       });
 
   for (int i = 0; i < kRounds; ++i) {
-    EXPECT_EQ(StateOf(incumbents[i]), superseded[i] ? PodState::kDead : PodState::kAlive);
+    EXPECT_EQ(StateOf(rivals[i].incumbent), superseded[i] ? PodState::kDead : PodState::kAlive);
   }
   EXPECT_THAT(Living(), SizeIs(2 * kRounds - std::ranges::count(superseded, true)));
 }

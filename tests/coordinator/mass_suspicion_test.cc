@@ -18,8 +18,7 @@ class MassSuspicion : public testing::Test {
   Pods Register(SimulatedCluster::Member& host, int first, int count) {
     Pods pods;
     for (int i = first; i < first + count; ++i) {
-      pods.push_back(cluster_.Register(host, std::to_string(i), Profile::kFast));
-      cluster_.Beat(host, pods.back());
+      pods.push_back(cluster_.RegisterAndBeat(host, std::to_string(i), Profile::kFast));
     }
     return pods;
   }
@@ -88,8 +87,7 @@ TEST_F(MassSuspicion, WhoComesBackDuringTheHoldLives) {
   ASSERT_EQ(Dead(), 0);
   Pods back;
   for (int i = 0; i < 6; ++i) {
-    const auto& registered = *pods[static_cast<size_t>(i)]->Last<RegisteredAnswer>();
-    back.push_back(cluster_.Resume(host, registered.pod, registered.session_token));
+    back.push_back(cluster_.Resume(host, pods[static_cast<size_t>(i)]));
   }
   cluster_.KeepAlive(host, back, seconds(20));
   EXPECT_EQ(Dead(), 2);

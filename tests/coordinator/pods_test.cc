@@ -33,8 +33,7 @@ TEST_F(Pods, Register_HostsWithALease) {
 
 TEST_F(Pods, StreamEnded_FastDiesAtOnce) {
   auto& host = cluster_.Add();
-  const auto pod = cluster_.Register(host, "a", Profile::kFast);
-  cluster_.Beat(host, pod);
+  const auto pod = cluster_.RegisterAndBeat(host, "a", Profile::kFast);
   cluster_.Break(host, pod);
   EXPECT_EQ(cluster_.Look("a").state, PodState::kDead);
   EXPECT_EQ(cluster_.Look("a").cause, Cause::kStreamEnded);
@@ -44,20 +43,19 @@ TEST_F(Pods, StreamEnded_FastDiesAtOnce) {
 TEST_F(Pods, StreamEnded_BeforeTheFirstHeartbeatIsALostAnswer) {
   auto& host = cluster_.Add();
   const auto lost = cluster_.Register(host, "a", Profile::kFast);
-  const auto registered = *lost->Last<RegisteredAnswer>();
   cluster_.Break(host, lost);
   cluster_.scheduler.Advance(seconds(2));
   EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
 
-  const auto lost_again = cluster_.Resume(host, registered.pod, registered.session_token);
+  const auto lost_again = cluster_.Resume(host, lost);
   cluster_.Break(host, lost_again);
   cluster_.scheduler.Advance(seconds(2));
-  const auto resumed = cluster_.Resume(host, registered.pod, registered.session_token);
+  const auto resumed = cluster_.Resume(host, lost);
   cluster_.KeepAlive(host, {resumed}, seconds(10));
   EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
 
   // One who does not try again has a lease's time and the grace.
-  const auto last = cluster_.Resume(host, registered.pod, registered.session_token);
+  const auto last = cluster_.Resume(host, lost);
   cluster_.Break(host, last);
   cluster_.scheduler.Advance(kLease - milliseconds(10));
   EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
@@ -67,7 +65,7 @@ TEST_F(Pods, StreamEnded_BeforeTheFirstHeartbeatIsALostAnswer) {
   EXPECT_EQ(cluster_.Look("a").state, PodState::kDead);
   EXPECT_EQ(cluster_.Look("a").cause, Cause::kLockFree);
   EXPECT_THAT(
-      cluster_.Kinds(registered.pod.incarnation),
+      cluster_.Kinds(IncarnationOf(lost)),
       ElementsAre(EventKind::kPodRegistered, EventKind::kPodSuspected, EventKind::kPodDied));
 }
 
@@ -94,10 +92,8 @@ TEST_F(Pods, LockLost_BeforeItsPodIsHostedIsRefutedWhenItIs) {
 TEST_F(Pods, Silence_InASessionThatThePodNeverSpokeInIsWeakEvidence) {
   auto& host = cluster_.Add();
   auto& other = cluster_.Add();
-  const auto pod = cluster_.Register(host, "a", Profile::kStrict);
-  const auto registered = *pod->Last<RegisteredAnswer>();
-  ASSERT_TRUE(cluster_.Beat(host, pod));
-  const auto given_up = cluster_.Resume(other, registered.pod, registered.session_token);
+  const auto pod = cluster_.RegisterAndBeat(host, "a", Profile::kStrict);
+  const auto given_up = cluster_.Resume(other, pod);
   host.database.SetAway(true);
   cluster_.Break(other, given_up);
 
@@ -107,7 +103,7 @@ TEST_F(Pods, Silence_InASessionThatThePodNeverSpokeInIsWeakEvidence) {
 
   cluster_.KeepAlive(host, {pod}, seconds(6));
   EXPECT_FALSE(cluster_.Beat(host, pod));
-  const auto resumed = cluster_.Resume(other, registered.pod, registered.session_token);
+  const auto resumed = cluster_.Resume(other, pod);
   cluster_.KeepAlive(other, {resumed}, seconds(30));
   EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
 }
@@ -146,16 +142,15 @@ TEST_F(Pods, Silence_IsDeathAfterTheLease) {
 TEST_F(Pods, Resume_SameIncarnationAndNoSuspicionLeft) {
   auto& host = cluster_.Add();
   auto& other = cluster_.Add();
-  const auto pod = cluster_.Register(host, "a", Profile::kStrict);
-  const auto registered = *pod->Last<RegisteredAnswer>();
-  cluster_.Beat(host, pod);
+  const auto pod = cluster_.RegisterAndBeat(host, "a", Profile::kStrict);
   cluster_.Break(host, pod);
-  const auto resumed = cluster_.Resume(other, registered.pod, registered.session_token);
+  const auto resumed = cluster_.Resume(other, pod);
   ASSERT_NE(resumed->Last<ResumedAnswer>(), nullptr);
-  EXPECT_GT(resumed->Last<ResumedAnswer>()->pod.session, registered.pod.session);
+  EXPECT_GT(resumed->Last<ResumedAnswer>()->pod.session,
+            pod->Last<RegisteredAnswer>()->pod.session);
   cluster_.KeepAlive(other, {resumed}, seconds(60));
-  EXPECT_EQ(cluster_.Look("a").incarnation, registered.pod.incarnation);
-  EXPECT_THAT(cluster_.Kinds(registered.pod.incarnation),
+  EXPECT_EQ(cluster_.Look("a").incarnation, IncarnationOf(pod));
+  EXPECT_THAT(cluster_.Kinds(IncarnationOf(pod)),
               ElementsAre(EventKind::kPodRegistered, EventKind::kPodSuspected,
                           EventKind::kPodRefuted, EventKind::kPodMoved));
 }
@@ -165,13 +160,12 @@ TEST_F(Pods, CoordinatorKilled_PodsThatMoveLive) {
   auto& doomed = cluster_.Add();
   auto& other = cluster_.Add();
   const auto pod = cluster_.Register(doomed, "a", Profile::kFast);
-  const auto registered = *pod->Last<RegisteredAnswer>();
   cluster_.Kill(doomed);
   cluster_.scheduler.Advance(seconds(2));
-  const auto resumed = cluster_.Resume(other, registered.pod, registered.session_token);
+  const auto resumed = cluster_.Resume(other, pod);
   ASSERT_NE(resumed->Last<ResumedAnswer>(), nullptr);
   cluster_.KeepAlive(other, {resumed}, seconds(60));
-  EXPECT_THAT(cluster_.Kinds(registered.pod.incarnation), Not(Contains(EventKind::kPodDied)));
+  EXPECT_THAT(cluster_.Kinds(IncarnationOf(pod)), Not(Contains(EventKind::kPodDied)));
 }
 
 // P2: once gone, each dies once, within the grace and what finding and judging take. P7: not sooner
@@ -242,8 +236,7 @@ TEST_F(Pods, DatabaseAway_LeasesUntilTheTrustWindowEnds) {
 // P10: what a coordinator did not hear while it was paused is no evidence.
 TEST_F(Pods, CoordinatorPaused_SilenceIsNoEvidence) {
   auto& host = cluster_.Add();
-  const auto pod = cluster_.Register(host, "a", Profile::kFast);
-  cluster_.Beat(host, pod);
+  const auto pod = cluster_.RegisterAndBeat(host, "a", Profile::kFast);
   cluster_.scheduler.Freeze(seconds(4));
   cluster_.scheduler.Settle();
   EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
@@ -254,14 +247,12 @@ TEST_F(Pods, CoordinatorPaused_SilenceIsNoEvidence) {
 // are no evidence, and they have a lease's time to resume.
 TEST_F(Pods, CoordinatorPaused_StreamsThatEndedMeanwhileAreNoEvidence) {
   auto& host = cluster_.Add();
-  const auto pod = cluster_.Register(host, "a", Profile::kFast);
-  const auto registered = *pod->Last<RegisteredAnswer>();
-  cluster_.Beat(host, pod);
+  const auto pod = cluster_.RegisterAndBeat(host, "a", Profile::kFast);
   cluster_.scheduler.Freeze(seconds(2));
   cluster_.Break(host, pod);
   cluster_.scheduler.Advance(milliseconds(500));
   EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
-  const auto resumed = cluster_.Resume(host, registered.pod, registered.session_token);
+  const auto resumed = cluster_.Resume(host, pod);
   ASSERT_NE(resumed->Last<ResumedAnswer>(), nullptr);
   cluster_.KeepAlive(host, {resumed}, seconds(10));
   // Long after the pause the end of a stream is evidence again.
@@ -285,16 +276,14 @@ TEST_F(Pods, Leave_IsFinalAndSaysSo) {
 TEST_F(Pods, Detach_IsNoEvidenceWhileThePodMoves) {
   auto& host = cluster_.Add();
   auto& other = cluster_.Add();
-  const auto pod = cluster_.Register(host, "a", Profile::kFast);
-  const auto registered = *pod->Last<RegisteredAnswer>();
-  cluster_.Beat(host, pod);
+  const auto pod = cluster_.RegisterAndBeat(host, "a", Profile::kFast);
   host.coordinator.conversations().Received(pod, DetachMessage{});
   cluster_.Break(host, pod);
   cluster_.scheduler.Advance(seconds(1));
   EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
-  const auto resumed = cluster_.Resume(other, registered.pod, registered.session_token);
+  const auto resumed = cluster_.Resume(other, pod);
   cluster_.KeepAlive(other, {resumed}, seconds(30));
-  EXPECT_THAT(cluster_.Kinds(registered.pod.incarnation),
+  EXPECT_THAT(cluster_.Kinds(IncarnationOf(pod)),
               ElementsAre(EventKind::kPodRegistered, EventKind::kPodMoved));
 }
 
@@ -302,10 +291,8 @@ TEST_F(Pods, Detach_IsNoEvidenceWhileThePodMoves) {
 TEST_F(Pods, StreamEnded_OfAnOldSessionIsVoid) {
   auto& host = cluster_.Add();
   auto& other = cluster_.Add();
-  const auto pod = cluster_.Register(host, "a", Profile::kFast);
-  const auto registered = *pod->Last<RegisteredAnswer>();
-  cluster_.Beat(host, pod);
-  const auto resumed = cluster_.Resume(other, registered.pod, registered.session_token);
+  const auto pod = cluster_.RegisterAndBeat(host, "a", Profile::kFast);
+  const auto resumed = cluster_.Resume(other, pod);
   cluster_.Break(host, pod);
   cluster_.KeepAlive(other, {resumed}, seconds(10));
   EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
@@ -326,8 +313,7 @@ TEST_F(Pods, NameTaken_RefusedAtOnceOrAfterTheWait) {
 
 TEST_F(Pods, NameTaken_TheNewcomerFollowsTheVerdict) {
   auto& host = cluster_.Add();
-  const auto incumbent = cluster_.Register(host, "a", Profile::kFast);
-  cluster_.Beat(host, incumbent);
+  const auto incumbent = cluster_.RegisterAndBeat(host, "a", Profile::kFast);
   const auto waiting = cluster_.Register(host, "a", Profile::kFast, seconds(30));
   cluster_.Break(host, incumbent);
   cluster_.scheduler.Advance(milliseconds(500));
@@ -382,7 +368,6 @@ TEST_F(Pods, Drain_PodsMoveAndNobodyDies) {
   auto& leaving = cluster_.Add();
   auto& other = cluster_.Add();
   const auto pod = cluster_.Register(leaving, "a", Profile::kFast);
-  const auto registered = *pod->Last<RegisteredAnswer>();
   bool drained = false;
   leaving.coordinator.Drain(seconds(20), [&] { drained = true; });
   cluster_.scheduler.Settle();
@@ -391,11 +376,11 @@ TEST_F(Pods, Drain_PodsMoveAndNobodyDies) {
   leaving.coordinator.conversations().Received(pod, DetachMessage{});
   cluster_.scheduler.Advance(milliseconds(100));
   EXPECT_FALSE(drained);
-  const auto resumed = cluster_.Resume(other, registered.pod, registered.session_token);
+  const auto resumed = cluster_.Resume(other, pod);
   cluster_.KeepAlive(other, {resumed}, seconds(2));
   EXPECT_TRUE(drained);
   cluster_.KeepAlive(other, {resumed}, seconds(30));
-  EXPECT_THAT(cluster_.Kinds(registered.pod.incarnation),
+  EXPECT_THAT(cluster_.Kinds(IncarnationOf(pod)),
               ElementsAre(EventKind::kPodRegistered, EventKind::kPodMoved));
 }
 
@@ -404,7 +389,6 @@ TEST_F(Pods, GivenUp_LetsItsPodsGoAndJoinsAnew) {
   auto& host = cluster_.Add();
   auto& other = cluster_.Add();
   const auto pod = cluster_.Register(host, "a", Profile::kStrict);
-  const auto registered = *pod->Last<RegisteredAnswer>();
   host.database.SetAway(true);
   // The other one waits for a trust window before it gives the first one up, and for a grace before
   // it judges its pods.
@@ -413,10 +397,10 @@ TEST_F(Pods, GivenUp_LetsItsPodsGoAndJoinsAnew) {
   cluster_.scheduler.Advance(milliseconds(1100));
   EXPECT_EQ(pod->reason, reason::kCoordinatorUntrusted);
   EXPECT_TRUE(host.coordinator.Ready());
-  const auto resumed = cluster_.Resume(other, registered.pod, registered.session_token);
+  const auto resumed = cluster_.Resume(other, pod);
   ASSERT_NE(resumed->Last<ResumedAnswer>(), nullptr);
   cluster_.KeepAlive(other, {resumed}, seconds(30));
-  EXPECT_THAT(cluster_.Kinds(registered.pod.incarnation), Not(Contains(EventKind::kPodDied)));
+  EXPECT_THAT(cluster_.Kinds(IncarnationOf(pod)), Not(Contains(EventKind::kPodDied)));
 }
 
 }  // namespace

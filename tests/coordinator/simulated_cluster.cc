@@ -3,11 +3,12 @@
 #include <gtest/gtest.h>
 
 namespace vigil {
-namespace {
 
-constexpr char kNamespace[] = "default";
-
-}  // namespace
+Incarnation IncarnationOf(const PodHandle& pod) {
+  const auto* registered = pod->Last<RegisteredAnswer>();
+  EXPECT_NE(registered, nullptr);
+  return registered ? registered->pod.incarnation : Incarnation{};
+}
 
 SimulatedCluster::Member::Member(SimulatedCluster& cluster, uint64_t seed)
     : database(cluster.scheduler, cluster.engine),
@@ -68,11 +69,19 @@ PodHandle SimulatedCluster::BeginRegister(Member& member, RegisterMessage messag
   return pod;
 }
 
-PodHandle SimulatedCluster::Resume(Member& member, const Pod& pod, const std::string& token) {
+PodHandle SimulatedCluster::RegisterAndBeat(Member& member, const std::string& name,
+                                            Profile profile) {
+  auto pod = Register(member, name, profile);
+  EXPECT_TRUE(Beat(member, pod));
+  return pod;
+}
+
+PodHandle SimulatedCluster::Resume(Member& member, const PodHandle& registered) {
   auto stream = std::make_shared<RecordedPodStream>();
+  const auto& answer = *registered->Last<RegisteredAnswer>();
   member.coordinator.conversations().Opened(stream);
-  member.coordinator.conversations().Received(stream,
-                                              ResumeMessage{kNamespace, pod.incarnation, token});
+  member.coordinator.conversations().Received(
+      stream, ResumeMessage{kNamespace, answer.pod.incarnation, answer.session_token});
   scheduler.Settle();
   return stream;
 }

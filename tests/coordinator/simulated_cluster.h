@@ -74,8 +74,14 @@ class RecordedSubscriberStream final : public SubscriberStream {
 using PodHandle = std::shared_ptr<RecordedPodStream>;
 using SubscriberHandle = std::shared_ptr<RecordedSubscriberStream>;
 
+// Of the pod that registered on this stream; a failed test when it was not let in.
+Incarnation IncarnationOf(const PodHandle& pod);
+
 class SimulatedCluster {
  public:
+  // The test's own.
+  static constexpr const char* kNamespace = "default";
+
   explicit SimulatedCluster(const CoordinatorSettings& settings = {}) : settings_(settings) {}
 
   // One coordinator with its own link to the shared engine.
@@ -98,7 +104,10 @@ class SimulatedCluster {
                      Duration wait_for_name = {}, const std::string& registration_id = "");
   // Opens a stream with this message, in the test's namespace; everything after it is yet to come.
   PodHandle BeginRegister(Member& member, RegisterMessage message);
-  PodHandle Resume(Member& member, const Pod& pod, const std::string& token);
+  // With the heartbeat that confirms its session, and a lease for it.
+  PodHandle RegisterAndBeat(Member& member, const std::string& name, Profile profile);
+  // Opens a stream for the pod that registered on the other one.
+  PodHandle Resume(Member& member, const PodHandle& registered);
   // One heartbeat; whether it was answered with a lease.
   bool Beat(Member& member, const PodHandle& pod);
   // The connection breaks.
@@ -107,7 +116,7 @@ class SimulatedCluster {
   void KeepAlive(Member& member, const std::vector<PodHandle>& pods, Duration duration);
 
   SubscriberHandle Subscribe(Member& member, const SubscriptionStart& start,
-                             const std::string& ns = "default");
+                             const std::string& ns = kNamespace);
   // The subscriber reads all that was written to it, and what follows from that.
   void Read(Member& member, const SubscriberHandle& subscriber);
 

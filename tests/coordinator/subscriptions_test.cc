@@ -224,8 +224,7 @@ TEST_F(SubscriptionsTest, WakeUpsLost_ThePollFindsEverything) {
 TEST_F(SubscriptionsTest, OwnVerdict_WaitsForTheEventsBeforeIt) {
   auto& deaf = cluster_.Add();
   deaf.database.SetDeaf(true);
-  const auto victim = cluster_.Register(deaf, "victim", Profile::kFast);
-  ASSERT_TRUE(cluster_.Beat(deaf, victim));
+  const auto victim = cluster_.RegisterAndBeat(deaf, "victim", Profile::kFast);
   const auto subscriber = cluster_.Subscribe(deaf, FromOldest{});
   cluster_.Read(deaf, subscriber);
   Happen(*host_, 3);
@@ -242,8 +241,8 @@ TEST_F(SubscriptionsTest, OwnVerdict_IsServedOnce) {
   const auto subscriber = cluster_.Subscribe(*host_, FromNow{});
   cluster_.Read(*host_, subscriber);
   for (int i = 0; i < 5; ++i) {
-    const auto victim = cluster_.Register(*host_, "victim-" + std::to_string(i), Profile::kFast);
-    ASSERT_TRUE(cluster_.Beat(*host_, victim));
+    const auto victim =
+        cluster_.RegisterAndBeat(*host_, "victim-" + std::to_string(i), Profile::kFast);
     Happen(*host_, 1);
     cluster_.Break(*host_, victim);
   }

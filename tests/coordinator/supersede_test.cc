@@ -33,12 +33,6 @@ class Supersede : public testing::Test {
   SimulatedCluster cluster_;
 };
 
-Incarnation IncarnationOf(const PodHandle& pod) {
-  const auto* registered = pod->Last<RegisteredAnswer>();
-  EXPECT_NE(registered, nullptr);
-  return registered ? registered->pod.incarnation : Incarnation{};
-}
-
 // The one exception to P1 and P7: no lock is free, and the incumbent's lease has not ended.
 TEST_F(Supersede, AtOnceAndTheIncumbentHearsOfIt) {
   auto& host = cluster_.Add();
@@ -60,13 +54,12 @@ TEST_F(Supersede, OnAnotherCoordinatorTheOldHostHearsOfItInAPingInterval) {
   auto& host = cluster_.Add();
   auto& other = cluster_.Add();
   const auto incumbent = Register(host, kKey);
-  const auto registered = *incumbent->Last<RegisteredAnswer>();
   ASSERT_TRUE(cluster_.Beat(host, incumbent));
   const auto newcomer = Register(other, kKey);
   EXPECT_EQ(cluster_.Look("a").incarnation, IncarnationOf(newcomer));
   cluster_.scheduler.Advance(Timing().ping_interval + milliseconds(10));
   EXPECT_EQ(incumbent->reason, reason::kSessionTaken);
-  const auto resumed = cluster_.Resume(other, registered.pod, registered.session_token);
+  const auto resumed = cluster_.Resume(other, incumbent);
   EXPECT_EQ(resumed->reason, reason::kIncarnationEnded);
 }
 

@@ -1,5 +1,4 @@
 #include <gtest/gtest.h>
-#include <libpq-fe.h>
 
 #include "store/postgres/postgres_database.h"
 #include "support/store_test_database.h"
@@ -13,16 +12,8 @@ class PostgresWorld final : public StoreWorld {
   Database& database() override { return database_; }
 
   void EndSession(Backend backend) override {
-    std::string conninfo = TestCluster().Conninfo();
-    std::unique_ptr<PGconn, decltype(&PQfinish)> connection(PQconnectdb(conninfo.c_str()),
-                                                            &PQfinish);
-    std::string pid = std::to_string(backend.value);
-    const char* values[] = {pid.c_str()};
-    std::unique_ptr<PGresult, decltype(&PQclear)> result(
-        PQexecParams(connection.get(), "SELECT pg_terminate_backend($1)", 1, nullptr, values,
-                     nullptr, nullptr, 0),
-        &PQclear);
-    ASSERT_EQ(PQresultStatus(result.get()), PGRES_TUPLES_OK) << PQerrorMessage(connection.get());
+    RunAsSuperuser(test_database_.conninfo(),
+                   "SELECT pg_terminate_backend(" + std::to_string(backend.value) + ")");
   }
 
   void Restart() override {
