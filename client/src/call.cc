@@ -4,6 +4,9 @@
 
 #include <thread>
 
+#include "own_error.h"
+#include "status.h"
+
 namespace vigil::client {
 namespace {
 

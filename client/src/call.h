@@ -6,7 +6,6 @@
 #include <functional>
 
 #include "core.h"
-#include "status.h"
 #include "vigil/error.h"
 
 namespace vigil::client {

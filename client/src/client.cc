@@ -3,6 +3,7 @@
 #include "call.h"
 #include "convert.h"
 #include "core.h"
+#include "own_error.h"
 
 namespace vigil::client {
 

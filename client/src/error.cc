@@ -1,5 +1,7 @@
 #include "vigil/error.h"
 
+#include "own_error.h"
+
 namespace vigil::client {
 
 bool IsRetryable(const Error& error) {
@@ -31,6 +33,10 @@ bool IsRetryable(const Error& error) {
     default:
       return false;
   }
+}
+
+Error MakeError(Code code, std::string_view message, std::string_view hint) {
+  return {code, Reason::kNone, std::string(message), std::string(hint), {}};
 }
 
 std::string Describe(const Error& error) {

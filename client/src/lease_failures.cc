@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "status.h"
+#include "own_error.h"
 
 namespace vigil::client {
 namespace {

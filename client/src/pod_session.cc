@@ -8,6 +8,7 @@
 #include "convert.h"
 #include "core.h"
 #include "lease_keeper.h"
+#include "own_error.h"
 #include "session_stream.h"
 #include "standing_cell.h"
 #include "status.h"

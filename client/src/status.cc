@@ -60,8 +60,4 @@ Error FromStatus(const grpc::Status& status) {
   return error;
 }
 
-Error MakeError(Code code, std::string_view message, std::string_view hint) {
-  return {code, Reason::kNone, std::string(message), std::string(hint), {}};
-}
-
 }  // namespace vigil::client

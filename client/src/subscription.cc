@@ -5,6 +5,7 @@
 
 #include "convert.h"
 #include "core.h"
+#include "own_error.h"
 #include "reconnect_pace.h"
 #include "status.h"
 #include "subscription_stream.h"
