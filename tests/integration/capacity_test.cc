@@ -11,33 +11,6 @@ namespace {
 
 using std::chrono::seconds;
 
-// Registers once, and leaves at once if it was let in.
-grpc::Status TryToRegister(TestServer& server) {
-  const auto context = InTime();
-  const auto stream = server.pods().Session(context.get());
-  stream->Write(Registration("newcomer"));
-  v1::SessionResponse response;
-  if (!stream->Read(&response)) return stream->Finish();
-  v1::SessionRequest farewell;
-  farewell.mutable_leave();
-  stream->Write(farewell);
-  while (stream->Read(&response)) {
-  }
-  return stream->Finish();
-}
-
-// Tries until the answer is this one, while the pod beats on. The last answer.
-grpc::Status AwaitAnswer(TestServer& server, RawPod& pod, grpc::StatusCode code) {
-  const SystemClock clock;
-  const Instant limit = clock.Now() + seconds(15);
-  grpc::Status answer = TryToRegister(server);
-  while (answer.error_code() != code && clock.Now() < limit) {
-    EXPECT_TRUE(pod.Beat());
-    answer = TryToRegister(server);
-  }
-  return answer;
-}
-
 TEST(Capacity, LockTable_NewPodsAreRefusedAndTheOthersGoOn) {
   // It guarantees 10 x 40 locks.
   auto cluster = pg::PrivateCluster::Start(

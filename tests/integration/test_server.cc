@@ -19,6 +19,21 @@ Config ConfigOf(const CoordinatorSettings& settings) {
   return config;
 }
 
+// Registers once, and leaves at once if it was let in.
+grpc::Status TryToRegister(TestServer& server) {
+  const auto context = InTime();
+  const auto stream = server.pods().Session(context.get());
+  stream->Write(Registration("newcomer"));
+  v1::SessionResponse response;
+  if (!stream->Read(&response)) return stream->Finish();
+  v1::SessionRequest farewell;
+  farewell.mutable_leave();
+  stream->Write(farewell);
+  while (stream->Read(&response)) {
+  }
+  return stream->Finish();
+}
+
 }  // namespace
 
 TestServer::TestServer(const std::string& conninfo, CoordinatorSettings settings)
@@ -132,6 +147,17 @@ grpc::Status RawPod::End() {
   while (stream_->Read(&response)) {
   }
   return stream_->Finish();
+}
+
+grpc::Status AwaitAnswer(TestServer& server, RawPod& pod, grpc::StatusCode code) {
+  const SystemClock clock;
+  const Instant limit = clock.Now() + std::chrono::seconds(15);
+  grpc::Status answer = TryToRegister(server);
+  while (answer.error_code() != code && clock.Now() < limit) {
+    EXPECT_TRUE(pod.Beat());
+    answer = TryToRegister(server);
+  }
+  return answer;
 }
 
 }  // namespace vigil

@@ -80,4 +80,8 @@ class RawPod {
   uint64_t heartbeats_ = 0;
 };
 
+// Registers the pod `newcomer` again and again, which leaves as soon as it is let in, until the
+// answer has this code; `pod` beats on meanwhile. The last answer.
+grpc::Status AwaitAnswer(TestServer& server, RawPod& pod, grpc::StatusCode code);
+
 }  // namespace vigil
