@@ -152,18 +152,28 @@ void HostedPods::Condemn(Hosted& hosted, Cause cause) {
     return;
   }
   hosted.condemned = cause;
+  hosted.timer = nullptr;
   if (hosted.profile == Profile::kFast) {
     Declare(session);
   } else {
-    env_.verdicts.Suspect(hosted.ns, hosted.pod(), cause, [](const Result<bool>&) {});
-    const Instant surely_ended = hosted.last_granted + Stretched(hosted.lease, env_.timing);
-    hosted.timer = env_.scheduler.After(std::max(surely_ended - now, Duration::zero()),
-                                        [this, session] { Declare(session); });
+    // The death waits for the suspicion, which it would otherwise overtake in another thread's
+    // connection; and then nobody would have been told of it.
+    env_.verdicts.Suspect(hosted.ns, hosted.pod(), cause, [this, session](const Result<bool>&) {
+      DeclareWhenSurelyEnded(session);
+    });
   }
   // After the verdict is on its way, which waits for nobody's log.
   log::Info(
       "Strong evidence against a pod.",
       {{"namespace", hosted.ns}, {"incarnation", hosted.incarnation}, {"cause", Name(cause)}});
+}
+
+void HostedPods::DeclareWhenSurelyEnded(SessionNumber session) {
+  Hosted* hosted = Find(session);
+  if (!hosted) return;
+  const Instant surely_ended = hosted->last_granted + Stretched(hosted->lease, env_.timing);
+  hosted->timer = env_.scheduler.After(std::max(surely_ended - env_.clock.Now(), Duration::zero()),
+                                       [this, session] { Declare(session); });
 }
 
 void HostedPods::Declare(SessionNumber session) {

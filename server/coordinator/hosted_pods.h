@@ -26,7 +26,7 @@ namespace vigil {
 //   strong evidence (the stream of a confirmed session ended, or it was silent for a lease), inside
 //   the trust window:
 //       FAST    declared DEAD at once
-//       STRICT  SUSPECT at once, DEAD when the last lease has surely ended
+//       STRICT  SUSPECT at once, and after it DEAD when the last lease has surely ended
 //   anything else (unconfirmed, untrusted, draining, our own closing): the lock is let go, and the
 //   probers weigh it.
 //
@@ -119,6 +119,7 @@ class HostedPods {
   void WatchSilence(Hosted& hosted, Instant since);
   void JudgeSilence(SessionNumber session);
   void Condemn(Hosted& hosted, Cause cause);
+  void DeclareWhenSurelyEnded(SessionNumber session);
   void Declare(SessionNumber session);
   void Refute(const std::string& ns, const std::vector<Taking>& takings);
   bool Trusted(SessionNumber session, Instant now) const;

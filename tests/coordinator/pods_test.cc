@@ -123,6 +123,20 @@ TEST_F(Pods, StreamEnded_StrictDiesOnlyAfterItsLease) {
   EXPECT_EQ(cluster_.Look("a").state, PodState::kDead);
 }
 
+// The suspicion is written late, in a thread that stalls while another one is free.
+TEST_F(Pods, Suspicion_IsNotOvertakenByItsVerdict) {
+  auto& host = cluster_.Add();
+  const auto pod = cluster_.RegisterAndBeat(host, "a", Profile::kStrict);
+  host.lane.StallNext(2 * kLease);
+  cluster_.Break(host, pod);
+  cluster_.scheduler.Advance(2 * kLease - milliseconds(1));
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
+  cluster_.scheduler.Advance(milliseconds(1));
+  EXPECT_THAT(
+      cluster_.Kinds(IncarnationOf(pod)),
+      ElementsAre(EventKind::kPodRegistered, EventKind::kPodSuspected, EventKind::kPodDied));
+}
+
 TEST_F(Pods, Silence_IsDeathAfterTheLease) {
   auto& host = cluster_.Add();
   const auto strict = cluster_.Register(host, "strict", Profile::kStrict);

@@ -62,22 +62,29 @@ class SimulatedLane final : public Lane {
       : scheduler_(scheduler), store_(database.OpenStore(std::chrono::seconds(5))) {}
 
   bool Enqueue(std::function<void(Store&)> work) override {
+    scheduler_.DelayPosts(std::exchange(next_stall_, {}));
     scheduler_.Post([this, work = std::move(work)] {
       scheduler_.DelayPosts(answer_delay_);
       work(*store_);
       scheduler_.DelayPosts({});
     });
+    scheduler_.DelayPosts({});
     return true;
   }
 
   // A transaction's outcome becomes known so much later than it is there.
   void DelayAnswers(Duration delay) { answer_delay_ = delay; }
 
+  // The next transaction is carried out so much later, and those after it pass it by, as they do
+  // in a lane of several threads.
+  void StallNext(Duration stall) { next_stall_ = stall; }
+
   const std::string& name() const override { return name_; }
 
  private:
   SimulatedScheduler& scheduler_;
   Duration answer_delay_{};
+  Duration next_stall_{};
   const std::unique_ptr<Store> store_;
   const std::string name_ = "simulated";
 };
