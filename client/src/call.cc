@@ -1,9 +1,8 @@
 #include "call.h"
 
-#include <grpc/support/time.h>
-
 #include <thread>
 
+#include "deadline.h"
 #include "own_error.h"
 #include "status.h"
 
@@ -11,11 +10,6 @@ namespace vigil::client {
 namespace {
 
 constexpr int kRounds = 2;
-
-gpr_timespec FromNow(Duration duration) {
-  return gpr_time_from_millis(std::chrono::ceil<std::chrono::milliseconds>(duration).count(),
-                              GPR_TIMESPAN);
-}
 
 bool ChangedNothing(const Error& error) {
   return error.reason == Reason::kDatabaseUnavailable || error.reason == Reason::kDraining ||

@@ -30,7 +30,8 @@ Link::Link(const std::string& the_address)
       channel(MakeChannel(the_address)),
       pods(v1::PodRegistryService::NewStub(channel)),
       events(v1::PodEventService::NewStub(channel)),
-      work(v1::WorkService::NewStub(channel)) {}
+      work(v1::WorkService::NewStub(channel)),
+      health(grpc::health::v1::Health::NewStub(channel)) {}
 
 Channels::Channels(std::vector<std::string> addresses, std::size_t preferred)
     : addresses_(std::move(addresses)), links_(addresses_.size()), preferred_(preferred) {}

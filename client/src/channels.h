@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "grpc/health/v1/health.grpc.pb.h"
 #include "mutex.h"
 #include "vigil/v1/pod_event_service.grpc.pb.h"
 #include "vigil/v1/pod_registry_service.grpc.pb.h"
@@ -24,6 +25,7 @@ struct Link {
   const std::unique_ptr<v1::PodRegistryService::Stub> pods;
   const std::unique_ptr<v1::PodEventService::Stub> events;
   const std::unique_ptr<v1::WorkService::Stub> work;
+  const std::unique_ptr<grpc::health::v1::Health::Stub> health;
 };
 
 // One link per address, made when first used and shared by calls and streams, so that a call finds

@@ -30,6 +30,12 @@ struct Heartbeat {
   StreamId stream;
   std::uint64_t number;
 };
+// Ask whether the coordinator at the address of this index takes pods in, without giving anything
+// up. What does not come within `patience` comes too late.
+struct Inquire {
+  std::size_t address;
+  Duration patience;
+};
 struct Leave {
   StreamId stream;
 };
@@ -62,7 +68,7 @@ struct LeaveDone {
 }  // namespace action
 
 using Action =
-    std::variant<action::Open, action::Heartbeat, action::Leave, action::Detach, action::Drop,
-                 action::Announce, action::AnnounceWaiting, action::LeaveDone>;
+    std::variant<action::Open, action::Heartbeat, action::Inquire, action::Leave, action::Detach,
+                 action::Drop, action::Announce, action::AnnounceWaiting, action::LeaveDone>;
 
 }  // namespace vigil::client

@@ -105,6 +105,7 @@ void LeaseKeeper::OnHosted(StreamId stream, Time now, LeaseTerms terms) {
   host_ = Host{stream};
   host_address_ = AddressBefore(next_address_);
   unwilling_ = Unwilling::kNo;
+  link_degraded_ = false;
   if (leaving_) return SendLeave(now);
 
   // Before anything is told, so that whoever hears that the pod lives finds a confirmed session.
@@ -120,7 +121,7 @@ void LeaseKeeper::OnHosted(StreamId stream, Time now, LeaseTerms terms) {
 }
 
 void LeaseKeeper::OnHeartbeatAnswer(StreamId stream, Time now, std::uint64_t number,
-                                    bool lease_granted) {
+                                    Answer answer) {
   Wake(now);
   if (Expire(now) || leaving_ || !host_ || host_->stream != stream) return;
   const auto answered = unanswered_.find(number);
@@ -128,7 +129,8 @@ void LeaseKeeper::OnHeartbeatAnswer(StreamId stream, Time now, std::uint64_t num
   const Time sent = answered->second;
   unanswered_.erase(unanswered_.begin(), std::next(answered));
   silences_ = 0;
-  if (!lease_granted) return HostUnwilling(now, Unwilling::kNoLease);
+  link_degraded_ = answer.link_degraded;
+  if (!answer.lease_granted) return HostUnwilling(now, Unwilling::kNoLease);
 
   Grant(sent, now);
   if (!lease_until_) return;  // so late that it grants nothing
@@ -141,6 +143,16 @@ void LeaseKeeper::OnHeartbeatAnswer(StreamId stream, Time now, std::uint64_t num
     failed_rounds_ = 0;
   }
   Become(SelfState::kAlive, std::nullopt);
+  if (link_degraded_) LookForBetterHost(now);
+}
+
+void LeaseKeeper::OnWelcome(std::size_t address, Time now) {
+  Wake(now);
+  if (Expire(now) || leaving_ || !host_ || attempt_ || next_attempt_at_ || !link_degraded_) return;
+  unwilling_ = Unwilling::kDegraded;
+  failed_in_round_ = 0;
+  next_address_ = address;
+  StartAttempt(now);
 }
 
 void LeaseKeeper::OnDraining(StreamId stream, Time now) {
@@ -234,6 +246,15 @@ void LeaseKeeper::HostUnwilling(Time now, Unwilling how) {
   TryNext(now);  // it took the pod and never granted a lease: another failure of this round
 }
 
+// Once in a lease, or a little more often, so that an outage of the database makes no storm.
+void LeaseKeeper::LookForBetterHost(Time now) {
+  if (unwilling_ != Unwilling::kNo || now < next_inquiry_at_) return;
+  next_inquiry_at_ = now + Backoff(terms_.lease, terms_.lease, 0, options_.random);
+  for (std::size_t address = 0; address < options_.addresses; ++address) {
+    if (address != host_address_) actions_.emplace_back(action::Inquire{address, Patience()});
+  }
+}
+
 void LeaseKeeper::AbandonHost(bool unresponsive) {
   // A lease from now the pod is hosted by a newer session or LOST, and the end of this stream can
   // do no harm.
@@ -246,6 +267,7 @@ void LeaseKeeper::AbandonHost(bool unresponsive) {
 void LeaseKeeper::ReturnToHost(Time now) {
   unanswered_.clear();
   SendHeartbeat(now);
+  if (unwilling_ == Unwilling::kDegraded) unwilling_ = Unwilling::kNo;  // it still grants leases
   if (unwilling_ != Unwilling::kNo) next_attempt_at_ = now + Rest();
 }
 
@@ -293,6 +315,7 @@ void LeaseKeeper::RegistrationEnded(Time now, const Error& why) {
 }
 
 void LeaseKeeper::TryNext(Time now) {
+  if (host_ && unwilling_ == Unwilling::kDegraded) return ReturnToHost(now);
   if (++failed_in_round_ < Candidates()) return StartAttempt(now);
   ++failed_rounds_;
   failed_in_round_ = 0;
@@ -368,54 +391,6 @@ void LeaseKeeper::Become(SelfState state, std::optional<Error> why) {
   state_ = state;
   why_ = std::move(why);
   actions_.emplace_back(action::Announce{});
-}
-
-// --- Leaving ---
-
-void LeaseKeeper::Leave(Time now, Duration timeout) {
-  Wake(now);
-  if (leaving_) return;
-  const bool ended_by_coordinator = why_ && why_->reason == Reason::kIncarnationEnded;
-  if (Final() && (state_ != SelfState::kLost || ended_by_coordinator)) {
-    actions_.emplace_back(action::LeaveDone{ended_by_coordinator ? why_ : std::nullopt});
-    return;
-  }
-  if (!registered_) {
-    End(SelfState::kLeft, std::nullopt);
-    actions_.emplace_back(action::LeaveDone{});
-    return;
-  }
-  leaving_ = true;
-  leave_deadline_ = now + timeout;
-  StopHeartbeats();
-  next_attempt_at_.reset();
-  if (state_ != SelfState::kLost) Become(SelfState::kLeft, std::nullopt);
-  if (attempt_) return;
-  if (host_) return SendLeave(now);
-  BeginRound(now);
-}
-
-void LeaseKeeper::SendLeave(Time now) {
-  host_->leave_sent = true;
-  leave_answer_due_ = now + Patience();
-  actions_.emplace_back(action::Leave{host_->stream});
-}
-
-void LeaseKeeper::OnLeaveTimer(Time now) {
-  if (now >= leave_deadline_)
-    return LeaveOver(Silence("no coordinator confirmed in time that the pod left"));
-  if (!host_ || !host_->leave_sent || now < leave_answer_due_) return;
-  actions_.emplace_back(action::Drop{host_->stream, true});
-  host_.reset();
-  BeginRound(now);
-}
-
-void LeaseKeeper::LeaveOver(std::optional<Error> error) {
-  leaving_ = false;
-  if (attempt_) actions_.emplace_back(action::Drop{attempt_->stream, false});
-  attempt_.reset();
-  next_attempt_at_.reset();
-  actions_.emplace_back(action::LeaveDone{std::move(error)});
 }
 
 // --- Durations ---

@@ -10,6 +10,10 @@
 // answer was lost, the other one may have taken the session, and a lease from the old one would
 // then be worth nothing: another resume follows.
 //
+// A host that grants leases and calls its own link to the database degraded is left only for one
+// that said, when it was asked, that it takes pods in. Otherwise an outage of the database would
+// cost leases that the host still grants.
+//
 // Rejected: to heartbeat on both streams until one wins. Two coordinators would then count two
 // leases for one lock.
 #pragma once
@@ -77,7 +81,13 @@ class LeaseKeeper {
   void OnWaiting(StreamId stream, Time now, Incarnation incumbent);
   // `Registered` or `Resumed`.
   void OnHosted(StreamId stream, Time now, LeaseTerms terms);
-  void OnHeartbeatAnswer(StreamId stream, Time now, std::uint64_t number, bool lease_granted);
+  struct Answer {
+    bool lease_granted = false;
+    bool link_degraded = false;
+  };
+  void OnHeartbeatAnswer(StreamId stream, Time now, std::uint64_t number, Answer answer);
+  // The coordinator at this address takes pods in: the answer to an action::Inquire.
+  void OnWelcome(std::size_t address, Time now);
   void OnDraining(StreamId stream, Time now);
   void OnLeft(StreamId stream, Time now);
   void OnStreamEnded(StreamId stream, Time now, const Error& why);
@@ -115,7 +125,7 @@ class LeaseKeeper {
   };
 
   // Why the keeper looks for another host while it has one.
-  enum class Unwilling { kNo, kDraining, kNoLease };
+  enum class Unwilling { kNo, kDegraded, kDraining, kNoLease };
 
   // Every event begins with it, except the farewell's answer, after which nothing is judged.
   void Wake(Time now);
@@ -133,6 +143,7 @@ class LeaseKeeper {
   void HostSilent(Time now);
   std::optional<Time> silent_at() const;
   void HostUnwilling(Time now, Unwilling how);
+  void LookForBetterHost(Time now);
   void AbandonHost(bool unresponsive = false);
   void ReturnToHost(Time now);
 
@@ -175,6 +186,9 @@ class LeaseKeeper {
   std::size_t failed_in_round_ = 0;
   unsigned failed_rounds_ = 0;
   Unwilling unwilling_ = Unwilling::kNo;
+  // As the host's last answer said.
+  bool link_degraded_ = false;
+  Time next_inquiry_at_{};
   // The host took the registration or has answered a heartbeat with a lease, so that losing it
   // begins a new round at once.
   bool host_proved_ = false;

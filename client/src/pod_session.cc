@@ -7,6 +7,7 @@
 #include "clock_watch.h"
 #include "convert.h"
 #include "core.h"
+#include "inquiry.h"
 #include "lease_keeper.h"
 #include "own_error.h"
 #include "session_stream.h"
@@ -84,7 +85,8 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
       self->closing_ = true;
       self->core_->loop.Cancel(self->timer_);
       for (const auto& [id, stream] : self->streams_) stream->Cancel();
-      if (self->streams_.empty()) self->closed_.Set();
+      for (const auto& [address, inquiry] : self->inquiries_) inquiry->Cancel();
+      self->TellWhenClosed();
     });
     closed_.Wait();
     core_->loop.Flush();  // so that nothing there owns the core any more
@@ -166,6 +168,19 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
     if (SessionStream* stream = Find(heartbeat.stream)) stream->Send(std::move(message));
   }
 
+  void Do(const action::Inquire& inquire) {
+    const std::size_t address = inquire.address;
+    if (inquiries_.count(address) != 0) return;
+    const auto then = [self = shared_from_this(), address](bool welcome) {
+      self->inquiries_.erase(address);
+      if (self->closing_) return self->TellWhenClosed();
+      if (welcome) self->keeper_->OnWelcome(address, BootClock::now());
+      self->Act();
+    };
+    inquiries_.emplace(address,
+                       Inquiry::Send(core_, core_->channels.At(address), inquire.patience, then));
+  }
+
   void Do(const action::Leave& leave) {
     v1::SessionRequest message;
     message.mutable_leave();
@@ -224,8 +239,9 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
         core_->channels.Prefer(keeper_->address());
         break;
       case v1::SessionResponse::kHeartbeat:
-        keeper_->OnHeartbeatAnswer(id, now, message.heartbeat().number(),
-                                   message.heartbeat().lease_granted());
+        keeper_->OnHeartbeatAnswer(
+            id, now, message.heartbeat().number(),
+            {message.heartbeat().lease_granted(), message.heartbeat().link_degraded()});
         break;
       case v1::SessionResponse::kLeft:
         keeper_->OnLeft(id, now);
@@ -241,12 +257,13 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
 
   void HandleEnd(StreamId id, const Error& why) {
     streams_.erase(id);
-    if (closing_) {
-      if (streams_.empty()) closed_.Set();
-      return;
-    }
+    if (closing_) return TellWhenClosed();
     keeper_->OnStreamEnded(id, BootClock::now(), why);
     Act();
+  }
+
+  void TellWhenClosed() {
+    if (streams_.empty() && inquiries_.empty()) closed_.Set();
   }
 
   Standing CurrentStanding() const {
@@ -325,6 +342,8 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
   std::optional<LeaseKeeper> keeper_;
   ClockWatch clocks_{ReadClocks()};
   std::map<StreamId, std::shared_ptr<SessionStream>> streams_;
+  // At most one to each address.
+  std::map<std::size_t, std::shared_ptr<Inquiry>> inquiries_;
   TimerId timer_;
   bool closing_ = false;
   std::string registration_id_;

@@ -35,8 +35,9 @@ constexpr Duration kHealthInterval = std::chrono::milliseconds(100);
 // How long calls that are under way at the end may take to finish.
 constexpr int64_t kLastCallsMillis = 500;
 
-const char* const kServices[] = {"", "vigil.v1.PodRegistryService", "vigil.v1.PodEventService",
-                                 "vigil.v1.WorkService"};
+const char* const kServices[] = {"", "vigil.v1.PodEventService", "vigil.v1.WorkService"};
+// Of its own, since pods ask it where they do better.
+constexpr char kPodRegistry[] = "vigil.v1.PodRegistryService";
 
 std::string MakeToken() {
   static constexpr char kDigits[] = "0123456789abcdef";
@@ -115,6 +116,7 @@ class Server::Parts {
                         {}});
     }
     ShowHealth(false);
+    ShowWelcome(false);
     thread_ = std::thread([this] { loop_.Run(); });
     log::Info("Listening.", {{"address", config_.listen}, {"port", port_}});
     return {};
@@ -133,6 +135,7 @@ class Server::Parts {
     loop_.Post([this, &drained] {
       draining_ = true;
       ShowHealth(false);
+      ShowWelcome(false);
       coordinator_.Drain(config_.drain_timeout, [&drained] { drained.set_value(); });
     });
     drained.get_future().wait();
@@ -156,8 +159,10 @@ class Server::Parts {
 
   void WatchHealth() {
     if (draining_) return;
-    const bool ready = coordinator_.Ready();
-    if (ready != ready_) ShowHealth(ready);
+    if (const bool ready = coordinator_.Ready(); ready != ready_) ShowHealth(ready);
+    if (const bool welcomes = coordinator_.conversations().WelcomesPods(); welcomes != welcomes_) {
+      ShowWelcome(welcomes);
+    }
     health_timer_ = loop_.After(kHealthInterval, [this] { WatchHealth(); });
   }
 
@@ -166,6 +171,11 @@ class Server::Parts {
     for (const char* service : kServices) {
       server_->GetHealthCheckService()->SetServingStatus(service, ready);
     }
+  }
+
+  void ShowWelcome(bool welcomes) {
+    welcomes_ = welcomes;
+    server_->GetHealthCheckService()->SetServingStatus(kPodRegistry, welcomes);
   }
 
   const Config config_;
@@ -184,6 +194,7 @@ class Server::Parts {
   std::thread thread_;
   int port_ = 0;
   std::atomic<bool> ready_ = false;
+  bool welcomes_ = false;
   bool draining_ = false;  // the loop's thread
 };
 

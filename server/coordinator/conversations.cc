@@ -76,10 +76,13 @@ void Conversations::Finish(const Stream& stream, std::optional<Error> error) {
   stream->End(std::move(error));
 }
 
+bool Conversations::WelcomesPods() const {
+  return env_.link.Sound(env_.clock.Now()) && !RefusesNewPods() && !env_.lock_table.RefusesMoved();
+}
+
 std::optional<Error> Conversations::RefusesNewPods() const {
-  const Instant now = env_.clock.Now();
   if (draining_) return CoordinatorDraining();
-  if (!env_.membership.Trusted(now) || !env_.liveness.Healthy(now)) {
+  if (env_.link.Degraded(env_.clock.Now())) {
     return CoordinatorUntrusted("this coordinator's link to the database is not proven");
   }
   if (env_.hosted.size() >= settings_.max_pods) {

@@ -12,6 +12,7 @@
 #include "coordinator/hosted_pods.h"
 #include "coordinator/liveness.h"
 #include "coordinator/membership.h"
+#include "coordinator/own_link.h"
 #include "coordinator/pod_stream.h"
 #include "coordinator/settings.h"
 #include "core/lock_table.h"
@@ -42,7 +43,8 @@ class Conversations {
     Scheduler& scheduler;
     const Clock& clock;
     LivenessSessions& liveness;
-    Membership& membership;
+    const Membership& membership;
+    const OwnLink& link;
     HostedPods& hosted;
     LockTableGuard& lock_table;
     // An unguessable string.
@@ -63,6 +65,9 @@ class Conversations {
 
   // Takes no new pod from now on.
   void Drain();
+
+  // Whether pods that another coordinator cannot serve well do better here.
+  bool WelcomesPods() const;
 
  private:
   struct Conversation {

@@ -27,13 +27,14 @@ Coordinator::Coordinator(const Environment& environment, const CoordinatorSettin
                          hosted_.LetAllGo(
                              CoordinatorUntrusted("other coordinators have given this one up"));
                        }}),
+      link_(membership_, liveness_, settings.timing),
       lock_table_(settings.lock_table_percent),
       verdicts_(env_.lanes.verdicts, env_.scheduler,
                 [this](const auto& ns, const auto& events) { event_log_.Committed(ns, events); }),
-      hosted_({env_.lanes.sessions, env_.scheduler, env_.clock, liveness_, membership_, verdicts_,
-               settings.timing, [this] { event_log_.Wake(); }}),
+      hosted_({env_.lanes.sessions, env_.scheduler, env_.clock, liveness_, membership_, link_,
+               verdicts_, settings.timing, [this] { event_log_.Wake(); }}),
       conversations_({env_.lanes.sessions, env_.scheduler, env_.clock, liveness_, membership_,
-                      hosted_, lock_table_, env_.make_token, [this] { event_log_.Wake(); }},
+                      link_, hosted_, lock_table_, env_.make_token, [this] { event_log_.Wake(); }},
                      settings),
       subscriptions_({event_log_, env_.lanes.log, env_.scheduler, env_.clock, settings}),
       prober_(env_.lanes.probe, env_.scheduler, env_.clock, settings.timing,
@@ -48,11 +49,6 @@ void Coordinator::Start() {
   membership_.Start();
   hosted_.Start();
   prober_.Start();
-}
-
-bool Coordinator::Ready() const {
-  const Instant now = env_.clock.Now();
-  return membership_.Trusted(now) && liveness_.Healthy(now);
 }
 
 void Coordinator::Drain(Duration patience, std::function<void()> done) {

@@ -56,8 +56,8 @@ class Coordinator {
   // `patience`, leaves the cluster and calls `done`.
   void Drain(Duration patience, std::function<void()> done);
 
-  // Whether a new pod would be hosted.
-  bool Ready() const;
+  // Whether leases are granted. An outage of the database shows only when the trust window is over.
+  bool Ready() const { return link_.Trusted(env_.clock.Now()); }
 
   Conversations& conversations() { return conversations_; }
   Subscriptions& subscriptions() { return subscriptions_; }
@@ -70,6 +70,7 @@ class Coordinator {
   EventLog event_log_;
   LivenessSessions liveness_;
   Membership membership_;
+  const OwnLink link_;
   LockTableGuard lock_table_;
   Verdicts verdicts_;
   HostedPods hosted_;

@@ -100,7 +100,7 @@ void HostedPods::Heartbeat(SessionNumber session, uint64_t number) {
   // One whose death is being decided gets no lease that would outlive the decision.
   const bool granted = hosted->condemned == Cause::kNone && Trusted(session, now);
   if (granted) hosted->last_granted = now;
-  const bool degraded = !granted || !env_.liveness.Healthy(now);
+  const bool degraded = !granted || env_.link.Degraded(now);
   hosted->stream->Send(HeartbeatAnswer{number, granted, degraded});
 }
 

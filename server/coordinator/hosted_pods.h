@@ -13,6 +13,7 @@
 #include "base/loop.h"
 #include "coordinator/liveness.h"
 #include "coordinator/membership.h"
+#include "coordinator/own_link.h"
 #include "coordinator/pod_stream.h"
 #include "coordinator/verdicts.h"
 #include "core/timing.h"
@@ -48,7 +49,8 @@ class HostedPods {
     Scheduler& scheduler;
     const Clock& clock;
     LivenessSessions& liveness;
-    Membership& membership;
+    const Membership& membership;
+    const OwnLink& link;
     Verdicts& verdicts;
     Timing timing;
     // Called after each transaction that wrote events.

@@ -23,7 +23,11 @@ LivenessSessions::Slot::Slot(Duration window_length, uint64_t seed)
 
 LivenessSessions::LivenessSessions(Database& database, Scheduler& scheduler, const Clock& clock,
                                    Timing timing, int count, uint64_t seed)
-    : database_(database), scheduler_(scheduler), clock_(clock), timing_(timing) {
+    : database_(database),
+      scheduler_(scheduler),
+      clock_(clock),
+      timing_(timing),
+      answered_(timing.trust_window) {
   for (int i = 0; i < count; ++i) {
     slots_.push_back(std::make_unique<Slot>(timing_.trust_window, seed + static_cast<uint64_t>(i)));
   }
@@ -52,6 +56,11 @@ void LivenessSessions::OpenSlot(Slot& slot) {
     PingRegularly(slot);
     Retake(slot);
   });
+}
+
+void LivenessSessions::Answered(Slot& slot, Instant sent) {
+  slot.window.Prove(sent);
+  answered_.Prove(sent);
 }
 
 void LivenessSessions::Lost(Slot& slot) {
@@ -107,9 +116,9 @@ void LivenessSessions::PingRegularly(Slot& slot) {
   if (!slot.pinging) {
     slot.pinging = true;
     const Instant sent = clock_.Now();
-    slot.session->Ping([&slot, sent](const Result<void>& answered) {
+    slot.session->Ping([this, &slot, sent](const Result<void>& answered) {
       slot.pinging = false;
-      if (answered) slot.window.Prove(sent);
+      if (answered) Answered(slot, sent);
     });
   }
   slot.timer = scheduler_.After(timing_.ping_interval, [this, &slot] { PingRegularly(slot); });
@@ -137,7 +146,7 @@ void LivenessSessions::Issue(const Then<SessionNumber>& then) {
       then(Fail(std::move(issued.error())));
       return;
     }
-    slot->window.Prove(sent);
+    Answered(*slot, sent);
     const SessionNumber number{*issued};
     locks_.emplace(number, Lock{slot, true, true, 0, TrustWindow(timing_.trust_window)});
     then(number);
@@ -181,13 +190,6 @@ bool LivenessSessions::Trusts(SessionNumber session, Instant now) const {
   if (found == locks_.end()) return false;
   const Lock& lock = found->second;
   return (lock.confirmed && lock.slot->window.Holds(now)) || lock.carried.Holds(now);
-}
-
-bool LivenessSessions::Healthy(Instant now) const {
-  for (const auto& slot : slots_) {
-    if (slot->session && slot->window.Holds(now)) return true;
-  }
-  return false;
 }
 
 }  // namespace vigil

@@ -63,8 +63,8 @@ class LivenessSessions {
   // Whether the lock was there within the trust window.
   bool Trusts(SessionNumber session, Instant now) const;
 
-  // Whether any session was lately found healthy; a new pod can be hosted.
-  bool Healthy(Instant now) const;
+  // Whether any session has answered what was sent less than `age` ago, be it lost since or not.
+  bool AnsweredWithin(Duration age, Instant now) const { return answered_.YoungerThan(age, now); }
 
  private:
   struct Slot {
@@ -89,6 +89,7 @@ class LivenessSessions {
   };
 
   void OpenSlot(Slot& slot);
+  void Answered(Slot& slot, Instant sent);
   void Lost(Slot& slot);
   void Retake(Slot& slot);
   void PingRegularly(Slot& slot);
@@ -102,6 +103,8 @@ class LivenessSessions {
   std::function<void(std::vector<Taking>)> on_retaken_;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::unordered_map<SessionNumber, Lock> locks_;
+  // By any session.
+  TrustWindow answered_;
 };
 
 }  // namespace vigil

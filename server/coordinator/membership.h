@@ -43,6 +43,10 @@ class Membership {
   void Leave(std::function<void()> then);
 
   bool Trusted(Instant now) const { return row_ && window_.Holds(now); }
+  // Whether a renewal that was sent less than `age` ago is committed.
+  bool RenewedWithin(Duration age, Instant now) const {
+    return row_ && window_.YoungerThan(age, now);
+  }
 
   // Nothing until the first row is committed.
   CoordinatorNumber number() const { return row_ ? number_ : CoordinatorNumber{}; }

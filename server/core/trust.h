@@ -21,7 +21,10 @@ class TrustWindow {
 
   void Revoke() { proven_.reset(); }
 
-  bool Holds(Instant now) const { return proven_ && now - *proven_ < window_; }
+  bool Holds(Instant now) const { return YoungerThan(window_, now); }
+
+  // Whether the last proof is that recent, whatever the window.
+  bool YoungerThan(Duration age, Instant now) const { return proven_ && now - *proven_ < age; }
 
   std::optional<Instant> proven() const { return proven_; }
 

@@ -79,7 +79,7 @@ TEST_F(PauseRules, Pause_SilenceInItIsNotTheCoordinators) {
   EXPECT_EQ(keeper_->state(), SelfState::kAlive);
   EXPECT_EQ(Count<action::Open>(), 0U);
   EXPECT_EQ(Count<action::Heartbeat>(), 1U);  // the next one goes out at once
-  keeper_->OnHeartbeatAnswer(unanswered.stream, now_, unanswered.number, true);
+  keeper_->OnHeartbeatAnswer(unanswered.stream, now_, unanswered.number, {true});
   EXPECT_EQ(keeper_->state(), SelfState::kAlive);
 }
 

@@ -105,9 +105,9 @@ class LeaseKeeperTest : public ::testing::Test {
   }
 
   // Answers the last heartbeat now.
-  void Answer(bool granted = true) {
+  void Answer(LeaseKeeper::Answer answer = {.lease_granted = true}) {
     const auto heartbeat = Take<action::Heartbeat>();
-    keeper_->OnHeartbeatAnswer(heartbeat.stream, now_, heartbeat.number, granted);
+    keeper_->OnHeartbeatAnswer(heartbeat.stream, now_, heartbeat.number, answer);
   }
 
   static Time Start() { return Time(std::chrono::seconds(1000)); }

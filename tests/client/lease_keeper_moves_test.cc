@@ -72,7 +72,7 @@ TEST_F(LeaseKeeperTest, Silence_StopsTheHeartbeatsAndResumesElsewhere) {
 TEST_F(LeaseKeeperTest, Silence_ALateAnswerStillCountsWhileTheOtherOneIsAsked) {
   BeHosted();
   RunTo(milliseconds(2010));
-  keeper_->OnHeartbeatAnswer(stream_, now_, 2, true);
+  keeper_->OnHeartbeatAnswer(stream_, now_, 2, {true});
   EXPECT_EQ(Elapsed(*keeper_->lease_until()), milliseconds(4010));
 }
 
@@ -87,7 +87,7 @@ TEST_F(LeaseKeeperTest, Move_GoesBackToTheOldStreamOnlyWhenAllOthersRefused) {
   keeper_->OnStreamEnded(third.stream, now_, Refusal(Reason::kDraining));
   const auto heartbeat = Take<action::Heartbeat>();
   EXPECT_EQ(heartbeat.stream, stream_);
-  keeper_->OnHeartbeatAnswer(stream_, now_, heartbeat.number, true);
+  keeper_->OnHeartbeatAnswer(stream_, now_, heartbeat.number, {true});
   EXPECT_EQ(keeper_->state(), SelfState::kAlive);
 }
 
@@ -166,7 +166,7 @@ TEST_F(LeaseKeeperTest, Draining_GoesOnAskingWhileItHeartbeatsOnTheOldStream) {
 TEST_F(LeaseKeeperTest, AnswerWithoutLease_LooksForABetterCoordinator) {
   BeHosted();
   RunTo(milliseconds(1010));
-  Answer(false);
+  Answer({.lease_granted = false});
   EXPECT_EQ(Elapsed(*keeper_->lease_until()), milliseconds(3010));
   EXPECT_EQ(Opened().address, 1U);
 }
@@ -174,13 +174,64 @@ TEST_F(LeaseKeeperTest, AnswerWithoutLease_LooksForABetterCoordinator) {
 TEST_F(LeaseKeeperTest, AnswerWithoutLease_EveryCoordinatorBlindForAWhileLosesNobody) {
   BeHosted(2);
   RunTo(milliseconds(1010));
-  Answer(false);
+  Answer({.lease_granted = false});
   keeper_->OnStreamEnded(Opened().stream, now_, Refusal(Reason::kDatabaseUnavailable));
   Pass(milliseconds(10));
-  Answer(true);  // the database is back
+  Answer();  // the database is back
   EXPECT_EQ(Elapsed(*keeper_->lease_until()), milliseconds(4010));
   Forget();
   RunTo(milliseconds(1900));
+  EXPECT_EQ(Count<action::Open>(), 0U);
+}
+
+// P9
+TEST_F(LeaseKeeperTest, Degraded_IsLeftOnlyForOneThatTakesPodsIn) {
+  BeHosted();
+  RunTo(milliseconds(1010));
+  Answer({.lease_granted = true, .link_degraded = true});
+  EXPECT_EQ(Count<action::Inquire>(), 2U);
+  EXPECT_EQ(Count<action::Open>(), 0U);
+  RunTo(milliseconds(1100));
+  keeper_->OnWelcome(2, now_);
+  const auto open = Opened();
+  EXPECT_EQ(open.address, 2U);
+  EXPECT_TRUE(open.resume);
+  keeper_->OnWelcome(1, now_);  // one is enough
+  EXPECT_EQ(Count<action::Open>(), 0U);
+  keeper_->OnHosted(open.stream, now_, kTerms);
+  EXPECT_EQ(Take<action::Detach>().stream, stream_);
+  EXPECT_EQ(keeper_->state(), SelfState::kAlive);
+}
+
+TEST_F(LeaseKeeperTest, Degraded_AsksTheOthersOnceInALease) {
+  BeHosted();
+  for (int beat = 1; beat <= 6; ++beat) {
+    RunTo(seconds(beat) + milliseconds(10));
+    const auto heartbeat = Take<action::Heartbeat>();
+    keeper_->OnHeartbeatAnswer(stream_, now_, heartbeat.number, {true, true});
+    EXPECT_EQ(Count<action::Inquire>(), beat == 1 || beat == 4 ? 2U : 0U) << beat;
+  }
+}
+
+TEST_F(LeaseKeeperTest, Degraded_ARefusalLeadsBackToTheHostAtOnce) {
+  BeHosted();
+  RunTo(milliseconds(1010));
+  Answer({.lease_granted = true, .link_degraded = true});
+  keeper_->OnWelcome(1, now_);
+  keeper_->OnStreamEnded(Opened().stream, now_, Refusal(Reason::kCoordinatorUntrusted));
+  EXPECT_EQ(Count<action::Open>(), 0U);
+  EXPECT_EQ(Take<action::Heartbeat>().stream, stream_);
+  EXPECT_EQ(keeper_->state(), SelfState::kAlive);
+}
+
+TEST_F(LeaseKeeperTest, Degraded_AHostThatRecoveredIsNotLeft) {
+  BeHosted();
+  RunTo(milliseconds(1010));
+  Answer({.lease_granted = true, .link_degraded = true});
+  RunTo(milliseconds(2010));
+  Answer();
+  Forget();
+  keeper_->OnWelcome(1, now_);
   EXPECT_EQ(Count<action::Open>(), 0U);
 }
 
@@ -213,11 +264,11 @@ TEST_F(LeaseKeeperTest, Flapping_TwoHostsThatNeverGrantAreNotTriedWithoutRest) {
     if (Count<action::Open>() > 0) {
       ++attempts;
       keeper_->OnHosted(Opened().stream, now_, kTerms);
-      Answer(false);
+      Answer({.lease_granted = false});
     } else {
       now_ = *keeper_->next_wake();
       keeper_->OnTimer(now_);
-      while (Count<action::Heartbeat>() > 0) Answer(false);
+      while (Count<action::Heartbeat>() > 0) Answer({.lease_granted = false});
     }
   }
   EXPECT_LT(attempts, 20);

@@ -24,8 +24,8 @@ TEST_F(LeaseKeeperTest, Lease_CountsFromWhenTheHeartbeatWasSent) {  // P7
 TEST_F(LeaseKeeperTest, Lease_AnAnswerThatNobodyAskedForGrantsNothing) {
   BeHosted();
   RunTo(milliseconds(1010));
-  keeper_->OnHeartbeatAnswer(stream_, now_, 77, true);
-  keeper_->OnHeartbeatAnswer(StreamId(99), now_, 2, true);
+  keeper_->OnHeartbeatAnswer(stream_, now_, 77, {true});
+  keeper_->OnHeartbeatAnswer(StreamId(99), now_, 2, {true});
   EXPECT_EQ(Elapsed(*keeper_->lease_until()), milliseconds(3010));
 }
 
@@ -68,7 +68,7 @@ TEST_F(LeaseKeeperTest, Lost_IsFinal) {
   RunTo(milliseconds(1010));
   const auto heartbeat = Take<action::Heartbeat>();
   Pass(seconds(5));  // the process was paused, and the answer is the first thing that it sees
-  keeper_->OnHeartbeatAnswer(heartbeat.stream, now_, heartbeat.number, true);
+  keeper_->OnHeartbeatAnswer(heartbeat.stream, now_, heartbeat.number, {true});
   EXPECT_EQ(keeper_->state(), SelfState::kLost);
   keeper_->OnHosted(heartbeat.stream, now_, kTerms);
   EXPECT_EQ(keeper_->state(), SelfState::kLost);

@@ -209,6 +209,29 @@ TEST_F(PodSessionTest, Move_WhenNoLeaseIsGranted) {
   EXPECT_EQ(moved->coordinator, CoordinatorNumber(2));
 }
 
+TEST_F(PodSessionTest, Move_OffAHostWhoseLinkIsDegradedToOneThatTakesPodsIn) {
+  BeAlive();
+  a_.Change([](auto& script) { script.link_degraded = true; });
+  const auto moved = Await(SelfState::kAlive);
+  ASSERT_TRUE(moved);
+  EXPECT_EQ(moved->coordinator, CoordinatorNumber(2));
+  EXPECT_TRUE(AwaitCount(a_, "detach", 1));
+  for (const Standing& standing : journal_.all()) EXPECT_EQ(standing.state, SelfState::kAlive);
+}
+
+// P9: an outage of the database, in which the host still grants leases and nobody takes pods in.
+TEST_F(PodSessionTest, Move_NotOffAHostThatGrantsLeasesWhenNoOtherTakesPodsIn) {
+  b_.TakePodsIn(false);
+  BeAlive();
+  a_.Change([](auto& script) { script.link_degraded = true; });
+  ASSERT_TRUE(AwaitCount(a_, "heartbeat", a_.Count("heartbeat") + 5));
+  b_.Kill();
+  ASSERT_TRUE(AwaitCount(a_, "heartbeat", a_.Count("heartbeat") + 5));
+  EXPECT_EQ(b_.Count("resume"), 0);
+  EXPECT_EQ(a_.Count("detach"), 0);
+  for (const Standing& standing : journal_.all()) EXPECT_EQ(standing.state, SelfState::kAlive);
+}
+
 TEST_F(PodSessionTest, Move_BackToTheOldStreamWhenTheOtherOneRefuses) {
   BeAlive();
   b_.Change([](auto& script) {

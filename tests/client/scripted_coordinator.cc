@@ -1,5 +1,7 @@
 #include "client/scripted_coordinator.h"
 
+#include <grpcpp/health_check_service_interface.h>
+
 namespace vigil::client {
 namespace {
 
@@ -116,15 +118,21 @@ ScriptedCoordinator::ScriptedCoordinator(Cluster& cluster, std::uint64_t number)
       pods_(std::make_unique<Pods>(*this)),
       events_(std::make_unique<Events>(*this)),
       work_(std::make_unique<Work>(*this)) {
+  grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
   builder.RegisterService(pods_.get());
   builder.RegisterService(events_.get());
   builder.RegisterService(work_.get());
   server_ = builder.BuildAndStart();
+  TakePodsIn(true);
 }
 
 ScriptedCoordinator::~ScriptedCoordinator() { Kill(); }
+
+void ScriptedCoordinator::TakePodsIn(bool takes) {
+  server_->GetHealthCheckService()->SetServingStatus("vigil.v1.PodRegistryService", takes);
+}
 
 std::string ScriptedCoordinator::address() const { return "127.0.0.1:" + std::to_string(port_); }
 
@@ -273,7 +281,8 @@ grpc::Status ScriptedCoordinator::Converse(Stream& stream, std::uint64_t incarna
       if (!script().answer_heartbeats) continue;
       response.mutable_heartbeat()->set_number(request.heartbeat().number());
       response.mutable_heartbeat()->set_lease_granted(script().grant_leases);
-      response.mutable_heartbeat()->set_link_degraded(!script().grant_leases);
+      response.mutable_heartbeat()->set_link_degraded(script().link_degraded ||
+                                                      !script().grant_leases);
     } else if (request.has_leave()) {
       Note("leave");
       if (!script().answer_leaves) continue;

@@ -110,6 +110,7 @@ class ScriptedCoordinator {
     int ignore_sessions = 0;
     bool answer_heartbeats = true;
     bool grant_leases = true;
+    bool link_degraded = false;
     bool answer_leaves = true;
     // Before the answer to a registration.
     Duration delay_registration{};
@@ -121,6 +122,9 @@ class ScriptedCoordinator {
         subscribe;
   };
   void Change(const std::function<void(Script&)>& change);
+
+  // What it answers when it is asked for the health of its pod registry: SERVING until then.
+  void TakePodsIn(bool takes);
 
   // What arrived: "register", "resume", "heartbeat", "leave", "detach", "subscribe", and the names
   // of unary methods.

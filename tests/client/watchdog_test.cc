@@ -47,7 +47,7 @@ TEST_F(WatchdogRules, Starved_NothingTakesItBack) {
   Forget();
   Feed();
   keeper_->OnTimer(now_);
-  keeper_->OnHeartbeatAnswer(stream_, now_, 1, true);
+  keeper_->OnHeartbeatAnswer(stream_, now_, 1, {true});
   RunTo(seconds(20));
   EXPECT_EQ(keeper_->state(), SelfState::kLost);
   EXPECT_EQ(Count<action::Heartbeat>() + Count<action::Open>(), 0U);

@@ -247,6 +247,38 @@ TEST_F(Pods, DatabaseAway_LeasesUntilTheTrustWindowEnds) {
   EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
 }
 
+// P9: what a coordinator says of its own link, so that pods move in time, and only to a better one.
+TEST_F(Pods, DatabaseAway_TheLinkIsDegradedAndPodsFindABetterOne) {
+  auto& host = cluster_.Add();
+  auto& other = cluster_.Add();
+  const auto pod = cluster_.RegisterAndBeat(host, "a", Profile::kStrict);
+  const auto degraded = [&] {
+    EXPECT_TRUE(cluster_.Beat(host, pod));
+    return pod->Last<HeartbeatAnswer>()->link_degraded;
+  };
+  const auto welcome = [](auto& member) {
+    return member.coordinator.conversations().WelcomesPods();
+  };
+  EXPECT_FALSE(degraded());
+  EXPECT_TRUE(welcome(host));
+
+  host.database.SetAway(true);
+  const Duration ping = Timing().ping_interval;
+  cluster_.KeepAlive(host, {pod}, 2 * ping);
+  EXPECT_FALSE(welcome(host));
+  EXPECT_FALSE(degraded());
+  cluster_.KeepAlive(host, {pod}, 2 * ping);
+  EXPECT_TRUE(degraded());
+  EXPECT_EQ(cluster_.Register(host, "b", Profile::kStrict)->reason, reason::kCoordinatorUntrusted);
+  EXPECT_EQ(cluster_.Resume(host, pod)->reason, reason::kCoordinatorUntrusted);
+  EXPECT_TRUE(welcome(other));
+
+  host.database.SetAway(false);
+  cluster_.KeepAlive(host, {pod}, seconds(2));
+  EXPECT_TRUE(welcome(host));
+  EXPECT_FALSE(degraded());
+}
+
 // P10: what a coordinator did not hear while it was paused is no evidence.
 TEST_F(Pods, CoordinatorPaused_SilenceIsNoEvidence) {
   auto& host = cluster_.Add();

@@ -152,6 +152,31 @@ void PodLife::Do(const client::action::Heartbeat& heartbeat) {
   if (Connection* stream = Find(heartbeat.stream)) stream->Say(HeartbeatMessage{heartbeat.number});
 }
 
+// A call of its own, which may be lost; each way takes its time.
+void PodLife::Do(const client::action::Inquire& inquire) {
+  const int address = static_cast<int>(inquire.address);
+  Path& path = site_.around.PathOf(site_.place, address);
+  const client::Time patient_until = Now() + inquire.patience;
+  const auto answered = [this, address, patient_until, end = std::weak_ptr<int>(alive_)] {
+    if (end.expired() || Now() > patient_until) return;
+    keeper_->OnWelcome(static_cast<size_t>(address), Now());
+    Act();
+  };
+  path.Carry(kToCoordinator, [this, &path, address, answered, end = std::weak_ptr<int>(alive_)] {
+    if (end.expired()) return;
+    SimulatedCoordinator* host = site_.around.At(address);
+    if (!host) return;
+    host->machine().Arrive(site_.time.Now(), [this, &path, host, answered, end] {
+      const bool welcome =
+          host->coordinator() && host->coordinator()->conversations().WelcomesPods();
+      if (!welcome || end.expired()) return;
+      path.Carry(kToPod, [this, answered, end] {
+        if (!end.expired()) site_.machine.Arrive(site_.time.Now(), answered);
+      });
+    });
+  });
+}
+
 void PodLife::Do(const client::action::Leave& leave) {
   if (Connection* stream = Find(leave.stream)) stream->Say(LeaveMessage{});
 }
@@ -177,7 +202,8 @@ void PodLife::Heard(client::StreamId id, const HostMessage& message) {
   } else if (const auto* resumed = std::get_if<ResumedAnswer>(&message)) {
     keeper_->OnHosted(id, now, ToClient(resumed->terms));
   } else if (const auto* answer = std::get_if<HeartbeatAnswer>(&message)) {
-    keeper_->OnHeartbeatAnswer(id, now, answer->number, answer->lease_granted);
+    keeper_->OnHeartbeatAnswer(id, now, answer->number,
+                               {answer->lease_granted, answer->link_degraded});
   } else if (std::holds_alternative<LeftAnswer>(message)) {
     keeper_->OnLeft(id, now);
   } else if (std::holds_alternative<DrainingNotice>(message)) {

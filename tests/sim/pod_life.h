@@ -83,6 +83,7 @@ class PodLife {
   void SetTimer();
   void Do(const client::action::Open& open);
   void Do(const client::action::Heartbeat& heartbeat);
+  void Do(const client::action::Inquire& inquire);
   void Do(const client::action::Leave& leave);
   void Do(const client::action::Detach& detach);
   void Do(const client::action::Drop& drop);
