@@ -30,7 +30,7 @@ Coordinator::Coordinator(const Environment& environment, const CoordinatorSettin
       link_(membership_, liveness_, settings.timing),
       lock_table_(settings.lock_table_percent),
       verdicts_(env_.lanes.verdicts, env_.scheduler,
-                [this](const auto& ns, const auto& events) { event_log_.Committed(ns, events); }),
+                [this](const auto& ns, const auto& written) { event_log_.Committed(ns, written); }),
       hosted_({env_.lanes.sessions, env_.scheduler, env_.clock, liveness_, membership_, link_,
                verdicts_, settings.timing, [this] { event_log_.Wake(); }}),
       conversations_({env_.lanes.sessions, env_.scheduler, env_.clock, liveness_, membership_,

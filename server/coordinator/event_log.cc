@@ -28,20 +28,10 @@ void EventLog::Start() {
       Wake();
     }
   });
-  ReadHistory();
   PollRegularly();
 }
 
-void EventLog::ReadHistory() {
-  Ask<History>(
-      lane_, scheduler_, [](Store& store) { return store.ReadHistory(); },
-      [this](const Result<History>& read) {
-        if (read) history_ = *read;
-      });
-}
-
 void EventLog::PollRegularly() {
-  if (!history_) ReadHistory();
   Wake();
   poll_timer_ = scheduler_.After(poll_interval_, [this] { PollRegularly(); });
 }
@@ -53,22 +43,22 @@ void EventLog::Wake() {
 
 void EventLog::Heard(const LogHead& head) {
   const auto found = feeds_.find(head.ns);
-  if (found == feeds_.end() || found->second.position >= head.head) return;
+  if (found == feeds_.end() || found->second.position.seq >= head.head) return;
   Want(found->first, found->second);
   ReadOn();
 }
 
-void EventLog::Committed(const std::string& ns, const std::vector<Event>& events) {
+void EventLog::Committed(const std::string& ns, const WrittenEvents& written) {
   const auto found = feeds_.find(ns);
-  if (found == feeds_.end() || events.empty()) return;
+  if (found == feeds_.end() || written.events.empty()) return;
   Feed& feed = found->second;
-  if (events.front().seq.value != feed.position.value + 1) {
+  if (written.before != feed.position) {
     Want(ns, feed);
     ReadOn();
     return;
   }
-  feed.reading.head = std::max(feed.reading.head, events.back().seq);
-  Serve(ns, feed, events);
+  feed.reading.head = std::max(feed.reading.head, written.events.back().seq);
+  Serve(ns, feed, written.events);
 }
 
 void EventLog::Want(const std::string& ns, Feed& feed) {
@@ -106,10 +96,10 @@ void EventLog::Look() {
         for (size_t i = 0; bounds && i < namespaces.size(); ++i) {
           const auto found = feeds_.find(namespaces[i]);
           if (found == feeds_.end()) continue;
-          if ((*bounds)[i].head > found->second.position) {
+          if ((*bounds)[i].head != found->second.position) {
             Want(found->first, found->second);
           } else {
-            found->second.reading = {found->second.position, asked};
+            found->second.reading = {found->second.position.seq, asked};
           }
         }
         reading_ = false;
@@ -117,15 +107,15 @@ void EventLog::Look() {
       });
 }
 
-void EventLog::ReadEvents(const std::string& ns, Seq after) {
+void EventLog::ReadEvents(const std::string& ns, Position after) {
   reading_ = true;
   const Instant asked = clock_.Now();
   Ask<EventPage>(
       lane_, scheduler_,
       [ns, after](Store& store) { return store.ReadEvents(ns, after, kPageSize); },
-      [this, ns, asked](const Result<EventPage>& page) {
+      [this, ns, after, asked](const Result<EventPage>& page) {
         if (page) {
-          Took(ns, *page, asked);
+          Took(ns, after, *page, asked);
         } else {
           log::Debug("The event log could not be read.", {{"error", page.error().message}});
         }
@@ -134,20 +124,43 @@ void EventLog::ReadEvents(const std::string& ns, Seq after) {
       });
 }
 
-void EventLog::Took(const std::string& ns, const EventPage& page, Instant asked) {
+void EventLog::Took(const std::string& ns, Position after, const EventPage& page, Instant asked) {
   const auto found = feeds_.find(ns);
   if (found == feeds_.end()) return;
   Feed& feed = found->second;
-  feed.reading = {std::max(page.bounds.head, feed.reading.head), asked};
-  if (page.events.empty() || page.events.front().seq.value > feed.position.value + 1) return;
-  if (page.events.back().seq < page.bounds.head) Want(ns, feed);
-  // Committed() may have been here while it was being read.
-  if (page.events.back().seq <= feed.position) return;
+  if (feed.position != after) {
+    // Committed() was here while it was being read.
+    Want(ns, feed);
+    return;
+  }
+  if (page.expired) {
+    LetFollowersGo(ns);
+    return;
+  }
+  feed.reading = {page.head, asked};
+  if (page.events.empty()) return;
+  if (page.events.back().seq < page.head) Want(ns, feed);
   Serve(ns, feed, page.events);
 }
 
+void EventLog::LetFollowersGo(const std::string& ns) {
+  log::Warning("The log does not have the position of its reader any more.", {{"namespace", ns}});
+  for (;;) {
+    const auto found = feeds_.find(ns);
+    if (found == feeds_.end()) return;
+    auto& followers = found->second.followers;
+    if (followers.empty()) {
+      feeds_.erase(found);
+      return;
+    }
+    LogFollower* follower = followers.begin()->first;
+    followers.erase(followers.begin());
+    follower->OnReaderLost();
+  }
+}
+
 void EventLog::Serve(const std::string& ns, Feed& feed, const std::vector<Event>& events) {
-  feed.position = events.back().seq;
+  feed.position = events.back().position();
   const auto batch = std::make_shared<const std::vector<Event>>(events);
   // A follower may leave while it is served, and its place in the map with it.
   std::vector<LogFollower*> followers;
@@ -169,15 +182,15 @@ void EventLog::Serve(const std::string& ns, Feed& feed, const std::vector<Event>
   }
 }
 
-bool EventLog::Attach(const std::string& ns, Seq after, LogFollower* follower) {
+bool EventLog::Attach(const std::string& ns, Position after, LogFollower* follower) {
   const auto [found, first] = feeds_.try_emplace(ns);
   Feed& feed = found->second;
   if (first) {
     feed.position = after;
-    feed.reading = {after, clock_.Now()};
+    feed.reading = {after.seq, clock_.Now()};
   }
-  if (after < feed.position) return false;
-  feed.followers.emplace(follower, after);
+  if (after.seq < feed.position.seq) return false;
+  feed.followers.emplace(follower, after.seq);
   // What was committed since `after` was read woke nobody here.
   Wake();
   return true;

@@ -26,6 +26,9 @@ class LogFollower {
   virtual ~LogFollower() = default;
   // The events right after those before. May detach any follower.
   virtual void OnEvents(const EventBatch& events) = 0;
+  // The log does not have the reader's position any more. This follower is detached; its own
+  // position may be lost or not.
+  virtual void OnReaderLost() = 0;
 };
 
 // Reads the logs that somebody follows: when woken (by the database, or by this coordinator's own
@@ -36,7 +39,8 @@ class LogFollower {
 // Runs on the loop's thread, its reading in a lane of its own.
 // Invariants:
 //  1. What a follower gets begins right after the position at which it attached, contiguous and in
-//  order.   (P4, P8)
+//  order, and all of one and the same log: after commits were lost, a position that was lost with
+//  them is not gone on from.   (P4, P8)
 class EventLog {
  public:
   EventLog(Database& database, Lane& lane, Scheduler& scheduler, const Clock& clock,
@@ -49,15 +53,12 @@ class EventLog {
 
   // These events were just committed here, in one transaction. Those who follow get them at once if
   // they are the very next; otherwise they are read in their turn.   (P4)
-  void Committed(const std::string& ns, const std::vector<Event>& events);
+  void Committed(const std::string& ns, const WrittenEvents& written);
 
   // Follows from `after`, if the reader is there or `after` is ahead of it; false when the reader
   // is further, so that the gap must be read first.
-  [[nodiscard]] bool Attach(const std::string& ns, Seq after, LogFollower* follower);
+  [[nodiscard]] bool Attach(const std::string& ns, Position after, LogFollower* follower);
   void Detach(const std::string& ns, LogFollower* follower);
-
-  // The history that all cursors carry; nothing before the database was reached for the first time.
-  std::optional<History> history() const { return history_; }
 
   // The last known head of a followed namespace, and when it was read.
   struct Reading {
@@ -68,7 +69,7 @@ class EventLog {
 
  private:
   struct Feed {
-    Seq position;
+    Position position;
     Reading reading;
     // Waits for its turn to be read.
     bool wanted = false;
@@ -76,15 +77,15 @@ class EventLog {
     std::map<LogFollower*, Seq> followers;
   };
 
-  void ReadHistory();
   void PollRegularly();
   void Heard(const LogHead& head);
   void Want(const std::string& ns, Feed& feed);
   void ReadOn();
   // Wants those logs that have something new. With many, their heads tell in one round trip.
   void Look();
-  void ReadEvents(const std::string& ns, Seq after);
-  void Took(const std::string& ns, const EventPage& page, Instant asked);
+  void ReadEvents(const std::string& ns, Position after);
+  void Took(const std::string& ns, Position after, const EventPage& page, Instant asked);
+  void LetFollowersGo(const std::string& ns);
   void Serve(const std::string& ns, Feed& feed, const std::vector<Event>& events);
 
   Database& database_;
@@ -92,7 +93,6 @@ class EventLog {
   Scheduler& scheduler_;
   const Clock& clock_;
   const Duration poll_interval_;
-  std::optional<History> history_;
   std::map<std::string, Feed> feeds_;
   bool reading_ = false;
   // What is to be done, in turn, so that no wake-up keeps another one waiting: read this log, or

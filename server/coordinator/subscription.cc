@@ -42,14 +42,8 @@ Then<T> Subscription::IfStillHere(std::function<void(Result<T>)> then) {
 }
 
 void Subscription::Start() {
-  const auto history = env_.log.history();
-  if (!history) {
-    Fail(DatabaseUnavailable("the event log was not reached yet"));
-    return;
-  }
-  history_ = *history;
   if (const auto* cursor = std::get_if<Cursor>(&start_)) {
-    StartAt(*cursor);
+    Begin(cursor->position, /*at_head=*/false);
   } else if (std::holds_alternative<FromOldest>(start_)) {
     StartAtOldest();
   } else {
@@ -57,35 +51,16 @@ void Subscription::Start() {
   }
 }
 
-void Subscription::StartAt(const Cursor& cursor) {
-  if (cursor.history != history_) {
-    End(EndReason::kExpired);
-    return;
-  }
-  WithBounds([this, cursor](const LogBounds& bounds) {
-    if (cursor.seq.value + 1 < bounds.oldest.value || cursor.seq > bounds.head) {
-      End(EndReason::kExpired);
-    } else {
-      Begin(cursor.seq, bounds.head);
-    }
-  });
-}
-
 void Subscription::StartAtOldest() {
-  WithBounds([this](const LogBounds& bounds) { Begin(Seq{bounds.oldest.value - 1}, bounds.head); });
-}
-
-void Subscription::WithBounds(std::function<void(const LogBounds&)> then) {
   Ask<std::vector<LogBounds>>(
       env_.lane, env_.scheduler, [ns = ns_](Store& store) { return store.ReadBounds({ns}); },
-      IfStillHere<std::vector<LogBounds>>(
-          [this, then = std::move(then)](Result<std::vector<LogBounds>> bounds) {
-            if (bounds) {
-              then(bounds->front());
-            } else {
-              Fail(std::move(bounds.error()));
-            }
-          }));
+      IfStillHere<std::vector<LogBounds>>([this](Result<std::vector<LogBounds>> bounds) {
+        if (bounds) {
+          Begin(bounds->front().start, bounds->front().start == bounds->front().head);
+        } else {
+          Fail(std::move(bounds.error()));
+        }
+      }));
 }
 
 void Subscription::StartWithSnapshot() {
@@ -106,13 +81,13 @@ void Subscription::StartWithSnapshot() {
           if (end == pods.size()) part.cursor = At(snapshot->head);
           snapshot_.push_back(std::move(part));
         }
-        Begin(snapshot->head, snapshot->head);
+        Begin(snapshot->head, /*at_head=*/true);
       }));
 }
 
-void Subscription::Begin(Seq after, Seq head) {
+void Subscription::Begin(Position after, bool at_head) {
   read_ = after;
-  at_head_ = after >= head;
+  at_head_ = at_head;
   if (snapshot_.empty()) written_ = after;
   phase_ = Phase::kReplay;
   last_write_ = env_.clock.Now();
@@ -136,10 +111,10 @@ void Subscription::ReplayOrJoin() {
       [ns = ns_, after = read_](Store& store) { return store.ReadEvents(ns, after, kReplayPage); },
       IfStillHere<EventPage>([this](Result<EventPage> page) {
         replaying_ = false;
-        at_head_ = page && (page->events.empty() || page->events.back().seq >= page->bounds.head);
+        at_head_ = page && (page->events.empty() || page->events.back().seq >= page->head);
         if (!page) {
           Fail(std::move(page.error()));
-        } else if (page->bounds.oldest.value > read_.value + 1) {
+        } else if (page->expired) {
           End(EndReason::kExpired);
         } else if (page->events.empty()) {
           WriteNext();
@@ -150,8 +125,14 @@ void Subscription::ReplayOrJoin() {
 }
 
 void Subscription::OnEvents(const EventBatch& events) {
-  read_ = events->back().seq;
+  read_ = events->back().position();
   Enqueue(DeliveredEvents{events, At(read_)}, BytesOf(*events));
+}
+
+void Subscription::OnReaderLost() {
+  phase_ = Phase::kReplay;
+  at_head_ = false;
+  WriteNext();
 }
 
 void Subscription::Enqueue(SubscriberMessage message, size_t bytes) {
@@ -169,11 +150,13 @@ void Subscription::WriteNext() {
   if (!snapshot_.empty()) {
     SnapshotPart part = std::move(snapshot_.front());
     snapshot_.pop_front();
-    if (part.cursor) written_ = part.cursor->seq;
+    if (part.cursor) written_ = part.cursor->position;
     message = std::move(part);
   } else if (!queue_.empty()) {
     message = queue_.Pop();
-    if (const auto* events = std::get_if<DeliveredEvents>(&message)) written_ = events->cursor.seq;
+    if (const auto* events = std::get_if<DeliveredEvents>(&message)) {
+      written_ = events->cursor.position;
+    }
   } else {
     if (phase_ == Phase::kReplay) ReplayOrJoin();
     return;
@@ -204,7 +187,7 @@ void Subscription::TellPositionRegularly() {
 
 void Subscription::TellPosition() {
   const auto reading = env_.log.LastReading(ns_);
-  const Seq head = std::max(reading.head, read_);
+  const Seq head = std::max(reading.head, read_.seq);
   Enqueue(PositionNotice{At(*written_), head, env_.clock.Now() - reading.at}, 0);
 }
 
@@ -234,6 +217,6 @@ void Subscription::Drain() {
   if (phase_ != Phase::kOver) End(EndReason::kDraining);
 }
 
-Cursor Subscription::At(Seq seq) const { return {history_, ns_, seq}; }
+Cursor Subscription::At(Position position) const { return {position, ns_}; }
 
 }  // namespace vigil

@@ -67,7 +67,8 @@ class SubscriberStream {
 // Replay reads pages at the pace of the subscriber and is never dropped; live delivery waits in a
 // bounded queue and ends with LAGGED when that is full. The seam: once replay has reached the end
 // of the log, the subscription joins the reader, unless that has gone on meanwhile; then it is told
-// its position, and so that this was all of the past.
+// its position, and so that this was all of the past. A reader that finds its own position lost
+// sends its followers back to replay, and each finds out for itself where it stands.
 //
 // Runs on the loop's thread. The owner calls Written after each write, and destroys it when the
 // stream is over. Invariants:
@@ -94,16 +95,14 @@ class Subscription final : public LogFollower {
   void Drain();
 
   void OnEvents(const EventBatch& events) override;
+  void OnReaderLost() override;
 
  private:
   enum class Phase { kStarting, kReplay, kLive, kOver };
 
-  void StartAt(const Cursor& cursor);
   void StartAtOldest();
-  void WithBounds(std::function<void(const LogBounds&)> then);
   void StartWithSnapshot();
-  // `head`: the end of the log as it was read just now.
-  void Begin(Seq after, Seq head);
+  void Begin(Position after, bool at_head);
   void ReplayOrJoin();
   void Enqueue(SubscriberMessage message, size_t bytes);
   void WriteNext();
@@ -111,7 +110,7 @@ class Subscription final : public LogFollower {
   void Fail(Error error);
   void TellPositionRegularly();
   void TellPosition();
-  Cursor At(Seq seq) const;
+  Cursor At(Position position) const;
 
   // Wraps a continuation so that it does nothing once the subscription is gone.
   template <typename T>
@@ -123,11 +122,10 @@ class Subscription final : public LogFollower {
   const std::shared_ptr<SubscriberStream> stream_;
   const std::shared_ptr<int> here_ = std::make_shared<int>();
   Phase phase_ = Phase::kStarting;
-  History history_;
   // Up to where events were read for it, and up to where they were written.
-  Seq read_;
+  Position read_;
   // Nothing while a snapshot is not written to its end.
-  std::optional<Seq> written_;
+  std::optional<Position> written_;
   // The parts go around the queue's bounds: they are one answer, and bounded by the pods that live.
   std::deque<SnapshotPart> snapshot_;
   bool writing_ = false;

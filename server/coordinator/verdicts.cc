@@ -35,23 +35,23 @@ void Verdicts::Commit(const Kind& kind) {
 
   std::vector<HostedPod> pods;
   for (const Waiting& waiting : *batch) pods.push_back(waiting.pod);
-  Ask<std::vector<Event>>(
+  Ask<WrittenEvents>(
       lane_, scheduler_,
       [kind, pods](Store& store) {
         const auto& [verdict, ns, cause] = kind;
         return verdict == Verdict::kSuspect ? store.SuspectHosted(ns, cause, pods)
                                             : store.DeclareHosted(ns, cause, pods);
       },
-      [this, kind, batch](const Result<std::vector<Event>>& events) {
-        if (events) committed_(std::get<std::string>(kind), *events);
+      [this, kind, batch](const Result<WrittenEvents>& written) {
+        if (written) committed_(std::get<std::string>(kind), *written);
         queues_[kind].under_way = false;
         Commit(kind);
         for (const Waiting& waiting : *batch) {
-          if (!events) {
-            waiting.done(Fail(events.error()));
+          if (!written) {
+            waiting.done(Fail(written.error()));
             continue;
           }
-          waiting.done(std::any_of(events->begin(), events->end(), [&](const Event& event) {
+          waiting.done(std::ranges::any_of(written->events, [&](const Event& event) {
             return event.incarnation == waiting.pod.incarnation;
           }));
         }

@@ -27,7 +27,7 @@ class Verdicts {
   using Done = Then<bool>;
 
   // Told of the events of each transaction, right after its commit.
-  using Committed = std::function<void(const std::string& ns, const std::vector<Event>& events)>;
+  using Committed = std::function<void(const std::string& ns, const WrittenEvents& written)>;
 
   Verdicts(Lane& lane, Scheduler& scheduler, Committed committed)
       : lane_(lane), scheduler_(scheduler), committed_(std::move(committed)) {}

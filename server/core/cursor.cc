@@ -31,7 +31,8 @@ std::optional<std::string_view> NextPart(std::string_view& rest) {
 }  // namespace
 
 std::string FormatCursor(const Cursor& cursor) {
-  return fmt::format("v1.{:x}.{}.{}", cursor.history.value, cursor.ns, cursor.seq.value);
+  return fmt::format("v1.{:x}.{}.{}", cursor.position.mark.value, cursor.ns,
+                     cursor.position.seq.value);
 }
 
 Result<Cursor> ParseCursor(std::string_view text, std::string_view ns) {
@@ -39,16 +40,19 @@ Result<Cursor> ParseCursor(std::string_view text, std::string_view ns) {
   std::string_view rest = text;
   const auto version = NextPart(rest);
   if (!version || *version != "v1") return Fail(InvalidCursor("does not begin with `v1.`"));
-  const auto history_text = NextPart(rest);
-  const auto history = history_text ? ParseNumber(*history_text, 16) : std::nullopt;
-  if (!history || *history == 0) return Fail(InvalidCursor("has no history"));
+  const auto mark_text = NextPart(rest);
+  const auto mark = mark_text ? ParseNumber(*mark_text, 16) : std::nullopt;
+  if (!mark) return Fail(InvalidCursor("has no mark"));
   const auto cursor_ns = NextPart(rest);
   if (!cursor_ns || *cursor_ns != ns) {
     return Fail(InvalidCursor(fmt::format("is not of the namespace {}", ns)));
   }
   const auto seq = ParseNumber(rest, 10);
   if (!seq) return Fail(InvalidCursor("does not end with a position"));
-  const Cursor cursor{{*history}, std::string(ns), {*seq}};
+  if ((*mark == 0) != (*seq == 0)) {
+    return Fail(InvalidCursor("has the mark of no event at its position"));
+  }
+  const Cursor cursor{{{*seq}, {*mark}}, std::string(ns)};
   // One position has one text, so that texts can be compared.
   if (FormatCursor(cursor) != text) return Fail(InvalidCursor("is not in its canonical form"));
   return cursor;

@@ -9,12 +9,11 @@
 
 namespace vigil {
 
-// The exclusive position after an event of one history of one namespace. Its text is
-// `v1.HISTORY.NAMESPACE.SEQ`, at most 128 bytes; clients keep it as it is.
+// The exclusive position after an event of one namespace. Its text is `v1.MARK.NAMESPACE.SEQ`, at
+// most 128 bytes; clients keep it as it is.
 struct Cursor {
-  History history;
+  Position position;
   std::string ns;
-  Seq seq;
   bool operator==(const Cursor&) const = default;
 };
 

@@ -26,9 +26,17 @@ using Fence = Number<struct FenceTag>;
 // before the first.
 using Seq = Number<struct SeqTag>;
 
-// Which history of the database numbers and cursors belong to. Random, renewed when a divergence is
-// found.
-using History = Number<struct HistoryTag>;
+// An event's own random number. When commits are lost, in a failover or with a restored backup,
+// another event may take the seq of a lost one; its mark is another one.
+using Mark = Number<struct MarkTag>;
+
+// A place in a log: right after the event that has this seq and this mark. The one before the first
+// event has neither.
+struct Position {
+  Seq seq;
+  Mark mark;
+  bool operator==(const Position&) const = default;
+};
 
 // The process that holds locks, as the database knows it (Postgres: the backend's process id).
 using Backend = Number<struct BackendTag>;
@@ -90,6 +98,7 @@ struct Pod {
 struct Event {
   Seq seq;
   Seq transaction_end;
+  Mark mark;
   EventKind kind = EventKind::kPodRegistered;
   std::string pod_name;
   Incarnation incarnation;
@@ -100,6 +109,8 @@ struct Event {
   Incarnation previous_owner;
   WallMicros occurred_at;
   bool operator==(const Event&) const = default;
+
+  Position position() const { return {seq, mark}; }
 };
 
 struct WorkItem {

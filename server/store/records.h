@@ -109,20 +109,30 @@ struct Renewal {
 };
 
 struct LogBounds {
-  // The oldest seq that is retained, or head + 1 when none is.
-  Seq oldest;
-  Seq head;
+  // Right before the oldest event that is retained. The event before it is kept for its mark.
+  Position start;
+  Position head;
 };
 
 struct EventPage {
+  // The log does not have the position that was asked for: it was pruned, or lost.
+  bool expired = false;
   // Whole transactions, in order.
   std::vector<Event> events;
-  LogBounds bounds;
+  Seq head;
+};
+
+// What one transaction wrote to a log.
+struct WrittenEvents {
+  // Right before the events. Without a mark when the event there was committed while this
+  // transaction waited for its turn.
+  Position before;
+  std::vector<Event> events;
 };
 
 struct PodSnapshot {
   std::vector<Pod> pods;
-  Seq head;
+  Position head;
 };
 
 struct PodPage {

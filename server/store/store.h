@@ -35,8 +35,6 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  virtual Result<History> ReadHistory() = 0;
-
   // --- Coordinators
 
   // Adds the row of a coordinator that holds its lock already. `trust_window` is the one under
@@ -85,14 +83,14 @@ class Store {
   virtual Result<void> Leave(const std::string& ns, HostedPod pod) = 0;
 
   // The host's own evidence: marks ALIVE pods SUSPECT with a new suspicion number and event.
-  // Returns the events that it wrote, one for each that it marked.
-  virtual Result<std::vector<Event>> SuspectHosted(const std::string& ns, Cause cause,
-                                                   const std::vector<HostedPod>& pods) = 0;
+  // Returns the events that it wrote, one for each pod that it marked.
+  virtual Result<WrittenEvents> SuspectHosted(const std::string& ns, Cause cause,
+                                              const std::vector<HostedPod>& pods) = 0;
 
   // The host's own evidence: ends living pods as DEAD, with one DIED event each. Returns those
   // events.   (P1, P2)
-  virtual Result<std::vector<Event>> DeclareHosted(const std::string& ns, Cause cause,
-                                                   const std::vector<HostedPod>& pods) = 0;
+  virtual Result<WrittenEvents> DeclareHosted(const std::string& ns, Cause cause,
+                                              const std::vector<HostedPod>& pods) = 0;
 
   // The host holds the locks of these sessions (again): SUSPECT ones become ALIVE, with an event.
   // Returns those that live in these sessions now, refuted or never suspected.
@@ -131,12 +129,14 @@ class Store {
 
   // --- Event log
 
-  // The bounds of these logs, in the same order; {1, 0} for a namespace that does not exist yet.
+  // The bounds of these logs, in the same order; of a namespace that does not exist yet, those of
+  // an empty one.
   virtual Result<std::vector<LogBounds>> ReadBounds(const std::vector<std::string>& namespaces) = 0;
 
   // Events after a position, at least one whole transaction if there is any and otherwise about
-  // `limit`.
-  virtual Result<EventPage> ReadEvents(const std::string& ns, Seq after, uint32_t limit) = 0;
+  // `limit`. A position that this log does not have is found out for ever, however far the log has
+  // grown since: the event there has another mark.   (P8)
+  virtual Result<EventPage> ReadEvents(const std::string& ns, Position after, uint32_t limit) = 0;
 
   // --- Work. In each change the caller's row is locked until the commit; it must be living: errors
   // POD_NOT_FOUND, INCARNATION_ENDED.   (P6)

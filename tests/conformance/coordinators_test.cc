@@ -10,13 +10,6 @@ using ::testing::IsEmpty;
 
 constexpr CoordinatorNumber kUnknown{999'999'999};
 
-TEST_P(StoreTest, History_IsOneAndStays) {
-  auto other = OpenStore();
-  History history = Must(store().ReadHistory());
-  EXPECT_TRUE(history);
-  EXPECT_EQ(Must(other->ReadHistory()), history);
-}
-
 TEST_P(StoreTest, AddCoordinator_Repeated) {
   Host host = AddHost();
   Must(store().AddCoordinator(host.number, "127.0.0.1:7400", std::chrono::seconds(15)));

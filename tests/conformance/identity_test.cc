@@ -35,6 +35,9 @@ class PlainRoleWorld final : public StoreWorld {
     const auto restarted = TestCluster().Restart(pg::PrivateCluster::Shutdown::kFast);
     ASSERT_TRUE(restarted) << restarted.error().message;
   }
+  void LoseEvents(const std::string& ns, Seq head) override {
+    vigil::LoseEvents(test_database_, ns, head);
+  }
   // One backend dies, and Postgres resets itself. Returns when it is there again.
   void Crash(Backend backend) {
     const std::string before = Checkpointer();

@@ -268,7 +268,7 @@ TEST_P(LivenessTest, LivenessSession_ARestartEndsThemAll) {
   auto after = OpenSession();
   EXPECT_THAT(Take(*after, {key}), ElementsAre(key));
   EXPECT_GT(Issue(*after), key.number) << "numbers are never issued twice";
-  ASSERT_TRUE(world().TurnUntil([&] { return store().ReadHistory().has_value(); }));
+  ASSERT_TRUE(world().TurnUntil([&] { return store().ReadBounds({}).has_value(); }));
 }
 
 }  // namespace

@@ -9,12 +9,12 @@ using ::testing::IsEmpty;
 TEST_P(StoreTest, Log_OfAnUnknownNamespaceIsEmpty) {
   auto bounds = Must(store().ReadBounds({"nowhere"}));
   ASSERT_EQ(bounds.size(), 1U);
-  EXPECT_EQ(bounds[0].oldest, Seq{1});
-  EXPECT_EQ(bounds[0].head, Seq{0});
+  EXPECT_EQ(bounds[0].start, Position{});
+  EXPECT_EQ(bounds[0].head, Position{});
   EventPage page = Must(store().ReadEvents("nowhere", {}, 10));
   EXPECT_THAT(page.events, IsEmpty());
-  EXPECT_EQ(page.bounds.oldest, Seq{1});
-  EXPECT_EQ(page.bounds.head, Seq{0});
+  EXPECT_EQ(page.head, Seq{0});
+  EXPECT_FALSE(page.expired);
 }
 
 TEST_P(StoreTest, Log_EachNamespaceCountsByItself) {  // P4
@@ -27,9 +27,9 @@ TEST_P(StoreTest, Log_EachNamespaceCountsByItself) {  // P4
   auto bounds = Must(store().ReadBounds({"other", "nowhere", kNs}));
 
   ASSERT_EQ(bounds.size(), 3U);
-  EXPECT_EQ(bounds[0].head, Seq{6});
-  EXPECT_EQ(bounds[1].head, Seq{0});
-  EXPECT_EQ(bounds[2].head, Seq{3});
+  EXPECT_EQ(bounds[0].head, EventsAfter({}, "other").back().position());
+  EXPECT_EQ(bounds[1].head, Position{});
+  EXPECT_EQ(bounds[2].head, EventsAfter({}).back().position());
   for (const auto& [ns, count] : {std::pair{kNs, 3U}, std::pair{"other", 6U}}) {
     auto events = EventsAfter({}, ns);
     ASSERT_EQ(events.size(), count);
@@ -48,27 +48,78 @@ TEST_P(StoreTest, Log_PagesEndAtTransactionEnds) {  // P4
 
   for (uint32_t limit : {1U, 2U, 3U, 9U, 11U, 12U, 13U, 14U, 24U, 100U}) {
     SCOPED_TRACE(limit);
-    Seq after;
-    while (after < head) {
+    Position after;
+    while (after.seq < head) {
       EventPage page = Must(store().ReadEvents(kNs, after, limit));
       ASSERT_FALSE(page.events.empty());
-      EXPECT_EQ(page.events.front().seq.value, after.value + 1);
+      EXPECT_EQ(page.events.front().seq.value, after.seq.value + 1);
       EXPECT_EQ(page.events.back().seq, page.events.back().transaction_end);
       EXPECT_LE(page.events.size(), limit + 10U) << "about the limit: the longest transaction more";
-      EXPECT_EQ(page.bounds.oldest, Seq{1});
-      EXPECT_EQ(page.bounds.head, head);
-      after = page.events.back().seq;
+      EXPECT_FALSE(page.expired);
+      EXPECT_EQ(page.head, head);
+      after = page.events.back().position();
     }
-    EXPECT_EQ(after, head);
+    EXPECT_EQ(after.seq, head);
   }
 }
 
 TEST_P(StoreTest, Log_AfterTheHeadIsNothing) {
   Host host = AddHost();
   Register(host, "cart");
-  EventPage page = Must(store().ReadEvents(kNs, Seq{1}, 10));
+  EventPage page = Must(store().ReadEvents(kNs, EventsAfter({}).back().position(), 10));
   EXPECT_THAT(page.events, IsEmpty());
-  EXPECT_EQ(page.bounds.head, Seq{1});
+  EXPECT_FALSE(page.expired);
+  EXPECT_EQ(page.head, Seq{1});
+}
+
+// P8: whatever the log has come to since.
+TEST_P(StoreTest, Log_APositionThatWasLostHasExpired) {
+  const std::string ns = "lost";  // whose log does not tell what became of its pods
+  Host host = AddHost();
+  for (int i = 0; i < 5; ++i) Register(host, Numbered("c", i), ns);
+  const auto before = EventsAfter({}, ns);
+  world().LoseEvents(ns, Seq{3});
+  for (int i = 5; i < 10; ++i) {
+    SCOPED_TRACE(i);
+    EXPECT_TRUE(Must(store().ReadEvents(ns, before[3].position(), 10)).expired);
+    EXPECT_TRUE(Must(store().ReadEvents(ns, before[4].position(), 10)).expired);
+    for (const Position kept : {Position{}, before[1].position(), before[2].position()}) {
+      const EventPage page = Must(store().ReadEvents(ns, kept, 10));
+      EXPECT_FALSE(page.expired);
+      EXPECT_EQ(page.events.size(), page.head.value - kept.seq.value);
+    }
+    Register(host, Numbered("c", i), ns);
+  }
+}
+
+TEST_P(StoreTest, Log_APositionBeyondAllNumbersHasExpired) {
+  Host host = AddHost();
+  Register(host, "cart");
+  for (const uint64_t seq :
+       {uint64_t{2}, uint64_t{INT64_MAX}, uint64_t{INT64_MAX} + 1, UINT64_MAX}) {
+    EXPECT_TRUE(Must(store().ReadEvents(kNs, {{seq}, {1}}, 10)).expired);
+    EXPECT_TRUE(Must(store().ReadEvents("nowhere", {{seq}, {UINT64_MAX}}, 10)).expired);
+  }
+}
+
+// Two that write at once: what is told to be right before the events is, or is not told.
+TEST_P(StoreTest, Log_WhatIsToldToBeBeforeIs) {
+  Host host = AddHost();
+  std::vector<Pod> pods;
+  for (int i = 0; i < 64; ++i) pods.push_back(Register(host, Numbered("c", i)));
+  std::vector<WrittenEvents> written(pods.size());
+  Together(8, [&](int thread, Store& store) {
+    for (size_t i = static_cast<size_t>(thread); i < pods.size(); i += 8) {
+      written[i] = Must(store.DeclareHosted(kNs, Cause::kStreamEnded, {HostedAs(pods[i])}));
+    }
+  });
+  const auto log = EventsAfter({});
+  for (const WrittenEvents& own : written) {
+    ASSERT_EQ(own.events.size(), 1U);
+    const Event& before = log[own.before.seq.value - 1];
+    EXPECT_EQ(own.events[0].seq.value, own.before.seq.value + 1);
+    EXPECT_TRUE(!own.before.mark || own.before == before.position());
+  }
 }
 
 TEST_P(StoreTest, Log_ARefusalLeavesNoEvent) {
@@ -103,7 +154,7 @@ TEST_P(StoreTest, Listener_WakesAfterCommit) {
   // A listener that is not connected yet calls when it is.
   NewPod wish = Newcomer(host, "cart");
   ASSERT_TRUE(world().TurnUntil([&] {
-    if (!Must(store().ReadBounds({kNs}))[0].head) RegisterAs(wish);
+    if (!Head()) RegisterAs(wish);
     return heard > 0 && seen == Seq{1};
   }));
 
@@ -154,7 +205,7 @@ TEST_P(StoreTest, Listener_HearsAgainAfterARestart) {
 
   EXPECT_TRUE(world().TurnUntil([&] { return heard > 0; }))
       << "wake-ups may have been lost, so it calls when it is back";
-  ASSERT_TRUE(world().TurnUntil([&] { return store().ReadHistory().has_value(); }));
+  ASSERT_TRUE(world().TurnUntil([&] { return store().ReadBounds({}).has_value(); }));
 }
 
 }  // namespace

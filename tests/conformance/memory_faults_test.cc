@@ -37,9 +37,13 @@ class MemoryFaults : public ::testing::Test {
 TEST_F(MemoryFaults, Seeded) {
   MemoryDatabase same(loop_);
   MemoryDatabase other(loop_, {.seed = 2});
-  History history = Must(store_->ReadHistory());
-  EXPECT_EQ(Must(OpenStore(same)->ReadHistory()), history);
-  EXPECT_NE(Must(OpenStore(other)->ReadHistory()), history);
+  const auto mark = [&](MemoryDatabase& database) {
+    const auto store = OpenStore(database);
+    Must(store->Register(Newcomer()));
+    return Must(store->ReadBounds({kNs}))[0].head.mark;
+  };
+  EXPECT_EQ(mark(same), mark(database_));
+  EXPECT_NE(mark(other), mark(database_));
 }
 
 TEST_F(MemoryFaults, Away_EveryCallFailsOnThatLinkAlone) {
@@ -124,10 +128,10 @@ TEST_F(MemoryFaults, EndSession_TheLockIsFreeBeforeTheHolderKnows) {
 }
 
 TEST_F(MemoryFaults, Restart_AStoreFailsOnce) {
-  Must(store_->ReadHistory());
+  Must(store_->ReadBounds({}));
   database_.engine()->Restart();
-  EXPECT_EQ(ReasonOf(store_->ReadHistory()), reason::kDatabaseUnavailable);
-  EXPECT_EQ(ReasonOf(store_->ReadHistory()), "OK");
+  EXPECT_EQ(ReasonOf(store_->ReadBounds({})), reason::kDatabaseUnavailable);
+  EXPECT_EQ(ReasonOf(store_->ReadBounds({})), "OK");
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ TEST_P(StoreTest, ListPods_OfAnUnknownNamespaceIsEmpty) {
   EXPECT_FALSE(page.more);
   PodSnapshot snapshot = Must(store().Snapshot("nowhere"));
   EXPECT_THAT(snapshot.pods, IsEmpty());
-  EXPECT_EQ(snapshot.head, Seq{});
+  EXPECT_EQ(snapshot.head, Position{});
 }
 
 TEST_P(StoreTest, Snapshot_LivingPodsAndHead) {
@@ -75,7 +75,7 @@ TEST_P(StoreTest, Snapshot_LivingPodsAndHead) {
   std::set<Incarnation> found;
   for (const Pod& pod : snapshot.pods) found.insert(pod.incarnation);
   EXPECT_THAT(found, ElementsAre(alive.incarnation, suspect.incarnation));
-  EXPECT_EQ(snapshot.head, Head());
+  EXPECT_EQ(snapshot.head, EventsAfter({}).back().position());
 }
 
 }  // namespace

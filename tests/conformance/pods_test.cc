@@ -109,7 +109,7 @@ TEST_P(StoreTest, Register_RepeatedFindsItsIncarnation) {
   EXPECT_EQ(second.session_token, wish.session_token);
   EXPECT_THAT(KindsAfter({}), ElementsAre(EventKind::kPodRegistered));
   // The first session is not the pod's any more.
-  EXPECT_THAT(Must(store().DeclareHosted(kNs, Cause::kStreamEnded, {HostedAs(first.pod)})),
+  EXPECT_THAT(Must(store().DeclareHosted(kNs, Cause::kStreamEnded, {HostedAs(first.pod)})).events,
               IsEmpty());
 }
 

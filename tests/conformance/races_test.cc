@@ -69,7 +69,8 @@ TEST_P(StoreTest, Log_ContiguousUnderConcurrentWriters) {  // P4
   Host host = AddHost();
   std::vector<Pod> pods;
   for (int i = 0; i < kWriters; ++i) pods.push_back(Register(host, Numbered("c", i)));
-  Seq begin = Head();
+  const Position start = Must(store().ReadBounds({kNs}))[0].head;
+  const Seq begin = start.seq;
   const Seq end{begin.value + kWriters * kRounds * 2};
   std::vector<Seq> heard;
 
@@ -89,12 +90,12 @@ TEST_P(StoreTest, Log_ContiguousUnderConcurrentWriters) {  // P4
       return;
     }
     // A reader that follows with a cursor, as the coordinators do.
-    Seq after = begin;
-    while (after.value < end.value) {
+    Position after = start;
+    while (after.seq < end) {
       auto page = store.ReadEvents(kNs, after, 10);
       if (!page) return;
       for (const Event& event : page->events) heard.push_back(event.seq);
-      if (!page->events.empty()) after = page->events.back().seq;
+      if (!page->events.empty()) after = page->events.back().position();
     }
   });
 
@@ -110,7 +111,7 @@ TEST_P(StoreTest, Death_EventAndOrphansVisibleTogether) {  // P3
     pods.push_back(Register(host, Numbered("c", i)));
     StartWork(pods.back(), pods.back().name);
   }
-  Seq begin = Head();
+  const Position begin = Must(store().ReadBounds({kNs}))[0].head;
 
   auto dead_rows = [](Store& store) {
     Incarnations dead;
@@ -191,13 +192,13 @@ TEST_P(StoreTest, Snapshot_MatchesHead) {  // P8
   for (const PodSnapshot& snapshot : snapshots) {
     Incarnations expected;
     for (const Event& event : events) {
-      if (event.seq > snapshot.head) break;
+      if (event.seq > snapshot.head.seq) break;
       if (event.kind == EventKind::kPodRegistered) expected.insert(event.incarnation);
       if (event.kind == EventKind::kPodLeft) expected.erase(event.incarnation);
     }
     Incarnations found;
     for (const Pod& pod : snapshot.pods) found.insert(pod.incarnation);
-    ASSERT_EQ(found, expected) << "at the head " << snapshot.head.value;
+    ASSERT_EQ(found, expected) << "at the head " << snapshot.head.seq.value;
   }
 }
 

@@ -109,8 +109,8 @@ SuspicionNumber StoreTest::SuspectFree(const Host& observer, const Pod& pod) {
 
 void StoreTest::Kill(const Pod& pod) {
   auto dead = Must(store_->DeclareHosted(pod.ns, Cause::kStreamEnded, {HostedAs(pod)}));
-  ASSERT_EQ(dead.size(), 1U);
-  EXPECT_EQ(dead[0].incarnation, pod.incarnation);
+  ASSERT_EQ(dead.events.size(), 1U);
+  EXPECT_EQ(dead.events[0].incarnation, pod.incarnation);
 }
 
 WorkItem StoreTest::StartWork(const Pod& owner, const std::string& key) {
@@ -137,17 +137,19 @@ PodState StoreTest::StateOf(const Pod& pod) {
 
 Seq StoreTest::Head(const std::string& ns) {
   auto bounds = Must(store_->ReadBounds({ns}));
-  return bounds.size() == 1 ? bounds[0].head : Seq{};
+  return bounds.size() == 1 ? bounds[0].head.seq : Seq{};
 }
 
 std::vector<Event> StoreTest::EventsAfter(Seq after, const std::string& ns) {
-  std::vector<Event> events;
+  std::vector<Event> log;
   while (true) {
-    auto page = Must(store_->ReadEvents(ns, after, kPage)).events;
-    if (page.empty()) return events;
-    after = page.back().seq;
-    events.insert(events.end(), page.begin(), page.end());
+    auto page =
+        Must(store_->ReadEvents(ns, log.empty() ? Position{} : log.back().position(), kPage));
+    if (page.events.empty()) break;
+    log.insert(log.end(), page.events.begin(), page.events.end());
   }
+  std::erase_if(log, [&](const Event& event) { return event.seq <= after; });
+  return log;
 }
 
 std::vector<EventKind> StoreTest::KindsAfter(Seq after) {
@@ -188,7 +190,7 @@ void StoreTest::Together(int threads, const std::function<void(int, Store&)>& bo
   for (int i = 0; i < threads; ++i) {
     running.emplace_back([&, i] {
       auto own = OpenStore();
-      Must(own->ReadHistory());  // connects
+      Must(own->ReadBounds({}));  // connects
       ready.arrive_and_wait();
       body(i, *own);
     });

@@ -11,9 +11,9 @@ using ::testing::UnorderedElementsAre;
 const Cause kStrong = Cause::kStreamEnded;
 
 // Whom these events are about.
-std::vector<Incarnation> About(const std::vector<Event>& events) {
+std::vector<Incarnation> About(const WrittenEvents& written) {
   std::vector<Incarnation> incarnations;
-  for (const Event& event : events) incarnations.push_back(event.incarnation);
+  for (const Event& event : written.events) incarnations.push_back(event.incarnation);
   return incarnations;
 }
 
@@ -23,7 +23,7 @@ TEST_P(StoreTest, SuspectHosted_MarksTheAliveOnce) {
 
   EXPECT_THAT(About(Must(store().SuspectHosted(kNs, Cause::kHeartbeatsStopped, {HostedAs(pod)}))),
               ElementsAre(pod.incarnation));
-  EXPECT_THAT(Must(store().SuspectHosted(kNs, kStrong, {HostedAs(pod)})), IsEmpty());
+  EXPECT_THAT(Must(store().SuspectHosted(kNs, kStrong, {HostedAs(pod)})).events, IsEmpty());
 
   Pod suspect = Must(store().GetPod(kNs, "cart"));
   EXPECT_EQ(suspect.state, PodState::kSuspect);
@@ -40,7 +40,7 @@ TEST_P(StoreTest, SuspectHosted_VoidForAnOldSession) {
   Pod pod = Register(host, "cart");
   Must(store().Resume(Returning(host, pod)));
 
-  EXPECT_THAT(Must(store().SuspectHosted(kNs, kStrong, {HostedAs(pod)})), IsEmpty());
+  EXPECT_THAT(Must(store().SuspectHosted(kNs, kStrong, {HostedAs(pod)})).events, IsEmpty());
 
   EXPECT_EQ(StateOf(pod), PodState::kAlive);
 }
@@ -80,7 +80,7 @@ TEST_P(StoreTest, DeclareHosted_OneDeathOneEvent) {  // P2
   Seq head = Head();
 
   auto written = Must(store().DeclareHosted(kNs, Cause::kProcessExited, {HostedAs(pod)}));
-  EXPECT_THAT(Must(store().DeclareHosted(kNs, kStrong, {HostedAs(pod)})), IsEmpty());
+  EXPECT_THAT(Must(store().DeclareHosted(kNs, kStrong, {HostedAs(pod)})).events, IsEmpty());
 
   Pod dead = Must(store().GetPod(kNs, "cart"));
   EXPECT_EQ(dead.state, PodState::kDead);
@@ -93,7 +93,7 @@ TEST_P(StoreTest, DeclareHosted_OneDeathOneEvent) {  // P2
   EXPECT_EQ(events[0].pod_name, "cart");
   EXPECT_EQ(events[0].cause, Cause::kProcessExited);
   EXPECT_EQ(events[0].orphans, 1U);
-  EXPECT_EQ(written, events);
+  EXPECT_EQ(written.events, events);
 }
 
 TEST_P(StoreTest, DeclareHosted_ThoughItsLockIsHeld) {  // P1
@@ -114,7 +114,7 @@ TEST_P(StoreTest, DeclareHosted_VoidForAnOldSession) {  // P1
   Pod resumed = Must(store().Resume(Returning(other, pod)));
   Seq head = Head();
 
-  EXPECT_THAT(Must(store().DeclareHosted(kNs, kStrong, {HostedAs(pod)})), IsEmpty());
+  EXPECT_THAT(Must(store().DeclareHosted(kNs, kStrong, {HostedAs(pod)})).events, IsEmpty());
 
   EXPECT_EQ(StateOf(pod), PodState::kAlive);
   EXPECT_EQ(Head(), head);
@@ -130,12 +130,13 @@ TEST_P(StoreTest, DeclareHosted_ManyAreOneTransaction) {  // P3
     StartWork(pod, pod.name);
     pods.push_back(HostedAs(pod));
   }
-  Seq head = Head();
+  const Position head = Must(store().ReadBounds({kNs}))[0].head;
 
   auto written = Must(store().DeclareHosted(kNs, kStrong, pods));
 
-  auto events = EventsAfter(head);
-  EXPECT_EQ(written, events);
+  auto events = EventsAfter(head.seq);
+  EXPECT_EQ(written.events, events);
+  EXPECT_EQ(written.before, head);
   ASSERT_EQ(events.size(), pods.size());
   for (const Event& event : events) {
     EXPECT_EQ(event.transaction_end, events.back().seq);
@@ -148,7 +149,7 @@ TEST_P(StoreTest, Declare_OnlyInItsNamespace) {
   Pod pod = RegisterFree(host, "cart");
   SuspicionNumber suspicion = SuspectFree(host, pod);
 
-  EXPECT_THAT(Must(store().DeclareHosted("other", kStrong, {HostedAs(pod)})), IsEmpty());
+  EXPECT_THAT(Must(store().DeclareHosted("other", kStrong, {HostedAs(pod)})).events, IsEmpty());
   EXPECT_THAT(Must(store().DeclareFree(host.observer(), "other", {{HostedAs(pod), suspicion}})),
               IsEmpty());
   EXPECT_EQ(StateOf(pod), PodState::kSuspect);

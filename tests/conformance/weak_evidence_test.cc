@@ -264,7 +264,8 @@ TEST_P(StoreTest, DeclareFree_AtMostOnce) {  // P2
 
   EXPECT_THAT(Must(store().DeclareFree(host.observer(), kNs, {{HostedAs(pod), suspicion}})),
               IsEmpty());
-  EXPECT_THAT(Must(store().DeclareHosted(kNs, Cause::kStreamEnded, {HostedAs(pod)})), IsEmpty());
+  EXPECT_THAT(Must(store().DeclareHosted(kNs, Cause::kStreamEnded, {HostedAs(pod)})).events,
+              IsEmpty());
   EXPECT_THAT(Must(store().SuspectFree(host.observer(), kNs, {HostedAs(pod)})), IsEmpty());
 
   EXPECT_EQ(Head(), head);
@@ -347,7 +348,7 @@ TEST_P(StoreTest, DeclareFree_OldIdentityIsVoid) {
   DatabaseIdentity identity = Must(store().Probe(before.observer())).identity;
 
   world().Restart();
-  ASSERT_TRUE(world().TurnUntil([&] { return store().ReadHistory().has_value(); }));
+  ASSERT_TRUE(world().TurnUntil([&] { return store().ReadBounds({}).has_value(); }));
   Host after = AddHost();
 
   ProbeReport report = Must(store().Probe(after.observer()));

@@ -132,7 +132,8 @@ std::vector<Event> SimulatedCluster::Log() {
   std::vector<Event> log;
   while (true) {
     const auto page =
-        store_->ReadEvents(kNamespace, log.empty() ? Seq{} : log.back().seq, 100).value();
+        store_->ReadEvents(kNamespace, log.empty() ? Position{} : log.back().position(), 100)
+            .value();
     if (page.events.empty()) return log;
     log.insert(log.end(), page.events.begin(), page.events.end());
   }

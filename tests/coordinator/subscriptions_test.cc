@@ -25,8 +25,10 @@ class SubscriptionsTest : public testing::Test {
     for (size_t i = 0; i < events.size(); ++i) EXPECT_EQ(events[i].seq.value, first + i);
   }
 
-  Cursor At(uint64_t seq) { return {cluster_.engine ? history() : History{}, "default", {seq}}; }
-  History history() { return *host_->coordinator.event_log().history(); }
+  Cursor At(uint64_t seq) { return {cluster_.Log().at(seq - 1).position(), "default"}; }
+
+  // A failover to a standby that never got the rest.
+  void LoseEventsAfter(uint64_t head) { cluster_.engine->LoseEvents("default", Seq{head}); }
 
   // Leases so long that silent pods make no events of their own.
   static CoordinatorSettings Patient() {
@@ -140,16 +142,68 @@ TEST_F(SubscriptionsTest, AfterCursor_ResumesRightThere) {
 }
 
 // P8: whoever cannot be served from where it stands is told so.
-TEST_F(SubscriptionsTest, AfterCursor_OfALostHistoryHasExpired) {
-  Happen(*host_, 3);
-  Cursor foreign = At(1);
-  foreign.history.value += 1;
-  const auto lost = cluster_.Subscribe(*host_, foreign);
-  ASSERT_TRUE(lost->Ending());
-  EXPECT_EQ(lost->Ending()->reason, EndReason::kExpired);
-  const auto ahead = cluster_.Subscribe(*host_, At(4));
-  ASSERT_TRUE(ahead->Ending());
-  EXPECT_EQ(ahead->Ending()->reason, EndReason::kExpired);
+TEST_F(SubscriptionsTest, AfterCursor_OfALostEventHasExpired) {
+  Happen(*host_, 4);
+  const Cursor common = At(2);
+  const Cursor lost = At(4);
+  LoseEventsAfter(2);
+  for (const int more : {0, 2, 3}) {  // behind it, right there, beyond it
+    Happen(*host_, more);
+    const auto subscriber = cluster_.Subscribe(*host_, lost);
+    ASSERT_TRUE(subscriber->Ending());
+    EXPECT_EQ(subscriber->Ending()->reason, EndReason::kExpired);
+    EXPECT_FALSE(subscriber->Ending()->cursor);
+  }
+  const auto subscriber = cluster_.Subscribe(*host_, common);
+  cluster_.Read(*host_, subscriber);
+  ExpectContiguous(subscriber->Events(), 3, 7);
+}
+
+// P8: those who follow live while the database fails over are told, too, and only those who stand
+// on what was lost.
+TEST_F(SubscriptionsTest, EventsLost_LiveSubscribersAtThemExpire) {
+  auto& other = cluster_.Add();
+  host_->database.SetDeaf(true);  // so that it looks at the log when all of this has happened
+  for (const int more : {0, 2, 3}) {
+    SCOPED_TRACE(more);
+    const uint64_t head = cluster_.Log().size();
+    Happen(*host_, 4);
+    const auto live = cluster_.Subscribe(*host_, FromNow{});
+    cluster_.Read(*host_, live);
+    Happen(*host_, 1);
+    cluster_.Read(*host_, live);
+    LoseEventsAfter(head + 3);
+    Happen(other, more);
+    const auto later = cluster_.Subscribe(*host_, FromNow{});
+    cluster_.scheduler.Advance(seconds(2));
+    cluster_.Read(*host_, live);
+    ASSERT_TRUE(live->Ending());
+    EXPECT_EQ(live->Ending()->reason, EndReason::kExpired);
+    ExpectContiguous(live->Events(), head + 5, head + 5);
+
+    Happen(*host_, 1);
+    cluster_.Read(*host_, later);
+    EXPECT_FALSE(later->Ending());
+    ExpectContiguous(later->Events(), head + 4 + more, head + 4 + more);
+  }
+}
+
+// P8: a verdict that is the very next by its number, after an event that is another one now.
+TEST_F(SubscriptionsTest, EventsLost_OwnVerdictIsNotServedAfterThem) {
+  const auto victim = cluster_.RegisterAndBeat(*host_, "victim", Profile::kFast);
+  Happen(*host_, 1);
+  auto& deaf = cluster_.Add();
+  deaf.database.SetDeaf(true);
+  const auto live = cluster_.Subscribe(*host_, FromNow{});
+  cluster_.Read(*host_, live);
+  LoseEventsAfter(1);
+  host_->database.SetDeaf(true);
+  Happen(deaf, 1);
+  cluster_.Break(*host_, victim);
+  cluster_.Read(*host_, live);
+  ASSERT_TRUE(live->Ending());
+  EXPECT_EQ(live->Ending()->reason, EndReason::kExpired);
+  EXPECT_TRUE(live->Events().empty());
 }
 
 // P8, P11: the queue is bounded, and its bound ends the subscription with a cursor to resume from.
@@ -165,10 +219,10 @@ TEST_F(SubscriptionsTest, NeverReading_HasLagged) {
   ASSERT_TRUE(subscriber->Ending());
   EXPECT_EQ(subscriber->Ending()->reason, EndReason::kLagged);
   const Cursor resume = *subscriber->Ending()->cursor;
-  EXPECT_EQ(resume.seq, subscriber->Events().back().seq);
+  EXPECT_EQ(resume.position, subscriber->Events().back().position());
   const auto again = cluster.Subscribe(host, resume);
   cluster.Read(host, again);
-  ExpectContiguous(again->Events(), resume.seq.value + 1, 20);
+  ExpectContiguous(again->Events(), resume.position.seq.value + 1, 20);
 }
 
 // P11: one that does not read even that is cut off.

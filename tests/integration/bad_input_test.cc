@@ -131,7 +131,7 @@ TEST_F(BadInput, Subscribe_RefusesEachMalformedField) {
                 "INVALID_FIELD", "namespace");
   ExpectRefused(Subscribe(R"({"namespace": "default"})"), grpc::StatusCode::INVALID_ARGUMENT,
                 "INVALID_FIELD", "start");
-  for (const char* cursor : {"", "rubbish", "v1.1.other.1", "v1.1.default.x"}) {
+  for (const char* cursor : {"", "rubbish", "v1.1.other.1", "v1.1.default.x", "v1.1.default.0"}) {
     ExpectRefused(
         Subscribe(std::string(R"({"namespace": "default", "afterCursor": ")") + cursor + R"("})"),
         grpc::StatusCode::INVALID_ARGUMENT, "INVALID_CURSOR");

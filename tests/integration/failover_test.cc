@@ -14,8 +14,56 @@ namespace {
 
 using std::chrono::seconds;
 
+// A subscriber that speaks the contract by hand.
+class RawFollower {
+ public:
+  // From the oldest event, or after a cursor.
+  explicit RawFollower(TestServer& server, const std::string& cursor = "") {
+    v1::SubscribeRequest request;
+    request.set_namespace_("default");
+    if (cursor.empty()) {
+      request.mutable_from_oldest();
+    } else {
+      request.set_after_cursor(cursor);
+    }
+    stream_ = server.events().Subscribe(context_.get(), request);
+  }
+
+  // Reads up to the event, and returns the cursor after it; empty when the stream ends before.
+  std::string CursorAfter(const std::string& pod, v1::EventKind kind) {
+    v1::SubscribeResponse response;
+    while (stream_->Read(&response)) {
+      for (const auto& event : response.events().events()) {
+        heard_ = event.seq();
+        if (event.pod_name() == pod && event.kind() == kind) return response.events().cursor();
+      }
+    }
+    return "";
+  }
+
+  // Reads to the end, and returns its reason.
+  v1::EndReason End() {
+    v1::SubscribeResponse response;
+    while (stream_->Read(&response)) {
+      if (response.has_end()) return response.end().reason();
+    }
+    return v1::END_REASON_UNSPECIFIED;
+  }
+
+  // The number of the last event.
+  uint64_t heard() const { return heard_; }
+
+ private:
+  std::unique_ptr<grpc::ClientContext> context_ = InTime();
+  std::unique_ptr<grpc::ClientReader<v1::SubscribeResponse>> stream_;
+  uint64_t heard_ = 0;
+};
+
 class FailoverTest : public testing::Test {
  protected:
+  // How many pods' registrations and farewells get lost.
+  static constexpr int kLost = 40;
+
   void SetUp() override {
     auto primary = pg::PrivateCluster::Start({.fsync = false});
     ASSERT_TRUE(primary) << primary.error().message;
@@ -98,6 +146,39 @@ TEST_F(FailoverTest, SplitBrain_TheOldSideIsLeftForTheNewOne) {
   }
   EXPECT_EQ(LivenessSessionsOn(*primary_), 0);
   ExpectHostedOnTheNewPrimary(pod);
+}
+
+// P8: the standby never got what the primary acknowledged last.
+TEST_F(FailoverTest, CommitsLost_TheirCursorsExpireForEverAndOthersGoOn) {
+  RunAsSuperuser(primary_->Conninfo(), "ALTER SYSTEM SET synchronous_standby_names = ''");
+  RawPod pod(*server_, "a", v1::PROFILE_STRICT);
+  RawFollower live(*server_);
+  const std::string common = live.CursorAfter("a", v1::EVENT_KIND_POD_REGISTERED);
+  ASSERT_FALSE(common.empty());
+  // From here on commits wait for no standby.
+  RunAsSuperuser(primary_->Conninfo(), "SELECT pg_reload_conf()");
+  ASSERT_TRUE(standby_->Stop(pg::PrivateCluster::Shutdown::kFast));
+  for (int i = 0; i < kLost; ++i) RawPod(*server_, "lost-" + std::to_string(i)).Leave();
+  const std::string lost =
+      live.CursorAfter("lost-" + std::to_string(kLost - 1), v1::EVENT_KIND_POD_LEFT);
+  ASSERT_FALSE(lost.empty());
+  BeatDuring(pod, [&] {
+    EXPECT_TRUE(primary_->Stop(pg::PrivateCluster::Shutdown::kImmediate));
+    EXPECT_TRUE(standby_->StartAgain());
+    EXPECT_TRUE(standby_->Promote());
+  });
+  ExpectHostedOnTheNewPrimary(pod);
+
+  EXPECT_EQ(live.End(), v1::END_REASON_EXPIRED) << "whoever was there is told";
+  RawFollower ahead(*server_, lost);
+  EXPECT_EQ(ahead.End(), v1::END_REASON_EXPIRED);
+  for (int i = 0; i < kLost; ++i) RawPod(*server_, "found-" + std::to_string(i)).Leave();
+  RawFollower again(*server_, common);
+  EXPECT_FALSE(
+      again.CursorAfter("found-" + std::to_string(kLost - 1), v1::EVENT_KIND_POD_LEFT).empty());
+  EXPECT_GT(again.heard(), live.heard()) << "the log has outgrown what was lost";
+  RawFollower outgrown(*server_, lost);
+  EXPECT_EQ(outgrown.End(), v1::END_REASON_EXPIRED);
 }
 
 }  // namespace

@@ -102,6 +102,13 @@ class SplitBrain : public Scenario {
     }
   }
 
+  void ExpectExpired(const client::Cursor& cursor) {
+    EventRecorder after(to_new(), "default", cursor);
+    EXPECT_FALSE(after.AwaitStart(kPatience));
+    ASSERT_TRUE(after.ended());
+    EXPECT_EQ(after.ended()->code, client::Code::kOutOfRange) << client::Describe(*after.ended());
+  }
+
   void ExpectNewSideUnharmed() {
     ExpectNone("LOST on the new side", new_side().lost() + new_side().changed());
     for (int i = 0; i < kPods; ++i) {
@@ -145,17 +152,21 @@ TEST_F(SplitBrain, SynchronousStandbyPromoted_NobodyIsAliveOnBothSides) {
 }
 
 // Without a standby that must confirm, the old primary goes on acknowledging, and its side cannot
-// know. What remains true: the new side has higher fences, and a cursor beyond its log is refused.
+// know. What remains true: the new side has higher fences, and a cursor of what was lost is refused
+// there, however far its log has come since.
 TEST_F(SplitBrain, AsynchronousStandbyPromoted_FencesGrowAndCursorsOfTheLostEndExpire) {
   ASSERT_NO_FATAL_FAILURE(Start(/*synchronous=*/false));
 
+  const auto common = log().LastCursor();
+  ASSERT_TRUE(common);
   const Instant cut = Split();
 
   EventRecorder old_log(to_old(), "default", client::FromNow{});
   ASSERT_TRUE(old_log.AwaitStart(kPatience));
   Crowd lost_pods(to_old(), {.prefix = "lost-", .size = 40});
   ASSERT_EQ(lost_pods.AwaitRegistered(), "");
-  ASSERT_TRUE(old_log.Await(Of(EventKind::kPodRegistered, lost_pods.name(39)), kPatience));
+  const auto lost = old_log.Await(Of(EventKind::kPodRegistered, lost_pods.name(39)), kPatience);
+  ASSERT_TRUE(lost);
   std::vector<Instant> died;
   ASSERT_NO_FATAL_FAILURE(ExpectTakenOver(cut, &died));
 
@@ -170,10 +181,14 @@ TEST_F(SplitBrain, AsynchronousStandbyPromoted_FencesGrowAndCursorsOfTheLostEndE
   }
   const auto cursor = old_log.LastCursor();
   ASSERT_TRUE(cursor);
-  EventRecorder after(to_new(), "default", *cursor);
-  EXPECT_FALSE(after.AwaitStart(kPatience));
-  ASSERT_TRUE(after.ended());
-  EXPECT_EQ(after.ended()->code, client::Code::kOutOfRange) << client::Describe(*after.ended());
+  ASSERT_LT(log().Events().back().seq, lost->event.seq);
+  ExpectExpired(*cursor);
+  Crowd more_pods(to_new(), {.prefix = "more-", .size = 80});
+  ASSERT_EQ(more_pods.AwaitRegistered(), "");
+  ASSERT_TRUE(log().AwaitSeq(client::Seq(lost->event.seq.value() + 1), kPatience));
+  ExpectExpired(*cursor);
+  EventRecorder after(to_new(), "default", *common);
+  EXPECT_TRUE(after.AwaitSeq(lost->event.seq, kPatience));
   ExpectNewSideUnharmed();
 }
 

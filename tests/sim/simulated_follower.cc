@@ -89,7 +89,7 @@ SimulatedFollower::SimulatedFollower(PodSite site, int first_address, Chance cha
 }
 
 std::optional<Seq> SimulatedFollower::position() const {
-  return cursor_ ? std::optional(cursor_->seq) : std::nullopt;
+  return cursor_ ? std::optional(cursor_->position.seq) : std::nullopt;
 }
 
 void SimulatedFollower::Break() {
@@ -134,17 +134,19 @@ void SimulatedFollower::Heard(const Feed& feed, const SubscriberMessage& message
   } else if (const auto* part = std::get_if<SnapshotPart>(&message)) {
     if (part->cursor) cursor_ = part->cursor;
   } else if (const auto* position = std::get_if<PositionNotice>(&message)) {
-    if (cursor_ && cursor_->seq != position->cursor.seq) {
-      hears_.violation("a subscriber at " + std::to_string(cursor_->seq.value) +
-                       " is told that it stands at " + std::to_string(position->cursor.seq.value));
+    if (cursor_ && cursor_->position.seq != position->cursor.position.seq) {
+      hears_.violation("a subscriber at " + std::to_string(cursor_->position.seq.value) +
+                       " is told that it stands at " +
+                       std::to_string(position->cursor.position.seq.value));
     }
-    if (!cursor_ && position->cursor.seq) hears_.violation("a replay begins after the oldest");
+    if (!cursor_ && position->cursor.position.seq)
+      hears_.violation("a replay begins after the oldest");
     if (!cursor_) cursor_ = position->cursor;
   } else if (const auto* end = std::get_if<EndNotice>(&message)) {
     if (end->reason == EndReason::kExpired) {
-      hears_.violation("EXPIRED, though nothing was pruned and no history was lost");
+      hears_.violation("EXPIRED, though nothing was pruned and no commit was lost");
     }
-    if (end->cursor && cursor_ && end->cursor->seq != cursor_->seq) {
+    if (end->cursor && cursor_ && end->cursor->position.seq != cursor_->position.seq) {
       hears_.violation("the cursor of the end is not where the subscriber stands");
     }
   }
@@ -152,7 +154,7 @@ void SimulatedFollower::Heard(const Feed& feed, const SubscriberMessage& message
 
 void SimulatedFollower::Take(const DeliveredEvents& delivered) {
   const auto& events = *delivered.events;
-  uint64_t expected = cursor_ ? cursor_->seq.value + 1 : 1;
+  uint64_t expected = cursor_ ? cursor_->position.seq.value + 1 : 1;
   for (const Event& event : events) {
     if (event.seq.value != expected++) {
       hears_.violation("event " + std::to_string(event.seq.value) + " follows " +
@@ -160,7 +162,7 @@ void SimulatedFollower::Take(const DeliveredEvents& delivered) {
       return;
     }
   }
-  if (delivered.cursor.seq.value + 1 != expected) {
+  if (delivered.cursor.position.seq.value + 1 != expected) {
     hears_.violation("a cursor does not stand at the end of its events");
   }
   cursor_ = delivered.cursor;

@@ -9,6 +9,9 @@ class MemoryWorld final : public StoreWorld {
   Database& database() override { return database_; }
   void EndSession(Backend backend) override { database_.engine()->EndSession(backend); }
   void Restart() override { database_.engine()->Restart(); }
+  void LoseEvents(const std::string& ns, Seq head) override {
+    database_.engine()->LoseEvents(ns, head);
+  }
 
  private:
   MemoryDatabase database_{loop()};

@@ -21,6 +21,10 @@ class PostgresWorld final : public StoreWorld {
     ASSERT_TRUE(restarted) << restarted.error().message;
   }
 
+  void LoseEvents(const std::string& ns, Seq head) override {
+    vigil::LoseEvents(test_database_, ns, head);
+  }
+
  private:
   TestDatabase test_database_;
   // No test is idle for as long as this, so that a session is lost only when a test says so.

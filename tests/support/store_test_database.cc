@@ -60,6 +60,13 @@ void RunAsSuperuser(const std::string& conninfo, const std::string& sql) {
   ASSERT_TRUE(done) << done.error().error.message;
 }
 
+void LoseEvents(const TestDatabase& database, const std::string& ns, Seq head) {
+  RunAsSuperuser(database.conninfo(),
+                 fmt::format("DELETE FROM vigil.events WHERE namespace = '{0}' AND seq > {1};"
+                             "UPDATE vigil.namespaces SET head = {1} WHERE name = '{0}'",
+                             ns, head.value));
+}
+
 std::string MakePlainRole(const TestDatabase& database, const std::string& role) {
   RunAsSuperuser(
       database.conninfo(),

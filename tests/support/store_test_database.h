@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "core/types.h"
 #include "pg/private_cluster.h"
 
 namespace vigil {
@@ -28,6 +29,9 @@ class TestDatabase {
 
 // Runs SQL of several statements in a session of its own. Fails the test when it cannot.
 void RunAsSuperuser(const std::string& conninfo, const std::string& sql);
+
+// Takes the events after `head` from the log of a namespace.
+void LoseEvents(const TestDatabase& database, const std::string& ns, Seq head);
 
 // Makes a role that may use our tables and nothing else; its password is its name. The conninfo
 // with which it comes to the database.

@@ -31,6 +31,10 @@ class StoreWorld {
   // fail once.
   virtual void Restart() = 0;
 
+  // Loses the events of a namespace after `head`, as a failover to a standby does that never got
+  // them. What they told of pods stays.
+  virtual void LoseEvents(const std::string& ns, Seq head) = 0;
+
   // Turns the loop until the condition holds. False: it did not within a time that is long for any
   // machine.
   bool TurnUntil(const std::function<bool()>& condition);

@@ -1,6 +1,5 @@
 #include "store/memory/engine.h"
 
-#include <random>
 #include <string>
 #include <utility>
 
@@ -14,7 +13,7 @@ DatabaseIdentity IdentityOf(uint64_t server_starts) {
 }  // namespace
 
 Engine::Engine(uint64_t seed, Threads threads) : threads_(threads) {
-  server_.history = History{std::mt19937_64(seed)() | 1};
+  server_.random.seed(seed);
   server_.identity = IdentityOf(server_starts_);
 }
 
@@ -41,6 +40,11 @@ void Engine::Restart() {
   for (const auto& [backend, session] : ended) session.tell_lost();
   std::lock_guard lock(mutex_);
   WakeListeners(std::nullopt);
+}
+
+void Engine::LoseEvents(const std::string& ns, Seq head) {
+  std::lock_guard lock(mutex_);
+  tables_.namespaces.at(ns).log.resize(head.value);
 }
 
 void Engine::SetAway(Link& link, bool away) {

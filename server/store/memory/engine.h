@@ -64,6 +64,9 @@ class Engine {
   // Ends every session and connection and changes the identity. The tables stay.
   void Restart();
 
+  // Loses the events after `head`, as a failover to a standby does that never got them.
+  void LoseEvents(const std::string& ns, Seq head);
+
   // --- Faults of a link.
 
   void SetAway(Link& link, bool away);

@@ -1,11 +1,7 @@
-// The history and the coordinators.
+// The coordinators.
 #include "store/memory/memory_store.h"
 
 namespace vigil::memory {
-
-Result<History> MemoryStore::ReadHistory() {
-  return Read<History>([](Transaction& tx) { return tx.server().history; });
-}
 
 Result<void> MemoryStore::AddCoordinator(CoordinatorNumber coordinator, const std::string& address,
                                          Duration trust_window) {

@@ -18,8 +18,6 @@ class MemoryStore final : public Store {
   MemoryStore(std::shared_ptr<Engine> engine, std::shared_ptr<Link> link)
       : engine_(std::move(engine)), connection_{std::move(link)} {}
 
-  Result<History> ReadHistory() override;
-
   Result<void> AddCoordinator(CoordinatorNumber coordinator, const std::string& address,
                               Duration trust_window) override;
   Result<Renewal> RenewCoordinator(CoordinatorNumber coordinator,
@@ -37,10 +35,10 @@ class MemoryStore final : public Store {
                            uint32_t limit) override;
   Result<PodSnapshot> Snapshot(const std::string& ns) override;
 
-  Result<std::vector<Event>> SuspectHosted(const std::string& ns, Cause cause,
-                                           const std::vector<HostedPod>& pods) override;
-  Result<std::vector<Event>> DeclareHosted(const std::string& ns, Cause cause,
-                                           const std::vector<HostedPod>& pods) override;
+  Result<WrittenEvents> SuspectHosted(const std::string& ns, Cause cause,
+                                      const std::vector<HostedPod>& pods) override;
+  Result<WrittenEvents> DeclareHosted(const std::string& ns, Cause cause,
+                                      const std::vector<HostedPod>& pods) override;
   Result<std::vector<HostedPod>> Refute(const std::string& ns,
                                         const std::vector<HostedPod>& pods) override;
   Result<ProbeReport> Probe(const Observer& observer) override;
@@ -50,7 +48,7 @@ class MemoryStore final : public Store {
                                              const std::vector<Suspicion>& suspicions) override;
 
   Result<std::vector<LogBounds>> ReadBounds(const std::vector<std::string>& namespaces) override;
-  Result<EventPage> ReadEvents(const std::string& ns, Seq after, uint32_t limit) override;
+  Result<EventPage> ReadEvents(const std::string& ns, Position after, uint32_t limit) override;
 
   Result<StartedWork> StartWork(const std::string& ns, const std::string& key,
                                 Incarnation incarnation, const std::string& payload) override;
@@ -80,6 +78,9 @@ class MemoryStore final : public Store {
 
 // The item as it is shown, with what is derived from its owner.
 WorkItem Shown(const NamespaceRow& space, const WorkItem& item);
+
+// The head of the log of a namespace, which may not exist.
+Position HeadOf(const NamespaceRow* space);
 
 // Ends a living pod, with its event.
 void End(Transaction& transaction, PodRow& row, PodState state, Cause cause);

@@ -2,11 +2,18 @@
 #include "store/memory/memory_store.h"
 
 namespace vigil::memory {
+
+Position HeadOf(const NamespaceRow* space) {
+  return space == nullptr || space->log.empty() ? Position{} : space->log.back().position();
+}
+
 namespace {
 
 // Nothing is pruned here.
-LogBounds BoundsOf(const NamespaceRow* space) {
-  return {.oldest = Seq{1}, .head = Seq{space == nullptr ? 0 : space->log.size()}};
+bool Has(const NamespaceRow* space, Position position) {
+  if (!position.seq) return true;
+  return space != nullptr && position.seq.value <= space->log.size() &&
+         space->log[position.seq.value - 1].mark == position.mark;
 }
 
 }  // namespace
@@ -14,17 +21,18 @@ LogBounds BoundsOf(const NamespaceRow* space) {
 Result<std::vector<LogBounds>> MemoryStore::ReadBounds(const std::vector<std::string>& namespaces) {
   return Read<std::vector<LogBounds>>([&](Transaction& tx) {
     std::vector<LogBounds> bounds;
-    for (const std::string& ns : namespaces) bounds.push_back(BoundsOf(tx.FindNamespace(ns)));
+    for (const std::string& ns : namespaces)
+      bounds.push_back({.head = HeadOf(tx.FindNamespace(ns))});
     return bounds;
   });
 }
 
-Result<EventPage> MemoryStore::ReadEvents(const std::string& ns, Seq after, uint32_t limit) {
+Result<EventPage> MemoryStore::ReadEvents(const std::string& ns, Position after, uint32_t limit) {
   return Read<EventPage>([&](Transaction& tx) {
     const NamespaceRow* space = tx.FindNamespace(ns);
-    EventPage page{.bounds = BoundsOf(space)};
-    if (space == nullptr) return page;
-    for (size_t i = after.value; i < space->log.size(); ++i) {
+    EventPage page{.expired = !Has(space, after), .head = HeadOf(space).seq};
+    if (page.expired || space == nullptr) return page;
+    for (size_t i = after.seq.value; i < space->log.size(); ++i) {
       const Event& event = space->log[i];
       page.events.push_back(event);
       if (page.events.size() >= limit && event.seq == event.transaction_end) break;

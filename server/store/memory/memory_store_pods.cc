@@ -202,7 +202,7 @@ Result<PodSnapshot> MemoryStore::Snapshot(const std::string& ns) {
     for (const auto& [incarnation, row] : space->pods) {
       if (row.pod.living()) snapshot.pods.push_back(row.pod);
     }
-    snapshot.head = Seq{space->log.size()};
+    snapshot.head = HeadOf(space);
     return snapshot;
   });
 }

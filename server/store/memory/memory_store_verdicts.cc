@@ -5,7 +5,6 @@ namespace vigil::memory {
 namespace {
 
 using Hosted = std::vector<HostedPod>;
-using Events = std::vector<Event>;
 
 // The row of a living pod, if it still is in the session that the caller knows.
 PodRow* FindHosted(Transaction& tx, const std::string& ns, HostedPod pod) {
@@ -38,9 +37,9 @@ Duration TrustWindowOf(Transaction& tx, CoordinatorNumber coordinator) {
 
 }  // namespace
 
-Result<Events> MemoryStore::SuspectHosted(const std::string& ns, Cause cause,
-                                          const std::vector<HostedPod>& pods) {
-  return Change<Events>([&](Transaction& tx) -> Result<Events> {
+Result<WrittenEvents> MemoryStore::SuspectHosted(const std::string& ns, Cause cause,
+                                                 const std::vector<HostedPod>& pods) {
+  return Change<WrittenEvents>([&](Transaction& tx) -> Result<WrittenEvents> {
     for (const HostedPod& pod : pods) {
       PodRow* row = FindHosted(tx, ns, pod);
       if (row == nullptr || row->pod.state != PodState::kAlive) continue;
@@ -50,9 +49,9 @@ Result<Events> MemoryStore::SuspectHosted(const std::string& ns, Cause cause,
   });
 }
 
-Result<Events> MemoryStore::DeclareHosted(const std::string& ns, Cause cause,
-                                          const std::vector<HostedPod>& pods) {
-  return Change<Events>([&](Transaction& tx) -> Result<Events> {
+Result<WrittenEvents> MemoryStore::DeclareHosted(const std::string& ns, Cause cause,
+                                                 const std::vector<HostedPod>& pods) {
+  return Change<WrittenEvents>([&](Transaction& tx) -> Result<WrittenEvents> {
     for (const HostedPod& pod : pods) {
       PodRow* row = FindHosted(tx, ns, pod);
       if (row != nullptr) End(tx, *row, PodState::kDead, cause);

@@ -1,5 +1,7 @@
 #include "store/memory/transaction.h"
 
+#include <iterator>
+
 #include "core/errors.h"
 
 namespace vigil::memory {
@@ -49,6 +51,7 @@ Event& Transaction::Append(EventKind kind, const Pod& pod, Cause cause) {
   auto& log = tables_.namespaces.at(pod.ns).log;
   first_events_.try_emplace(pod.ns, log.size());
   return log.emplace_back(Event{.seq = Seq{log.size() + 1},
+                                .mark = Mark{server_.random() | 1},
                                 .kind = kind,
                                 .pod_name = pod.name,
                                 .incarnation = pod.incarnation,
@@ -61,12 +64,14 @@ void Transaction::Close(const std::string& ns, size_t first) {
   for (size_t i = first; i < log.size(); ++i) log[i].transaction_end = log.back().seq;
 }
 
-std::vector<Event> Transaction::Written(const std::string& ns) {
+WrittenEvents Transaction::Written(const std::string& ns) {
   const auto written = first_events_.find(ns);
   if (written == first_events_.end()) return {};
   Close(ns, written->second);
   const auto& log = tables_.namespaces.at(ns).log;
-  return {log.begin() + static_cast<std::ptrdiff_t>(written->second), log.end()};
+  const auto first = log.begin() + static_cast<std::ptrdiff_t>(written->second);
+  return {.before = first == log.begin() ? Position{} : std::prev(first)->position(),
+          .events = {first, log.end()}};
 }
 
 std::vector<LogHead> Transaction::Commit() {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,10 +24,11 @@ struct Server {
     uint32_t count = 0;
   };
 
-  History history;
   DatabaseIdentity identity;
   uint64_t last_number = 0;
   uint64_t transactions = 0;
+  // Of the marks.
+  std::mt19937_64 random;
   // Without one, time is the number of transactions.
   std::function<WallMicros()> wall_clock;
   std::map<LockKey, Lock> locks;
@@ -65,7 +67,7 @@ class Transaction {
   Event& Append(EventKind kind, const Pod& pod, Cause cause = Cause::kNone);
 
   // What it has appended to a namespace's log, as it is when nothing is added.
-  std::vector<Event> Written(const std::string& ns);
+  WrittenEvents Written(const std::string& ns);
 
   // Closes the log's transactions. Returns the heads of the logs that it has written.
   std::vector<LogHead> Commit();

@@ -147,12 +147,14 @@ constexpr pg::Statement kListPods{
 
 // One statement, so one snapshot of the database.
 constexpr pg::Statement kSnapshot{
-    "snapshot",
-    "SELECT log.head, " VIGIL_POD_COLUMNS
-    "  FROM (SELECT coalesce((SELECT head FROM vigil.namespaces WHERE name = $1), 0) AS head)"
-    "       AS log"
-    "  LEFT JOIN vigil.pods ON namespace = $1 AND state IN ('ALIVE', 'SUSPECT')"
-    " ORDER BY incarnation"};
+    "snapshot", "SELECT log.head, log.mark, " VIGIL_POD_COLUMNS
+                "  FROM (SELECT coalesce(max(head), 0) AS head, coalesce(max(last.mark), 0) AS mark"
+                "          FROM vigil.namespaces AS space"
+                "          LEFT JOIN vigil.events AS last"
+                "            ON last.namespace = space.name AND last.seq = space.head"
+                "         WHERE space.name = $1) AS log"
+                "  LEFT JOIN vigil.pods ON namespace = $1 AND state IN ('ALIVE', 'SUSPECT')"
+                " ORDER BY incarnation"};
 
 pg::Params ParamsOf(const NewPod& pod) {
   return {pod.ns,
@@ -274,7 +276,7 @@ Result<PodSnapshot> PostgresStore::Snapshot(const std::string& ns) {
   if (!rows) return Fail(std::move(rows.error()));
   PodSnapshot snapshot;
   for (pg::Row row : *rows) {
-    snapshot.head = row.As<Seq>();
+    snapshot.head = PositionFrom(row);
     if (!row.IsNull()) snapshot.pods.push_back(PodFrom(row));
   }
   return snapshot;

@@ -7,8 +7,6 @@
 namespace vigil {
 namespace {
 
-constexpr pg::Statement kReadHistory{"read_history", "SELECT number FROM vigil.history"};
-
 constexpr pg::Statement kPlanForParameters{
     "plan_for_parameters", "SELECT set_config('plan_cache_mode', 'force_custom_plan', true)"};
 
@@ -16,12 +14,6 @@ constexpr pg::Statement kPlanForParameters{
 
 PostgresStore::PostgresStore(pg::ConnectOptions options, Duration deadline)
     : link_(std::move(options), deadline) {}
-
-Result<History> PostgresStore::ReadHistory() {
-  auto rows = link_.Read(kReadHistory, {});
-  if (!rows) return Fail(std::move(rows.error()));
-  return (*rows)[0].As<History>();
-}
 
 Result<pg::Rows> PostgresStore::List(const pg::Statement& statement, pg::Params params) {
   auto rows = link_.Execute(

@@ -18,8 +18,6 @@ class PostgresStore final : public Store {
  public:
   PostgresStore(pg::ConnectOptions options, Duration deadline);
 
-  Result<History> ReadHistory() override;
-
   Result<void> AddCoordinator(CoordinatorNumber coordinator, const std::string& address,
                               Duration trust_window) override;
   Result<Renewal> RenewCoordinator(CoordinatorNumber coordinator,
@@ -32,10 +30,10 @@ class PostgresStore final : public Store {
   Result<std::optional<Registered>> Supersede(const NewPod& pod, Incarnation incumbent) override;
   Result<Pod> Resume(const ResumePod& pod) override;
   Result<void> Leave(const std::string& ns, HostedPod pod) override;
-  Result<std::vector<Event>> SuspectHosted(const std::string& ns, Cause cause,
-                                           const std::vector<HostedPod>& pods) override;
-  Result<std::vector<Event>> DeclareHosted(const std::string& ns, Cause cause,
-                                           const std::vector<HostedPod>& pods) override;
+  Result<WrittenEvents> SuspectHosted(const std::string& ns, Cause cause,
+                                      const std::vector<HostedPod>& pods) override;
+  Result<WrittenEvents> DeclareHosted(const std::string& ns, Cause cause,
+                                      const std::vector<HostedPod>& pods) override;
   Result<std::vector<HostedPod>> Refute(const std::string& ns,
                                         const std::vector<HostedPod>& pods) override;
   Result<ProbeReport> Probe(const Observer& observer) override;
@@ -49,7 +47,7 @@ class PostgresStore final : public Store {
   Result<PodSnapshot> Snapshot(const std::string& ns) override;
 
   Result<std::vector<LogBounds>> ReadBounds(const std::vector<std::string>& namespaces) override;
-  Result<EventPage> ReadEvents(const std::string& ns, Seq after, uint32_t limit) override;
+  Result<EventPage> ReadEvents(const std::string& ns, Position after, uint32_t limit) override;
 
   Result<StartedWork> StartWork(const std::string& ns, const std::string& key,
                                 Incarnation incarnation, const std::string& payload) override;
@@ -84,8 +82,8 @@ class PostgresStore final : public Store {
   // Wakes them, where only the answer told that there is an event.
   void Wake(const std::string& ns);
 
-  Result<std::vector<Event>> JudgeHosted(const pg::Statement& statement, const std::string& ns,
-                                         Cause cause, const std::vector<HostedPod>& pods);
+  Result<WrittenEvents> JudgeHosted(const pg::Statement& statement, const std::string& ns,
+                                    Cause cause, const std::vector<HostedPod>& pods);
   Result<HeldItem> ChangeHeld(const pg::Statement& statement, const WorkHolder& holder,
                               pg::Params more, bool wake);
 

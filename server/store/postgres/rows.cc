@@ -100,6 +100,7 @@ Event EventFrom(pg::Row& row) {
   Event event;
   event.seq = row.As<Seq>();
   event.transaction_end = row.As<Seq>();
+  event.mark = row.As<Mark>();
   event.kind = ByName(kEventKinds, row.Text());
   event.pod_name = row.Text();
   event.incarnation = row.As<Incarnation>();
@@ -110,6 +111,11 @@ Event EventFrom(pg::Row& row) {
   event.previous_owner = row.As<Incarnation>();
   event.occurred_at = TimeFrom(row);
   return event;
+}
+
+Position PositionFrom(pg::Row& row) {
+  const auto seq = row.As<Seq>();
+  return {seq, row.As<Mark>()};
 }
 
 HostedArrays::HostedArrays(const std::vector<HostedPod>& pods) {

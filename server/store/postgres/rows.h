@@ -31,10 +31,13 @@ WorkItem WorkFrom(pg::Row& row);
   "octet_length(item.payload) + octet_length(item.checkpoint) + octet_length(item.result)"
 
 // What EventFrom reads; from e, a row of vigil.events.
-#define VIGIL_EVENT_COLUMNS                                                          \
-  "e.seq, e.transaction_end, e.kind, e.pod_name, e.incarnation, e.cause, e.orphans," \
-  " e.work_key, e.fence, e.previous_owner, e.occurred_at"
+#define VIGIL_EVENT_COLUMNS                                                       \
+  "e.seq, e.transaction_end, e.mark, e.kind, e.pod_name, e.incarnation, e.cause," \
+  " e.orphans, e.work_key, e.fence, e.previous_owner, e.occurred_at"
 Event EventFrom(pg::Row& row);
+
+// From columns (seq, mark).
+Position PositionFrom(pg::Row& row);
 
 // Appends what `news` has to the log of the namespace $1, as `appended`. The head row is locked
 // here, the last of a transaction's locks: whatever news comes from was locked and changed before

@@ -9,6 +9,12 @@
 namespace vigil {
 namespace {
 
+// Looked up in the snapshot of the statement, so it misses an event that was committed while this
+// one waited for the head row.
+#define VIGIL_MARK_BEFORE                                          \
+  "coalesce((SELECT before.mark FROM head, vigil.events AS before" \
+  "           WHERE before.namespace = $1 AND before.seq = head.before), 0)"
+
 constexpr pg::Statement kSuspectHosted{
     "suspect_hosted",
     "WITH changed AS ("
@@ -18,7 +24,8 @@ constexpr pg::Statement kSuspectHosted{
     "   WHERE pod.namespace = $1 AND pod.incarnation = hosted.incarnation"
     "     AND pod.session = hosted.session AND pod.state = 'ALIVE'"
     "  RETURNING pod.incarnation, pod.name)," VIGIL_POD_NEWS("'POD_SUSPECTED'", "$4", "0")
-        VIGIL_APPEND_NEWS "SELECT " VIGIL_EVENT_COLUMNS " FROM appended AS e ORDER BY e.seq"};
+        VIGIL_APPEND_NEWS "SELECT " VIGIL_EVENT_COLUMNS ", " VIGIL_MARK_BEFORE
+                          " FROM appended AS e ORDER BY e.seq"};
 
 constexpr pg::Statement kDeclareHosted{
     "declare_hosted",
@@ -30,7 +37,8 @@ constexpr pg::Statement kDeclareHosted{
     "   WHERE pod.namespace = $1 AND pod.incarnation = hosted.incarnation"
     "     AND pod.session = hosted.session AND pod.state IN ('ALIVE', 'SUSPECT')"
     "  RETURNING pod.incarnation, pod.name)," VIGIL_POD_NEWS("'POD_DIED'", "$4", VIGIL_ORPHANS)
-        VIGIL_APPEND_NEWS "SELECT " VIGIL_EVENT_COLUMNS " FROM appended AS e ORDER BY e.seq"};
+        VIGIL_APPEND_NEWS "SELECT " VIGIL_EVENT_COLUMNS ", " VIGIL_MARK_BEFORE
+                          " FROM appended AS e ORDER BY e.seq"};
 
 constexpr pg::Statement kRefute{
     "refute",
@@ -53,27 +61,30 @@ constexpr pg::Statement kRefute{
 
 }  // namespace
 
-Result<std::vector<Event>> PostgresStore::JudgeHosted(const pg::Statement& statement,
-                                                      const std::string& ns, Cause cause,
-                                                      const std::vector<HostedPod>& pods) {
-  if (pods.empty()) return std::vector<Event>{};
+Result<WrittenEvents> PostgresStore::JudgeHosted(const pg::Statement& statement,
+                                                 const std::string& ns, Cause cause,
+                                                 const std::vector<HostedPod>& pods) {
+  if (pods.empty()) return WrittenEvents{};
   const HostedArrays arrays(pods);
   auto rows =
       ChangeAndWake(ns, {{&kLockPods, {ns, arrays.incarnations}},
                          {&statement, {ns, arrays.incarnations, arrays.sessions, Name(cause)}}});
   if (!rows) return Fail(std::move(rows.error()));
-  std::vector<Event> events;
-  for (pg::Row row : rows->back()) events.push_back(EventFrom(row));
-  return events;
+  WrittenEvents written;
+  for (pg::Row row : rows->back()) {
+    written.events.push_back(EventFrom(row));
+    written.before = {{written.events.front().seq.value - 1}, row.As<Mark>()};
+  }
+  return written;
 }
 
-Result<std::vector<Event>> PostgresStore::SuspectHosted(const std::string& ns, Cause cause,
-                                                        const std::vector<HostedPod>& pods) {
+Result<WrittenEvents> PostgresStore::SuspectHosted(const std::string& ns, Cause cause,
+                                                   const std::vector<HostedPod>& pods) {
   return JudgeHosted(kSuspectHosted, ns, cause, pods);
 }
 
-Result<std::vector<Event>> PostgresStore::DeclareHosted(const std::string& ns, Cause cause,
-                                                        const std::vector<HostedPod>& pods) {
+Result<WrittenEvents> PostgresStore::DeclareHosted(const std::string& ns, Cause cause,
+                                                   const std::vector<HostedPod>& pods) {
   return JudgeHosted(kDeclareHosted, ns, cause, pods);
 }
 
