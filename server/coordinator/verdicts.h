@@ -15,8 +15,8 @@
 namespace vigil {
 
 // How many pods one verdict's transaction takes. Bounds how long it holds the head of the log, and
-// the size of its part of the log.   (P11)
-inline constexpr size_t kLargestVerdict = 256;
+// the size of its part of the log, and lets it leave in one piece.   (P11)
+inline constexpr size_t kLargestVerdict = 128;
 
 // Gathers suspicions and deaths that arrive while a transaction is under way, and commits them
 // together: one for the first, then as many as have gathered. Runs on the loop's thread.

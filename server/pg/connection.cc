@@ -56,7 +56,7 @@ class Connection::Exchange {
   Attempt<std::vector<Rows>> Run() {
     if (!Settle()) return tl::unexpected(Lost(Unavailable(), /*retry=*/!timed_out_));
     connection_.warning_.clear();
-    bool queued = true;
+    bool queued = PrepareFirst();
     for (const Step& step : batch_.steps) queued = queued && Send(step);
     queued = queued && Sync();
     if (!queued) return tl::unexpected(Lost(Unavailable(), /*retry=*/true));
@@ -74,6 +74,29 @@ class Connection::Exchange {
   }
 
  private:
+  // In a transaction of its own, in the same flight: what a statement's text adds to the batch
+  // could make libpq send it in pieces.
+  bool PrepareFirst() {
+    for (const Step& step : batch_.steps) {
+      if (!Prepare(step)) return false;
+    }
+    return preparing_.empty() || Sync();
+  }
+
+  // Unless it is prepared, or never will be.
+  bool Prepare(const Step& step) {
+    const char* name = step.statement->name;
+    if (step.statement->once || connection_.prepared_.contains(name) || preparing_.contains(name)) {
+      return true;
+    }
+    std::vector<Oid> types;
+    for (const Param& param : step.params) types.push_back(param.type());
+    preparing_.insert(name);
+    expected_.push_back({Expected::kPrepare, step.statement});
+    return PQsendPrepare(conn_, name, step.statement->sql, static_cast<int>(types.size()),
+                         types.data()) == 1;
+  }
+
   bool Send(const Step& step) {
     std::vector<Oid> types;
     std::vector<const char*> values;
@@ -92,11 +115,6 @@ class Connection::Exchange {
       return PQsendQueryParams(conn_, step.statement->sql, count, types.data(), values.data(),
                                lengths.data(), binary.data(), /*resultFormat=*/1) == 1;
     }
-    if (!connection_.prepared_.contains(name) && !preparing_.contains(name)) {
-      if (!PQsendPrepare(conn_, name, step.statement->sql, count, types.data())) return false;
-      preparing_.insert(name);
-      expected_.push_back({Expected::kPrepare, step.statement});
-    }
     expected_.push_back({Expected::kRows, step.statement});
     return PQsendQueryPrepared(conn_, name, count, values.data(), lengths.data(), binary.data(),
                                /*resultFormat=*/1) == 1;
@@ -104,7 +122,7 @@ class Connection::Exchange {
 
   // That it cannot be sent shows when the connection is used next.
   void SendAfterwards() {
-    static_cast<void>(Send(*batch_.afterwards) && Sync());
+    static_cast<void>(Prepare(*batch_.afterwards) && Send(*batch_.afterwards) && Sync());
     connection_.owed_ = std::move(expected_);
   }
 
