@@ -121,6 +121,32 @@ class FailoverTest : public testing::Test {
     EXPECT_TRUE(pod.Beat());
   }
 
+  // A new item of this pod's.
+  void StartWork(const RawPod& pod, const std::string& key) {
+    v1::StartWorkRequest request;
+    request.set_namespace_("default");
+    request.set_key(key);
+    request.set_incarnation(pod.incarnation());
+    v1::StartWorkResponse response;
+    EXPECT_TRUE(server_->work().StartWork(InTime().get(), request, &response).ok());
+    EXPECT_EQ(response.outcome(), v1::START_OUTCOME_STARTED);
+    EXPECT_EQ(response.item().fence(), 1U);
+  }
+
+  // The fence with which this pod gets an item that another one left with its first; 0 if it does
+  // not.
+  uint64_t Claim(const RawPod& pod, const RawPod& from, const std::string& key) {
+    v1::ClaimWorkRequest request;
+    request.set_namespace_("default");
+    request.set_key(key);
+    request.set_incarnation(pod.incarnation());
+    request.set_expected_owner(from.incarnation());
+    request.set_expected_fence(1);
+    v1::ClaimWorkResponse response;
+    EXPECT_TRUE(server_->work().ClaimWork(InTime().get(), request, &response).ok());
+    return response.outcome() == v1::CLAIM_OUTCOME_CLAIMED ? response.item().fence() : 0;
+  }
+
   std::unique_ptr<pg::PrivateCluster> primary_;
   std::unique_ptr<pg::PrivateCluster> standby_;
   std::unique_ptr<TestServer> server_;
@@ -133,6 +159,24 @@ TEST_F(FailoverTest, Promotion_ThePodsNoticeNothing) {
     EXPECT_TRUE(standby_->Promote());
   });
   ExpectHostedOnTheNewPrimary(pod);
+}
+
+// P5: a fence that was lost is not given again, and a claim may be repeated on either side.
+TEST_F(FailoverTest, Promotion_AClaimGivesAHigherFenceAndCanBeRepeated) {
+  RawPod pod(*server_, "a", v1::PROFILE_STRICT);
+  RawPod doomed(*server_, "doomed");
+  StartWork(doomed, "before");
+  StartWork(doomed, "after");
+  doomed.Leave();
+  EXPECT_EQ(Claim(pod, doomed, "before"), 2U);
+  BeatDuring(pod, [&] {
+    EXPECT_TRUE(primary_->Stop(pg::PrivateCluster::Shutdown::kImmediate));
+    EXPECT_TRUE(standby_->Promote());
+  });
+  ExpectHostedOnTheNewPrimary(pod);
+  EXPECT_EQ(Claim(pod, doomed, "before"), 2U);
+  EXPECT_EQ(Claim(pod, doomed, "after"), (uint64_t{1} << 32) + 1);
+  EXPECT_EQ(Claim(pod, doomed, "after"), (uint64_t{1} << 32) + 1);
 }
 
 // P7, P9: the old primary lives on and can be reached, but its standby has left it.
@@ -158,7 +202,12 @@ TEST_F(FailoverTest, CommitsLost_TheirCursorsExpireForEverAndOthersGoOn) {
   // From here on commits wait for no standby.
   RunAsSuperuser(primary_->Conninfo(), "SELECT pg_reload_conf()");
   ASSERT_TRUE(standby_->Stop(pg::PrivateCluster::Shutdown::kFast));
-  for (int i = 0; i < kLost; ++i) RawPod(*server_, "lost-" + std::to_string(i)).Leave();
+  uint64_t last_lost = 0;
+  for (int i = 0; i < kLost; ++i) {
+    RawPod lost_pod(*server_, "lost-" + std::to_string(i));
+    last_lost = lost_pod.incarnation();
+    lost_pod.Leave();
+  }
   const std::string lost =
       live.CursorAfter("lost-" + std::to_string(kLost - 1), v1::EVENT_KIND_POD_LEFT);
   ASSERT_FALSE(lost.empty());
@@ -172,7 +221,11 @@ TEST_F(FailoverTest, CommitsLost_TheirCursorsExpireForEverAndOthersGoOn) {
   EXPECT_EQ(live.End(), v1::END_REASON_EXPIRED) << "whoever was there is told";
   RawFollower ahead(*server_, lost);
   EXPECT_EQ(ahead.End(), v1::END_REASON_EXPIRED);
-  for (int i = 0; i < kLost; ++i) RawPod(*server_, "found-" + std::to_string(i)).Leave();
+  for (int i = 0; i < kLost; ++i) {
+    RawPod found(*server_, "found-" + std::to_string(i));
+    EXPECT_GT(found.incarnation(), last_lost) << "no number is issued twice";
+    found.Leave();
+  }
   RawFollower again(*server_, common);
   EXPECT_FALSE(
       again.CursorAfter("found-" + std::to_string(kLost - 1), v1::EVENT_KIND_POD_LEFT).empty());

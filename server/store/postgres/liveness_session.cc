@@ -5,6 +5,7 @@
 
 #include "core/errors.h"
 #include "store/postgres/lock_keys.h"
+#include "store/postgres/numbers.h"
 
 namespace vigil {
 namespace {
@@ -13,12 +14,12 @@ namespace {
 // being issued twice, once to be tried and once to be returned.
 constexpr pg::Statement kIssueSession{
     "issue_session",
-    "SELECT number FROM (SELECT nextval('vigil.session_numbers') AS number OFFSET 0) AS issued"
+    "SELECT number FROM (SELECT " VIGIL_NEXT("session_numbers") " AS number OFFSET 0) AS issued"
     " WHERE pg_try_advisory_lock($1 + number)"};
 
 constexpr pg::Statement kIssueCoordinator{
     "issue_coordinator",
-    "SELECT number FROM (SELECT nextval('vigil.coordinator_numbers') AS number OFFSET 0) AS issued"
+    "SELECT number FROM (SELECT " VIGIL_NEXT("coordinator_numbers") " AS number OFFSET 0) AS issued"
     " WHERE pg_try_advisory_lock($1 + number)"};
 
 constexpr pg::Statement kTakeLocks{

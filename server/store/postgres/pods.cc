@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "core/errors.h"
+#include "store/postgres/numbers.h"
 #include "store/postgres/postgres_store.h"
 #include "store/postgres/rows.h"
 
@@ -25,12 +26,12 @@ constexpr pg::Statement kLockNamesakes{
     " ORDER BY incarnation FOR UPDATE"};
 
 // The row of a new incarnation, of the parameters that ParamsOf gives.
-#define VIGIL_BEGIN_POD                                                            \
-  "INSERT INTO vigil.pods (incarnation, namespace, name, registration_id,"         \
-  "       session_token, coordinator, session, profile, lease, labels,"            \
-  "       supersede_key)"                                                          \
-  "  SELECT nextval('vigil.incarnation_numbers'), $1, $2, $3, $4, $5, $6, $7, $8," \
-  "         $9::jsonb, $10"
+#define VIGIL_BEGIN_POD \
+  "INSERT INTO vigil.pods (incarnation, namespace, name, registration_id,"      \
+  "       session_token, coordinator, session, profile, lease, labels,"         \
+  "       supersede_key)"                                                       \
+  "  SELECT " VIGIL_NEXT("incarnation_numbers") ", $1, $2, $3, $4, $5, $6, $7," \
+  "         $8, $9::jsonb, $10"
 
 // A row that another transaction inserts at this moment is waited for, and then makes this one
 // insert nothing and return nothing: the caller looks again.

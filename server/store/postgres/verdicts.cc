@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/errors.h"
+#include "store/postgres/numbers.h"
 #include "store/postgres/postgres_store.h"
 #include "store/postgres/rows.h"
 
@@ -19,7 +20,7 @@ constexpr pg::Statement kSuspectHosted{
     "suspect_hosted",
     "WITH changed AS ("
     "  UPDATE vigil.pods AS pod"
-    "     SET state = 'SUSPECT', cause = $4, suspicion = nextval('vigil.suspicion_numbers')"
+    "     SET state = 'SUSPECT', cause = $4, suspicion = " VIGIL_NEXT("suspicion_numbers")
     "    FROM unnest($2::bigint[], $3::bigint[]) AS hosted(incarnation, session)"
     "   WHERE pod.namespace = $1 AND pod.incarnation = hosted.incarnation"
     "     AND pod.session = hosted.session AND pod.state = 'ALIVE'"

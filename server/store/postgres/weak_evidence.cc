@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "store/postgres/lock_keys.h"
+#include "store/postgres/numbers.h"
 #include "store/postgres/observer.h"
 #include "store/postgres/postgres_store.h"
 #include "store/postgres/rows.h"
@@ -61,7 +62,7 @@ constexpr pg::Statement kSuspectFree{
     " changed AS ("
     "  UPDATE vigil.pods AS pod"
     "     SET state = 'SUSPECT', cause = 'LOCK_FREE', suspicion_identity = free.stamp,"
-    "         suspicion = nextval('vigil.suspicion_numbers')"
+    "         suspicion = " VIGIL_NEXT("suspicion_numbers")
     "    FROM free WHERE pod.incarnation = free.incarnation"
     "  RETURNING pod.incarnation, pod.session, pod.suspicion, pod.name)," VIGIL_POD_NEWS(
         "'POD_SUSPECTED'", "'LOCK_FREE'", "0") VIGIL_APPEND_NEWS

@@ -3,6 +3,7 @@
 
 #include "core/errors.h"
 #include "core/validate.h"
+#include "store/postgres/numbers.h"
 #include "store/postgres/postgres_store.h"
 #include "store/postgres/rows.h"
 #include "store/postgres/work_locks.h"
@@ -38,7 +39,8 @@ constexpr pg::Statement kClaimWork{
     "   WHERE namespace = $1 AND incarnation = $3 AND state IN ('ALIVE', 'SUSPECT')),"
     " changed AS ("
     "  UPDATE vigil.work_items AS item"
-    "     SET state = 'OWNED', owner = claimant.incarnation, fence = item.fence + 1,"
+    "     SET state = 'OWNED', owner = claimant.incarnation,"
+    "         fence = " VIGIL_NEXT_FENCE("item.fence") ","
     "         updated_at = clock_timestamp()"
     "    FROM claimant"
     "   WHERE item.namespace = $1 AND item.key = $2 AND item.state <> 'COMPLETED'"
@@ -86,7 +88,8 @@ constexpr pg::Statement kClaimOrphans{
     "   WHERE total <= $4 OR place = 1),"
     " changed AS ("
     "  UPDATE vigil.work_items AS item"
-    "     SET state = 'OWNED', owner = claimant.incarnation, fence = item.fence + 1,"
+    "     SET state = 'OWNED', owner = claimant.incarnation,"
+    "         fence = " VIGIL_NEXT_FENCE("item.fence") ","
     "         updated_at = clock_timestamp()"
     "    FROM picked, claimant"
     "   WHERE item.namespace = $1 AND item.key = picked.key"
@@ -123,8 +126,8 @@ Result<ClaimedWork> PostgresStore::ClaimWork(const WorkClaim& claim) {
   if (item.owner == claim.expected_owner && item.fence == claim.expected_fence) {
     return Fail(OwnerAlive(item.key, item.owner, item.fence));
   }
-  const bool won_already =
-      item.owner == claim.claimant && item.fence.value == claim.expected_fence.value + 1;
+  const bool won_already = item.owner == claim.claimant && item.owner != claim.expected_owner &&
+                           IsNextFence(item.fence, claim.expected_fence);
   if (!won_already) claimed.outcome = ClaimOutcome::kLost;
   return claimed;
 }
