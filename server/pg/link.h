@@ -1,4 +1,4 @@
-// A connection that is opened when it is needed, and again after a loss.
+// A connection that is opened when it is needed, or before, and again after a loss.
 #pragma once
 
 #include <memory>
@@ -17,6 +17,9 @@ class Link {
  public:
   Link(ConnectOptions options, Duration deadline);
 
+  // Opens the connection unless it is open.
+  Result<void> Connect();
+
   Result<std::vector<Rows>> Execute(const Batch& batch);
 
   // Of one statement that changes nothing.
@@ -26,6 +29,8 @@ class Link {
   int backend() const { return connection_ == nullptr ? 0 : connection_->backend(); }
 
  private:
+  Result<void> ConnectBefore(Instant deadline);
+
   const ConnectOptions options_;
   const Duration deadline_;
   std::unique_ptr<Connection> connection_;

@@ -30,6 +30,7 @@ bool ThreadLane::Enqueue(std::function<void(Store&)> work) {
 }
 
 void ThreadLane::Serve(Store& store) {
+  store.Connect();
   while (true) {
     std::function<void(Store&)> work;
     {

@@ -30,8 +30,10 @@ class Lane {
   virtual const std::string& name() const = 0;
 };
 
-// A lane of threads, each with a connection of its own, and one bounded queue. The destructor lets
-// what runs end and drops what waits.
+// A lane of threads, each with a connection of its own, and one bounded queue. Each thread connects
+// when it begins: what is seldom asked for and must not wait, a verdict above all, would else need
+// a new connection in the moment when Postgres may have none left. The destructor lets what runs
+// end and drops what waits.
 class ThreadLane final : public Lane {
  public:
   struct Options {

@@ -35,6 +35,10 @@ class Store {
  public:
   virtual ~Store() = default;
 
+  // Connects to the database unless that is done, so that the next transaction need not. That it
+  // fails shows there.
+  virtual void Connect() = 0;
+
   // --- Coordinators
 
   // Adds the row of a coordinator that holds its lock already. `trust_window` is the one under

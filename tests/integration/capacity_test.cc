@@ -68,5 +68,36 @@ TEST(Capacity, Connections_WhatIsThereGoesOnAndTheRestComesBack) {
   EXPECT_TRUE(pod.Beat());
 }
 
+// P2: a verdict needs no connection that is not there yet.
+TEST(Capacity, Connections_AVerdictNeedsNoNewOne) {
+  constexpr pg::Statement kCount{"count",
+                                 "SELECT count(*) FROM pg_stat_activity WHERE usename = 'settled'"};
+  const TestDatabase database;
+  TestServer server(MakePlainRole(database, "settled"));
+  ASSERT_TRUE(server.WaitUntilReady());
+  RawPod pod(server, "a", v1::PROFILE_FAST);
+  const SystemClock clock;
+  const Instant limit = clock.Now() + seconds(15);
+  const auto stranger = pg::Connection::Open({database.conninfo(), "test", {}}, limit);
+  ASSERT_TRUE(stranger) << stranger.error().error.message;
+  int64_t connections = 0;
+  while (connections < ConnectionsOf(Config()) && clock.Now() < limit) {
+    EXPECT_TRUE(pod.Beat());
+    const auto rows = (*stranger)->Execute({.steps = {{&kCount, {}}}, .changes = false}, limit);
+    ASSERT_TRUE(rows);
+    connections = rows->front()[0].Bigint();
+  }
+  EXPECT_EQ(connections, ConnectionsOf(Config()));
+  RunAsSuperuser(database.conninfo(), "ALTER ROLE settled CONNECTION LIMIT 0");
+
+  pod.Break();
+  v1::Pod seen;
+  while (seen.state() != v1::POD_STATE_DEAD && clock.Now() < limit) {
+    ASSERT_TRUE(GetPod(server, "a", &seen).ok());
+  }
+  EXPECT_EQ(seen.state(), v1::POD_STATE_DEAD);
+  EXPECT_EQ(seen.cause(), v1::CAUSE_STREAM_ENDED);
+}
+
 }  // namespace
 }  // namespace vigil

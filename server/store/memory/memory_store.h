@@ -18,6 +18,8 @@ class MemoryStore final : public Store {
   MemoryStore(std::shared_ptr<Engine> engine, std::shared_ptr<Link> link)
       : engine_(std::move(engine)), connection_{std::move(link)} {}
 
+  void Connect() override {}
+
   Result<void> AddCoordinator(CoordinatorNumber coordinator, const std::string& address,
                               Duration trust_window) override;
   Result<Renewal> RenewCoordinator(CoordinatorNumber coordinator,

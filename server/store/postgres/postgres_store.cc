@@ -15,6 +15,8 @@ constexpr pg::Statement kPlanForParameters{
 PostgresStore::PostgresStore(pg::ConnectOptions options, Duration deadline)
     : link_(std::move(options), deadline) {}
 
+void PostgresStore::Connect() { (void)link_.Connect(); }
+
 Result<pg::Rows> PostgresStore::List(const pg::Statement& statement, pg::Params params) {
   auto rows = link_.Execute(
       {.steps = {{&kPlanForParameters, {}}, {&statement, std::move(params)}}, .changes = false});

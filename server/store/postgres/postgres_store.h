@@ -18,6 +18,8 @@ class PostgresStore final : public Store {
  public:
   PostgresStore(pg::ConnectOptions options, Duration deadline);
 
+  void Connect() override;
+
   Result<void> AddCoordinator(CoordinatorNumber coordinator, const std::string& address,
                               Duration trust_window) override;
   Result<Renewal> RenewCoordinator(CoordinatorNumber coordinator,
