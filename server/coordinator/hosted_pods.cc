@@ -156,11 +156,7 @@ void HostedPods::Condemn(Hosted& hosted, Cause cause) {
   if (hosted.profile == Profile::kFast) {
     Declare(session);
   } else {
-    // The death waits for the suspicion, which it would otherwise overtake in another thread's
-    // connection; and then nobody would have been told of it.
-    env_.verdicts.Suspect(hosted.ns, hosted.pod(), cause, [this, session](const Result<bool>&) {
-      DeclareWhenSurelyEnded(session);
-    });
+    SuspectThenDeclare(session);
   }
   // After the verdict is on its way, which waits for nobody's log.
   log::Info(
@@ -168,12 +164,23 @@ void HostedPods::Condemn(Hosted& hosted, Cause cause) {
       {{"namespace", hosted.ns}, {"incarnation", hosted.incarnation}, {"cause", Name(cause)}});
 }
 
-void HostedPods::DeclareWhenSurelyEnded(SessionNumber session) {
-  Hosted* hosted = Find(session);
-  if (!hosted) return;
-  const Instant surely_ended = hosted->last_granted + Stretched(hosted->lease, env_.timing);
-  hosted->timer = env_.scheduler.After(std::max(surely_ended - env_.clock.Now(), Duration::zero()),
-                                       [this, session] { Declare(session); });
+// The death waits for the suspicion, which it would otherwise overtake in another thread's
+// connection; and then nobody would have been told of it.
+void HostedPods::SuspectThenDeclare(SessionNumber session) {
+  const Hosted& condemned = hosted_.at(session);
+  const auto answered = [this, session](const Result<bool>& suspected) {
+    Hosted* hosted = Find(session);
+    if (!hosted) return;
+    const Instant surely_ended = hosted->last_granted + Stretched(hosted->lease, env_.timing);
+    const Duration rest = std::max(surely_ended - env_.clock.Now(), Duration::zero());
+    if (!suspected && rest > kRetry) {
+      hosted->timer =
+          env_.scheduler.After(kRetry, [this, session] { SuspectThenDeclare(session); });
+    } else {
+      hosted->timer = env_.scheduler.After(rest, [this, session] { Declare(session); });
+    }
+  };
+  env_.verdicts.Suspect(condemned.ns, condemned.pod(), condemned.condemned, answered);
 }
 
 void HostedPods::Declare(SessionNumber session) {

@@ -121,7 +121,7 @@ class HostedPods {
   void WatchSilence(Hosted& hosted, Instant since);
   void JudgeSilence(SessionNumber session);
   void Condemn(Hosted& hosted, Cause cause);
-  void DeclareWhenSurelyEnded(SessionNumber session);
+  void SuspectThenDeclare(SessionNumber session);
   void Declare(SessionNumber session);
   void Refute(const std::string& ns, const std::vector<Taking>& takings);
   bool Trusted(SessionNumber session, Instant now) const;

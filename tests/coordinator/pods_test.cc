@@ -117,6 +117,16 @@ TEST_F(Pods, Suspicion_IsNotOvertakenByItsVerdict) {
       ElementsAre(EventKind::kPodRegistered, EventKind::kPodSuspected, EventKind::kPodDied));
 }
 
+TEST_F(Pods, Suspicion_ThatTheDatabaseDidNotTakeIsTriedAgain) {
+  auto& host = cluster_.Add();
+  const auto pod = cluster_.RegisterAndBeat(host, "a", Profile::kStrict);
+  host.database.LoseNextAnswer(memory::LostAnswer::kNotCommitted);
+  cluster_.Break(host, pod);
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
+  cluster_.scheduler.Advance(milliseconds(150));
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kSuspect);
+}
+
 TEST_F(Pods, Silence_IsDeathAfterTheLease) {
   auto& host = cluster_.Add();
   const auto strict = cluster_.Register(host, "strict", Profile::kStrict);

@@ -117,12 +117,13 @@ void Checker::LookAtPod(const memory::PodRow& row, const memory::NamespaceRow& s
   if (row.suspicion != before.suspicion) seen.suspected_at = time_.Now();
   if (before.session != row.pod.session) taken_[before.session] = time_.Now();
   seen.state = row.pod.state;
+  seen.cause = row.pod.cause;
   seen.session = row.pod.session;
   seen.suspicion = row.suspicion;
-  if (!Ended(row.pod.state)) return;
+  if (!Ended(row.pod.state)) return LookAtStarved(row);
   taken_[row.pod.session] = time_.Now();
   LookAtEnd(row, space);
-  if (row.pod.state == PodState::kDead) LookAtDeath(row, before, tables, server);
+  if (row.pod.state == PodState::kDead) LookAtDeath(row, before, space, tables, server);
 }
 
 // The event, with how many items it leaves, came in the same transaction.   (P3)
@@ -143,8 +144,10 @@ void Checker::LookAtEnd(const memory::PodRow& row, const memory::NamespaceRow& s
   Violate("P3", Text(row.pod) + " has ended without an event");
 }
 
-void Checker::LookAtDeath(const memory::PodRow& row, const Row& before, const Tables& tables,
+void Checker::LookAtDeath(const memory::PodRow& row, const Row& before,
+                          const memory::NamespaceRow& space, const Tables& tables,
                           const Server& server) {
+  if (row.pod.cause == Cause::kSuperseded) return LookAtSuccession(row, space);
   const SimulatedPod* pod = witness_.PodOf(row.pod.incarnation);
   if (plan_.gentle && pod && pod->life()->Believes() && !exempt_.contains(row.pod.incarnation)) {
     Violate("P9",
@@ -157,6 +160,19 @@ void Checker::LookAtDeath(const memory::PodRow& row, const Row& before, const Ta
   }
 }
 
+// The one exception to P1 and P7: it said itself that its name never runs twice, and one with the
+// same key begins in the same transaction.
+void Checker::LookAtSuccession(const memory::PodRow& row, const memory::NamespaceRow& space) {
+  const auto newcomer = std::find_if(space.pods.begin(), space.pods.end(), [&](const auto& each) {
+    return each.second.pod.name == row.pod.name && each.second.pod.living();
+  });
+  if (newcomer == space.pods.end() || rows_.contains(newcomer->first)) {
+    Violate("P1", Text(row.pod) + " was superseded by nobody that begins");
+  } else if (row.supersede_key.empty() || newcomer->second.supersede_key != row.supersede_key) {
+    Violate("P1", Text(row.pod) + " was superseded by one without its key");
+  }
+}
+
 void Checker::LookAtStrongEvidence(const memory::PodRow& row, const Tables& tables) {
   const Machine* acting = time_.acting();
   const auto host = tables.coordinators.find(row.pod.coordinator);
@@ -166,10 +182,30 @@ void Checker::LookAtStrongEvidence(const memory::PodRow& row, const Tables& tabl
   }
   const SimulatedPod* pod = witness_.PodOf(row.pod.incarnation);
   if (!pod || !pod->life()->Believes() || exempt_.contains(row.pod.incarnation)) return;
+  LookAtWhatItsHostHeard(row);
   const Instant trouble = witness_.LastTrouble(*pod, host->second.address);
   if (time_.Now() - trouble > 4 * row.pod.lease + seconds(1)) {
     Violate("P1", fmt::format("{} lives and reaches its host, which declared it dead: {}",
                               Text(row.pod), Name(row.pod.cause)));
+  }
+}
+
+// It judges a living pod only by what that did knowingly, and not in a pause of the host's own.
+void Checker::LookAtWhatItsHostHeard(const memory::PodRow& row) {
+  const auto heard = heard_.find(row.pod.session);
+  if (heard == heard_.end()) {
+    Violate("P1", Text(row.pod) + " lives, and was ended in a session that it never knew");
+    return;
+  }
+  const auto [from, until] = time_.acting()->LastFreezing(row.pod.lease * 35 / 100);
+  const Instant patient = until + Shrunk(row.pod.lease);
+  const auto ended = stream_ended_.find(row.pod.session);
+  const bool by_its_end = row.pod.cause == Cause::kStreamEnded && ended != stream_ended_.end() &&
+                          ended->second >= until && ended->second < patient;
+  const bool by_its_silence = row.pod.cause == Cause::kHeartbeatsStopped && time_.Now() < patient &&
+                              heard->second + Shrunk(row.pod.lease) > from;
+  if (by_its_end || by_its_silence) {
+    Violate("P10", Text(row.pod) + " lives, and was ended by what it did in a pause of its host");
   }
 }
 
@@ -218,17 +254,71 @@ void Checker::LookAtBeliefs() {
   for (const auto& pod : witness_.Pods()) {
     const PodLife* life = pod->machine().dead() ? nullptr : pod->life();
     if (!life || !life->incarnation()) continue;
-    const auto row = rows_.find(life->incarnation());
-    if (row == rows_.end() || row->second.state != PodState::kDead) continue;
-    if (life->profile() != Profile::kStrict || exempt_.contains(life->incarnation())) continue;
-    if (life->LeaseValidAt(pod->machine().Now())) {
-      Violate("P7", fmt::format("{} (incarnation {}) is dead while its lease is valid", pod->name(),
-                                life->incarnation().value));
-    }
+    LookAtBelief(*pod, *life);
+    LookAtWatchdog(*pod, *life);
   }
 }
 
-void Checker::Granted(SessionNumber session) {
+void Checker::LookAtBelief(const SimulatedPod& pod, const PodLife& life) {
+  const auto row = rows_.find(life.incarnation());
+  if (row == rows_.end() || row->second.state != PodState::kDead) return;
+  if (life.profile() != Profile::kStrict || exempt_.contains(life.incarnation())) return;
+  if (row->second.cause == Cause::kSuperseded) return;
+  if (life.LeaseValidAt(pod.machine().Now())) {
+    Violate("P7", fmt::format("{} (incarnation {}) is dead while its lease is valid", pod.name(),
+                              life.incarnation().value));
+  }
+}
+
+// One whose application hangs finds itself LOST. A pause of its process begins its time anew.
+void Checker::LookAtWatchdog(const SimulatedPod& pod, const PodLife& life) {
+  if (life.watchdog() == Duration::zero() || !life.Believes()) return;
+  const Instant since =
+      std::max(life.fed_at(), pod.machine().LastFrozenLongerThan(Duration::zero()));
+  if (time_.Now() - since > life.watchdog() + life.watchdog() / 100) {
+    Violate("P2", fmt::format("{} hangs, and believes itself alive", pod.name()));
+  }
+}
+
+void Checker::Lost(const SimulatedPod& pod) {
+  const PodLife& life = *pod.life();
+  if (life.why()->reason == client::Reason::kWatchdogStarved) {
+    if (time_.Now() - life.fed_at() < Shrunk(life.watchdog())) {
+      Violate("P9", pod.name() + " was fed, and starved");
+    }
+    if (plan_.gentle) starved_.emplace(life.incarnation(), time_.Now());
+  } else if (plan_.gentle && !life.Superseded()) {
+    Violate("P9", pod.name() + " lives, and is LOST");
+  }
+}
+
+// Its end was strong evidence at once.
+void Checker::LookAtStarved(const memory::PodRow& row) {
+  const auto starved = starved_.find(row.pod.incarnation);
+  if (starved == starved_.end()) return;
+  const Duration since = time_.Now() - starved->second;
+  if (since > milliseconds(500) && row.pod.state == PodState::kAlive) {
+    Violate("P2", Text(row.pod) + " found itself LOST, and is not suspected at once");
+  }
+  if (since > row.pod.lease + row.pod.lease / 50 + seconds(1)) {
+    Violate("P2", Text(row.pod) + " found itself LOST, and is not dead soon after");
+  }
+}
+
+void Checker::Saw(SessionNumber session, SessionMoment moment) {
+  switch (moment) {
+    case SessionMoment::kGranted:
+      return LookAtGrant(session);
+    case SessionMoment::kHeard:
+      heard_[session] = time_.Now();
+      return;
+    case SessionMoment::kEnded:
+      stream_ended_[session] = time_.Now();
+      return;
+  }
+}
+
+void Checker::LookAtGrant(SessionNumber session) {
   const auto taken = taken_.find(session);
   if (taken == taken_.end()) return;
   // Its host hears of it with the renewal that it needs to be trusted.

@@ -44,8 +44,9 @@ class Checker {
   // After each step. Cheap when the database was not asked.
   void Look();
 
-  // A lease was granted in this session.
-  void Granted(SessionNumber session);
+  void Saw(SessionNumber session, SessionMoment moment);
+  // This pod, which no process is told of, found itself LOST.
+  void Lost(const SimulatedPod& pod);
   // A follower was told these.   (P8)
   void Delivered(const std::vector<Event>& events);
   // Somebody holds the token of this incarnation twice: what it believes proves nothing any more.
@@ -67,6 +68,7 @@ class Checker {
 
   struct Row {
     PodState state = PodState::kAlive;
+    Cause cause = Cause::kNone;
     SessionNumber session;
     SuspicionNumber suspicion;
     Instant suspected_at{};
@@ -77,13 +79,19 @@ class Checker {
   void LookAtPod(const memory::PodRow& row, const memory::NamespaceRow& space, const Tables& tables,
                  const Server& server);
   void LookAtEnd(const memory::PodRow& row, const memory::NamespaceRow& space);
-  void LookAtDeath(const memory::PodRow& row, const Row& before, const Tables& tables,
-                   const Server& server);
+  void LookAtDeath(const memory::PodRow& row, const Row& before, const memory::NamespaceRow& space,
+                   const Tables& tables, const Server& server);
+  void LookAtSuccession(const memory::PodRow& row, const memory::NamespaceRow& space);
+  void LookAtGrant(SessionNumber session);
+  void LookAtWhatItsHostHeard(const memory::PodRow& row);
   void LookAtStrongEvidence(const memory::PodRow& row, const Tables& tables);
   void LookAtWeakEvidence(const memory::PodRow& row, const Row& before, const Tables& tables,
                           const Server& server);
   void LookAtObserver(const Tables& tables, const Server& server, Duration grace);
   void LookAtBeliefs();
+  void LookAtBelief(const SimulatedPod& pod, const PodLife& life);
+  void LookAtStarved(const memory::PodRow& row);
+  void LookAtWatchdog(const SimulatedPod& pod, const PodLife& life);
   void LookAtWork(const memory::NamespaceRow& space);
   void LookAtItem(const WorkItem& item, const memory::NamespaceRow& space);
 
@@ -97,9 +105,14 @@ class Checker {
   size_t log_size_ = 0;
   std::map<Incarnation, Row> rows_;
   std::map<SessionNumber, Instant> taken_;
+  // When the host of a session heard the last heartbeat, and of the end of the stream.
+  std::map<SessionNumber, Instant> heard_;
+  std::map<SessionNumber, Instant> stream_ended_;
   std::map<std::string, WorkItem> work_;
   std::map<Incarnation, int> ends_;
   std::set<Incarnation> exempt_;
+  // Those whose watchdog starved, in a time in which nothing else was wrong.
+  std::map<Incarnation, Instant> starved_;
   DatabaseIdentity identity_;
   Instant identity_since_{};
 };

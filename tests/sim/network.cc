@@ -93,6 +93,9 @@ void Connection::Say(const PodMessage& message) {
     self->ends_.host->Arrive(self->time_.Now(), [self, message] {
       if (self->host_over_ || self->host_silent_) return;
       if (!std::exchange(self->opened_, true)) self->ends_.host_end->Opened(self);
+      if (std::holds_alternative<HeartbeatMessage>(message)) {
+        self->ends_.host_end->Witnessed(self->session_, SessionMoment::kHeard);
+      }
       self->ends_.host_end->Received(self, message);
     });
   });
@@ -118,7 +121,9 @@ void Connection::Cancel() {
 void Connection::Send(HostMessage message) {
   if (host_over_ || host_silent_) return;
   const auto* answer = std::get_if<HeartbeatAnswer>(&message);
-  if (answer && answer->lease_granted) ends_.host_end->Granted(session_);
+  if (answer && answer->lease_granted) {
+    ends_.host_end->Witnessed(session_, SessionMoment::kGranted);
+  }
   if (const auto* begun = std::get_if<RegisteredAnswer>(&message)) session_ = begun->pod.session;
   if (const auto* begun = std::get_if<ResumedAnswer>(&message)) session_ = begun->pod.session;
   Push(kToPod, [self = shared_from_this(), message = std::move(message)] {
@@ -141,6 +146,7 @@ void Connection::TellHostEnded() {
   if (host_over_ || !ends_.host) return;
   ends_.host->Arrive(time_.Now() + microseconds(50), [self = shared_from_this()] {
     if (std::exchange(self->host_over_, true) || !self->opened_) return;
+    self->ends_.host_end->Witnessed(self->session_, SessionMoment::kEnded);
     self->ends_.host_end->Ended(self);
   });
 }

@@ -74,6 +74,10 @@ class PodEnd {
   virtual void Ended(const std::optional<Error>& told) = 0;
 };
 
+// What becomes of a session that no product code is told: a lease was granted, a heartbeat came,
+// the end of the stream came.
+enum class SessionMoment { kGranted, kHeard, kEnded };
+
 // The coordinator's end of a Session stream, as it takes what arrives.
 class HostEnd {
  public:
@@ -81,8 +85,8 @@ class HostEnd {
   virtual void Opened(const std::shared_ptr<PodStream>& stream) = 0;
   virtual void Received(const std::shared_ptr<PodStream>& stream, const PodMessage& message) = 0;
   virtual void Ended(const std::shared_ptr<PodStream>& stream) = 0;
-  // A lease was granted in this session.
-  virtual void Granted(SessionNumber session) = 0;
+  // For those who look on: what the coordinator has done or been told in a session just now.
+  virtual void Witnessed(SessionNumber session, SessionMoment moment) = 0;
 };
 
 // One Session stream. The coordinator's end is the PodStream.

@@ -13,11 +13,14 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::array<const char*, 26> kNames = {
+constexpr std::array<const char*, 29> kNames = {
     "kill pod",
     "lose pod",
     "freeze pod",
+    "hang pod",
     "pod leaves",
+    "duplicate pod",
+    "replace pod",
     "kill coordinator",
     "lose coordinator",
     "freeze coordinator",
@@ -51,6 +54,7 @@ constexpr std::array kGentle = {
     FaultKind::kCutDatabase,     FaultKind::kLoseCommitAnswer,  FaultKind::kEndSession,
     FaultKind::kRestartDatabase, FaultKind::kDatabaseAway,      FaultKind::kDatabaseUnreachable,
     FaultKind::kFailOver,        FaultKind::kWallClockJumps,    FaultKind::kForgedResume,
+    FaultKind::kHangPod,         FaultKind::kDuplicatePod,
 };
 
 // The shortest trust window of all, so that most runs are short; the defaults are among them.
@@ -68,6 +72,9 @@ std::optional<Duration> DrawLease(Chance& chance) {
   if (chance.OneIn(2)) return std::nullopt;
   return kLeases[static_cast<size_t>(chance.Below(kLeases.size()))];
 }
+
+// Twice the longest time between two feedings, and a little.
+constexpr Duration kShortestWatchdog = milliseconds(2500);
 
 // Those that must reach another coordinator in time need some.
 std::optional<Duration> DrawGentleLease(Chance& chance) {
@@ -90,6 +97,7 @@ Fault DrawFault(Chance& chance, const Plan& plan) {
 
 // In a gentle plan an outage of the database ends early enough to reconnect within trust.
 void MakeGentle(Fault& fault, const Plan& plan) {
+  if (fault.kind == FaultKind::kRollingRestart) fault.lasts = plan.coordinators * kOneByOne;
   const bool outage =
       fault.kind == FaultKind::kDatabaseAway || fault.kind == FaultKind::kDatabaseUnreachable;
   if (!outage) return;
@@ -97,6 +105,8 @@ void MakeGentle(Fault& fault, const Plan& plan) {
   const Duration reconnecting =
       fault.kind == FaultKind::kDatabaseAway ? milliseconds(2000) : milliseconds(8500);
   const Duration longest = plan.settings.timing.trust_window - reconnecting;
+  // Nothing is promised of an outage when trust ends before a hung request is given up.
+  if (longest < milliseconds(1)) fault.kind = FaultKind::kRestartDatabase;
   fault.lasts = std::clamp<Duration>(fault.lasts, milliseconds(1),
                                      std::max<Duration>(longest, milliseconds(1)));
 }
@@ -125,9 +135,13 @@ Plan PlanFor(uint64_t seed) {
   Duration longest_lease = plan.settings.timing.default_lease;
   for (int i = 0; i < pods; ++i) {
     const auto profile = chance.OneIn(4) ? Profile::kFast : Profile::kStrict;
+    Plan::Pod& pod = plan.pods.emplace_back();
+    pod.name = "pod-" + std::to_string(i);
     // A FAST pod whose connection breaks may die; a gentle plan has none.
-    plan.pods.push_back({plan.gentle ? Profile::kStrict : profile,
-                         plan.gentle ? DrawGentleLease(chance) : DrawLease(chance)});
+    pod.profile = plan.gentle ? Profile::kStrict : profile;
+    pod.lease = plan.gentle ? DrawGentleLease(chance) : DrawLease(chance);
+    if (chance.OneIn(3)) pod.supersede_key = "key-of-" + pod.name;
+    if (chance.OneIn(3)) pod.watchdog = chance.Between(kShortestWatchdog, seconds(6));
     longest_lease = std::max(longest_lease, plan.pods.back().lease.value_or(Duration::zero()));
   }
   const Duration grace = GraceFor(Profile::kStrict, longest_lease, plan.settings.timing);

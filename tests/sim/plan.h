@@ -11,12 +11,21 @@
 
 namespace vigil::sim {
 
+// From one coordinator to the next one, in a rolling restart.
+inline constexpr Duration kOneByOne = std::chrono::seconds(8);
+
 enum class FaultKind {
-  // A pod's process is killed; its machine is lost with nobody told; it stands still; it leaves.
+  // A pod's process is killed; its machine is lost with nobody told; it stands still; its
+  // application hangs, and the process goes on; it leaves.
   kKillPod,
   kLosePod,
   kFreezePod,
+  kHangPod,
   kPodLeaves,
+  // Another process of its name begins on another machine: while it lives; when its machine is
+  // lost.
+  kDuplicatePod,
+  kReplacePod,
   // The same of a coordinator; it drains.
   kKillCoordinator,
   kLoseCoordinator,
@@ -59,6 +68,7 @@ struct Fault {
   int pod = 0;
   int coordinator = 0;
   // Bits: 1 towards the coordinator (or the database), 2 from it. For a lost answer: 1 committed.
+  // For a duplicate: 1 with a key of its own.
   int ways = 3;
 };
 
@@ -71,8 +81,13 @@ struct Plan {
   CoordinatorSettings settings;
   int coordinators = 3;
   struct Pod {
+    std::string name;
     Profile profile = Profile::kStrict;
     std::optional<Duration> lease;
+    // Empty when the name may run twice.
+    std::string supersede_key;
+    // None when zero.
+    Duration watchdog{};
   };
   std::vector<Pod> pods;
   std::vector<Fault> faults;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "lease_failures.h"
+
 namespace vigil::sim {
 namespace {
 
@@ -58,6 +60,7 @@ PodLife::PodLife(PodSite site, Options options, Chance chance, std::function<voi
                                    .first_address = static_cast<size_t>(options_.first_address),
                                    .lease = options_.lease.value_or(Duration::zero()),
                                    .wait_for_name = std::chrono::seconds(60),
+                                   .watchdog = options_.watchdog,
                                    .random = [random]() mutable { return random.Share(); }},
       Now());
   site_.machine.Post([this, end = std::weak_ptr<int>(alive_)] {
@@ -91,6 +94,10 @@ bool PodLife::LeaseValidAt(Instant local) const {
   return until && TimeOf(local) < *until;
 }
 
+bool PodLife::Superseded() const {
+  return keeper_->why() && client::HasCause(*keeper_->why(), "SUPERSEDED");
+}
+
 // --- As the driver of the client's PodSession does
 
 void PodLife::Act() {
@@ -111,6 +118,7 @@ void PodLife::SetTimer() {
   const auto wake = keeper_->next_wake();
   if (!wake) return;
   timer_ = site_.machine.After(*wake - Now(), [this] {
+    keeper_->OnFed(TimeOf(site_.machine.LocalAt(fed_at_)));
     keeper_->OnTimer(Now());
     Act();
   });
@@ -144,7 +152,8 @@ void PodLife::Do(const client::action::Open& open) {
                                     .registration_id = registration_id_,
                                     .profile = options_.profile,
                                     .lease = options_.lease,
-                                    .wait_for_name = std::chrono::seconds(60)});
+                                    .wait_for_name = std::chrono::seconds(60),
+                                    .supersede_key = options_.supersede_key});
   }
 }
 
@@ -198,6 +207,7 @@ void PodLife::Heard(client::StreamId id, const HostMessage& message) {
   } else if (const auto* registered = std::get_if<RegisteredAnswer>(&message)) {
     token_ = registered->session_token;
     incarnation_ = registered->pod.incarnation;
+    Feed();
     keeper_->OnHosted(id, now, ToClient(registered->terms));
   } else if (const auto* resumed = std::get_if<ResumedAnswer>(&message)) {
     keeper_->OnHosted(id, now, ToClient(resumed->terms));

@@ -43,6 +43,8 @@ class PodLife {
     std::string name;
     Profile profile = Profile::kStrict;
     std::optional<Duration> lease;
+    std::string supersede_key;
+    Duration watchdog{};
     int first_address = 0;
   };
 
@@ -56,6 +58,9 @@ class PodLife {
   // As the application is told. Somebody else's look changes nothing.
   client::Standing Ask();
 
+  // The application says that it does not hang.
+  void Feed() { fed_at_ = site_.time.Now(); }
+
   // Says farewell; `work` must have been stopped.
   void Leave();
 
@@ -65,6 +70,13 @@ class PodLife {
   int address() const { return static_cast<int>(keeper_->address()); }
   client::SelfState state() const { return keeper_->state(); }
   bool farewell_over() const { return farewell_over_; }
+  Duration watchdog() const { return options_.watchdog; }
+  const std::optional<client::Error>& why() const { return keeper_->why(); }
+  // Another process of its name took its place.
+  bool Superseded() const;
+
+  // In true time: when the application fed its watchdog last, or began to have one.
+  Instant fed_at() const { return fed_at_; }
 
   // Whether it has not found its lease ended yet.
   bool Believes() const;
@@ -111,6 +123,7 @@ class PodLife {
   std::string registration_id_;
   std::string token_;
   Incarnation incarnation_;
+  Instant fed_at_{};
   // What was posted is void once this is gone.
   std::shared_ptr<int> alive_ = std::make_shared<int>();
   bool leaving_ = false;

@@ -12,8 +12,8 @@
 
 namespace vigil::sim {
 
-// Who hears what no product code may see: every lease that is granted.
-using OnGrant = std::function<void(SessionNumber session)>;
+// Who hears what no product code may see.
+using OnSession = std::function<void(SessionNumber session, SessionMoment moment)>;
 
 // Its parts stay when it is killed, since what it asked of the database is still carried out, but
 // the coordinator itself is destroyed, as is all that it knows.
@@ -25,7 +25,7 @@ class SimulatedCoordinator final : public HostEnd {
     std::string address;
     CoordinatorSettings settings;
     Chance chance;
-    OnGrant on_grant;
+    OnSession on_session;
   };
 
   explicit SimulatedCoordinator(Place place);
@@ -54,7 +54,9 @@ class SimulatedCoordinator final : public HostEnd {
   void Opened(const std::shared_ptr<PodStream>& stream) override;
   void Received(const std::shared_ptr<PodStream>& stream, const PodMessage& message) override;
   void Ended(const std::shared_ptr<PodStream>& stream) override;
-  void Granted(SessionNumber session) override { place_.on_grant(session); }
+  void Witnessed(SessionNumber session, SessionMoment moment) override {
+    place_.on_session(session, moment);
+  }
 
  private:
   DatabaseLink Link(uint64_t number);

@@ -16,7 +16,7 @@ constexpr uint32_t kPage = 8;
 
 SimulatedPod::SimulatedPod(Place place)
     : place_(std::move(place)),
-      machine_(place_.time, place_.name, place_.chance.For(0)),
+      machine_(place_.time, place_.wanted.name, place_.chance.For(0)),
       site_{place_.time, machine_, place_.around, place_.place},
       chance_(place_.chance.For(1)),
       follower_(site_, place_.place % place_.around.addresses(), place_.chance.For(2),
@@ -36,11 +36,17 @@ void SimulatedPod::Kill() {
 }
 
 void SimulatedPod::Begin() {
+  if (hung_) {
+    life_timer_ = machine_.After(kBetweenLives, [this] { Begin(); });
+    return;
+  }
   life_ = std::make_unique<PodLife>(
       site_,
-      PodLife::Options{.name = place_.name,
-                       .profile = place_.profile,
-                       .lease = place_.lease,
+      PodLife::Options{.name = place_.wanted.name,
+                       .profile = place_.wanted.profile,
+                       .lease = place_.wanted.lease,
+                       .supersede_key = place_.wanted.supersede_key,
+                       .watchdog = place_.wanted.watchdog,
                        .first_address = chance_.Below(place_.around.addresses())},
       place_.chance.For(100 + ++lives_), [this] { Changed(); });
 }
@@ -52,14 +58,16 @@ void SimulatedPod::Changed() {
                         ? life_->farewell_over()
                         : state == client::SelfState::kLost || state == client::SelfState::kRefused;
   if (!over || std::exchange(settling_, true)) return;
-  if (state == client::SelfState::kLost) place_.on_lost();
+  if (state == client::SelfState::kLost) place_.on_lost(*this);
   held_.clear();
   life_timer_ = machine_.After(Duration::zero(), [this] { Settle(); });
 }
 
 void SimulatedPod::Settle() {
+  const bool superseded = life_->Superseded();
   life_.reset();
   settling_ = false;
+  if (superseded) return Kill();  // to begin anew would take the name back
   if (leaving_) {
     gone_ = true;
     work_timer_.reset();
@@ -69,7 +77,7 @@ void SimulatedPod::Settle() {
 }
 
 void SimulatedPod::Leave() {
-  if (machine_.dead() || leaving_ || !life_ || settling_) return;
+  if (machine_.dead() || leaving_ || !life_ || settling_ || hung_) return;
   leaving_ = true;
   held_.clear();
   machine_.Post([this] {
@@ -80,7 +88,7 @@ void SimulatedPod::Leave() {
 // --- Work
 
 bool SimulatedPod::Working() {
-  if (!life_ || leaving_ || settling_) return false;
+  if (!life_ || leaving_ || settling_ || hung_) return false;
   if (life_->Ask().alive()) return true;
   held_.clear();
   return false;
@@ -89,6 +97,7 @@ bool SimulatedPod::Working() {
 void SimulatedPod::WorkRegularly() {
   work_timer_ = machine_.After(chance_.Between(kBetweenSteps / 2, kBetweenSteps * 3 / 2), [this] {
     WorkRegularly();
+    if (life_ && !hung_) life_->Feed();
     if (!Working()) return;
     if (held_.size() < kMostItems && chance_.OneIn(3)) Start();
     if (chance_.OneIn(5)) Sweep();
@@ -126,7 +135,7 @@ void SimulatedPod::Call(std::function<Result<T>(Store&)> work, Then<T> then) {
 }
 
 void SimulatedPod::Start() {
-  const std::string key = place_.name + "/" + std::to_string(++started_);
+  const std::string key = name() + "/" + std::to_string(++started_);
   Call<StartedWork>(
       [key, incarnation = life_->incarnation()](Store& store) {
         return store.StartWork(kNamespace, key, incarnation, "payload");

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "sim/plan.h"
 #include "sim/pod_life.h"
 #include "sim/simulated_follower.h"
 
@@ -18,13 +19,11 @@ class SimulatedPod {
     VirtualTime& time;
     Surroundings& around;
     int place = 0;
-    std::string name;
-    Profile profile = Profile::kStrict;
-    std::optional<Duration> lease;
+    Plan::Pod wanted;
     Chance chance;
     SimulatedFollower::Hears follower;
-    // It found its lease ended.
-    std::function<void()> on_lost;
+    // It found itself LOST, and still is what it was.
+    std::function<void(const SimulatedPod&)> on_lost;
   };
 
   explicit SimulatedPod(Place place);
@@ -35,7 +34,7 @@ class SimulatedPod {
   const PodLife* life() const { return life_.get(); }
   const SimulatedFollower& follower() const { return follower_; }
   int place() const { return place_.place; }
-  const std::string& name() const { return place_.name; }
+  const std::string& name() const { return place_.wanted.name; }
 
   // The incarnation of this pod that might still work, by its number. Null otherwise.
   const PodLife* LifeOf(Incarnation incarnation) const;
@@ -45,6 +44,10 @@ class SimulatedPod {
   // Stops its work, says farewell, and ends.
   void Leave();
   bool gone() const { return machine_.dead() || gone_; }
+  // The application does nothing for a while, and its process goes on.
+  void Hang() { hung_ = true; }
+  void GoOn() { hung_ = false; }
+  bool hung() const { return hung_; }
   void BreakFollower() { follower_.Break(); }
 
  private:
@@ -80,6 +83,7 @@ class SimulatedPod {
   bool leaving_ = false;
   bool gone_ = false;
   bool settling_ = false;
+  bool hung_ = false;
   std::unique_ptr<Timer> work_timer_;
   std::unique_ptr<Timer> life_timer_;
 };

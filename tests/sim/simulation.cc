@@ -85,28 +85,26 @@ void Simulation::Tell(const std::string& line) {
 void Simulation::StartCoordinator(int address) {
   auto& coordinator = coordinators_[static_cast<size_t>(address)];
   if (coordinator) former_coordinators_.push_back(coordinator);
-  coordinator = std::make_shared<SimulatedCoordinator>(
-      SimulatedCoordinator::Place{time_, server_, "coordinator-" + std::to_string(address),
-                                  plan_.settings, chance_.For(1000 + ++started_),
-                                  [this](SessionNumber session) { checker_.Granted(session); }});
+  coordinator = std::make_shared<SimulatedCoordinator>(SimulatedCoordinator::Place{
+      time_, server_, "coordinator-" + std::to_string(address), plan_.settings,
+      chance_.For(1000 + ++started_),
+      [this](SessionNumber session, SessionMoment moment) { checker_.Saw(session, moment); }});
 }
 
 void Simulation::StartPod(int place) {
   auto& pod = pods_[static_cast<size_t>(place)];
   if (pod) former_pods_.push_back(pod);
-  const Plan::Pod& wanted = plan_.pods[static_cast<size_t>(place)];
   pod = std::make_shared<SimulatedPod>(SimulatedPod::Place{
       time_,
       *this,
       place,
-      "pod-" + std::to_string(place),
-      wanted.profile,
-      wanted.lease,
+      places_[static_cast<size_t>(place)],
       chance_.For(1000 + ++started_),
       {[this](const auto& events) { checker_.Delivered(events); },
        [this](const auto& what) { checker_.Violate("P8", what); }},
-      [this, place] {
-        if (plan_.gentle) checker_.Violate("P9", fmt::format("pod-{} lives, and is LOST", place));
+      [this](const SimulatedPod& lost) {
+        seen_.insert("LOST " + std::string(client::Name(lost.life()->why()->reason)));
+        checker_.Lost(lost);
       }});
 }
 
@@ -134,6 +132,14 @@ const SimulatedPod* Simulation::PodOf(Incarnation incarnation) const {
     if (pod && pod->LifeOf(incarnation)) return pod.get();
   }
   return nullptr;
+}
+
+int Simulation::LatestOf(int place) const {
+  const std::string& name = places_[static_cast<size_t>(place)].name;
+  for (size_t i = pods_.size(); i-- > 0;) {
+    if (places_[i].name == name && !pods_[i]->gone()) return static_cast<int>(i);
+  }
+  return place;
 }
 
 Instant Simulation::LastTrouble(const SimulatedPod& pod, const std::string& address) const {

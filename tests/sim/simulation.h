@@ -28,7 +28,7 @@ class Simulation final : public Surroundings, public Witness {
   // A number that two runs of the same plan have in common.
   uint64_t Fingerprint() const { return fingerprint_; }
 
-  // The kinds of events, with their causes, that the log has.
+  // The kinds of events, with their causes, that the log has, and why pods were LOST.
   const std::set<std::string>& Seen() const { return seen_; }
 
   // --- Surroundings
@@ -57,6 +57,8 @@ class Simulation final : public Surroundings, public Witness {
   void StartPod(int place);
   void Tell(const std::string& line);
   bool RunUntil(Instant end);
+  // Of the processes with the name of this one the latest that still runs; else this one.
+  int LatestOf(int place) const;
 
   // --- Faults
   void Inject(const Fault& fault);
@@ -64,7 +66,9 @@ class Simulation final : public Surroundings, public Witness {
   bool InjectIntoCoordinator(const Fault& fault);
   bool InjectIntoNetwork(const Fault& fault);
   void InjectIntoDatabase(const Fault& fault);
+  void EndPod(int place, bool silently, Duration for_so_long);
   void KillPod(int place, bool silently, Duration for_so_long);
+  void DuplicatePod(int place, bool with_its_key, Duration for_so_long);
   void KillCoordinator(int address, bool silently, Duration for_so_long);
   void DrainCoordinator(int address, Duration until_restart);
   void Freeze(const std::shared_ptr<void>& owner, Machine& machine, Duration for_so_long);
@@ -93,6 +97,8 @@ class Simulation final : public Surroundings, public Witness {
   std::vector<std::shared_ptr<SimulatedCoordinator>> coordinators_;
   std::vector<std::shared_ptr<SimulatedCoordinator>> former_coordinators_;
   std::vector<std::shared_ptr<SimulatedPod>> pods_;
+  // Those of the plan, and those that began beside them.
+  std::vector<Plan::Pod> places_ = plan_.pods;
   std::vector<std::shared_ptr<SimulatedPod>> former_pods_;
   std::vector<OpenConnection> connections_;
   std::vector<std::shared_ptr<Stranger>> strangers_;

@@ -12,6 +12,9 @@ using std::chrono::seconds;
 
 constexpr int kTowards = 1;
 constexpr int kBack = 2;
+// Where strangers are.
+constexpr int kNobody = -1;
+constexpr char kKeyOfAnother[] = "key-of-another";
 constexpr Duration kPatienceOfDrains = seconds(5);
 
 }  // namespace
@@ -40,14 +43,16 @@ class Simulation::Stranger final : public PodEnd {
 
 void Simulation::Inject(const Fault& fault) {
   Tell("fault: " + Describe(fault));
-  if (InjectIntoPod(fault) || InjectIntoCoordinator(fault) || InjectIntoNetwork(fault)) return;
-  InjectIntoDatabase(fault);
+  Fault now = fault;
+  now.pod = LatestOf(fault.pod);
+  if (InjectIntoPod(now) || InjectIntoCoordinator(now) || InjectIntoNetwork(now)) return;
+  InjectIntoDatabase(now);
 }
 
 // --- Pods
 
 bool Simulation::InjectIntoPod(const Fault& fault) {
-  const auto& pod = pods_[static_cast<size_t>(fault.pod)];
+  const auto pod = pods_[static_cast<size_t>(fault.pod)];
   switch (fault.kind) {
     case FaultKind::kKillPod:
       KillPod(fault.pod, false, fault.lasts);
@@ -57,6 +62,17 @@ bool Simulation::InjectIntoPod(const Fault& fault) {
       return true;
     case FaultKind::kFreezePod:
       Freeze(pod, pod->machine(), fault.lasts);
+      return true;
+    case FaultKind::kHangPod:
+      pod->Hang();
+      Later(fault.lasts, [pod] { pod->GoOn(); });
+      return true;
+    case FaultKind::kDuplicatePod:
+      DuplicatePod(fault.pod, fault.ways != 1, fault.lasts);
+      return true;
+    case FaultKind::kReplacePod:
+      KillPod(fault.pod, true, fault.lasts);
+      DuplicatePod(fault.pod, true, fault.lasts);
       return true;
     case FaultKind::kPodLeaves:
       pod->Leave();
@@ -71,25 +87,43 @@ bool Simulation::InjectIntoPod(const Fault& fault) {
   }
 }
 
-// `for_so_long`: until another process takes the place.
-void Simulation::KillPod(int place, bool silently, Duration for_so_long) {
-  const auto pod = pods_[static_cast<size_t>(place)];
-  if (pod->machine().dead()) return;
+void Simulation::EndPod(int place, bool silently, Duration for_so_long) {
   if (silently) {
     for (int address = 0; address < plan_.coordinators; ++address) {
       CutPath(place, address, kTowards | kBack, for_so_long);
     }
   }
-  pod->Kill();
+  pods_[static_cast<size_t>(place)]->Kill();
   for (const auto& open : connections_) {
     if (open.pod == place) open.connection->PodGone(silently);
   }
   std::erase_if(connections_, [&](const auto& open) { return open.pod == place; });
-  // Some never come back.
-  if (chance_.OneIn(4)) return;
+}
+
+// `for_so_long`: until another process takes the place.
+void Simulation::KillPod(int place, bool silently, Duration for_so_long) {
+  const auto pod = pods_[static_cast<size_t>(place)];
+  if (pod->machine().dead()) return;
+  EndPod(place, silently, for_so_long);
+  // Some never come back; no duplicate does.
+  if (chance_.OneIn(4) || place >= static_cast<int>(plan_.pods.size())) return;
   Later(for_so_long + milliseconds(1), [this, place, pod] {
     if (pods_[static_cast<size_t>(place)] == pod) StartPod(place);
   });
+}
+
+// One that cannot supersede those of its name waits for it in vain, for so long.
+void Simulation::DuplicatePod(int place, bool with_its_key, Duration for_so_long) {
+  Plan::Pod wanted = places_[static_cast<size_t>(place)];
+  if (!with_its_key) wanted.supersede_key = kKeyOfAnother;
+  const std::string& key = wanted.supersede_key;
+  const bool supersedes = !key.empty() && key != kKeyOfAnother;
+  const int duplicate = static_cast<int>(pods_.size());
+  places_.push_back(std::move(wanted));
+  pods_.emplace_back();
+  StartPod(duplicate);
+  if (supersedes) return;
+  Later(for_so_long, [this, duplicate] { EndPod(duplicate, false, {}); });
 }
 
 void Simulation::Freeze(const std::shared_ptr<void>& owner, Machine& machine,
@@ -107,12 +141,12 @@ void Simulation::AskToResume(const Fault& fault) {
   if (!forged) checker_.Exempt(life->incarnation());
   auto stranger = std::make_shared<Stranger>(*this, "stranger", 200000 + strangers_.size());
   stranger->forged = forged;
-  Path& path = PathOf(static_cast<int>(plan_.pods.size()), fault.coordinator);
+  Path& path = PathOf(kNobody, fault.coordinator);
   stranger->connection = std::make_shared<Connection>(
       time_, path, Connection::Ends{stranger->machine, stranger, &host->machine(), host},
       chance_.For(300000 + strangers_.size()));
   strangers_.push_back(stranger);
-  Opened(-1, fault.coordinator, stranger->connection);
+  Opened(kNobody, fault.coordinator, stranger->connection);
   const std::string token = forged ? "token-of-another" : life->token();
   stranger->connection->Say(ResumeMessage{kNamespace, life->incarnation(), token});
 }
@@ -136,7 +170,7 @@ bool Simulation::InjectIntoCoordinator(const Fault& fault) {
       return true;
     case FaultKind::kRollingRestart:
       for (int address = 0; address < plan_.coordinators; ++address) {
-        Later(address * (kPatienceOfDrains + seconds(3)),
+        Later(address * kOneByOne,
               [this, address] { DrainCoordinator(address, milliseconds(200)); });
       }
       return true;
@@ -155,7 +189,7 @@ void Simulation::KillCoordinator(int address, bool silently, Duration for_so_lon
   if (silently) {
     coordinator->route().requests_cut = true;
     coordinator->route().answers_cut = true;
-    for (int pod = 0; pod < static_cast<int>(plan_.pods.size()); ++pod) {
+    for (int pod = 0; pod < static_cast<int>(pods_.size()); ++pod) {
       CutPath(pod, address, kTowards | kBack, for_so_long);
     }
   }
@@ -306,7 +340,10 @@ void Simulation::HealAll() {
     coordinator.route() = {};
     coordinator.Reconnected();
   }
-  for (const auto& pod : pods_) pod->machine().GoOn();
+  for (const auto& pod : pods_) {
+    pod->machine().GoOn();
+    pod->GoOn();
+  }
 }
 
 }  // namespace vigil::sim

@@ -108,9 +108,9 @@ void Machine::Kill() {
   held_.clear();
 }
 
-Instant Machine::LastFrozenLongerThan(Duration length) const {
+Machine::Freezing Machine::LastFreezing(Duration length) const {
   for (auto freezing = freezings_.rbegin(); freezing != freezings_.rend(); ++freezing) {
-    if (std::min(freezing->until, time_.Now()) - freezing->from > length) return freezing->until;
+    if (std::min(freezing->until, time_.Now()) - freezing->from > length) return *freezing;
   }
   return {};
 }

@@ -91,15 +91,16 @@ class Machine final : public Clock, public Scheduler {
   // --- For those who look at all machines from outside.
   Instant LocalAt(Instant true_time) const;
   Instant started() const { return started_; }
-  // The end of the last freeze that was longer than `length`; the beginning of time if none was.
-  Instant LastFrozenLongerThan(Duration length) const;
-
- private:
-  friend class VirtualTime;
   struct Freezing {
     Instant from;
     Instant until;
   };
+  // The last freeze that was longer than `length`; at the beginning of time if none was.
+  Freezing LastFreezing(Duration length) const;
+  Instant LastFrozenLongerThan(Duration length) const { return LastFreezing(length).until; }
+
+ private:
+  friend class VirtualTime;
   class MachineTimer;
 
   VirtualTime& time_;
