@@ -199,8 +199,8 @@ class CoordinatorCut : public NetworkCut {
   }
 };
 
-// P7, P9: those that know another coordinator move within seconds, and those that know none are LOST
-// when theirs has nothing to grant any more.
+// P7, P9: those that know another coordinator move within seconds, and those that know none are
+// LOST when theirs has nothing to grant any more.
 TEST_F(CoordinatorCut,
        CoordinatorCutFromPostgres_ItsPodsMoveAndItGrantsNoLeaseAfterItsTrustWindow) {
   ASSERT_NO_FATAL_FAILURE(StartCut());
