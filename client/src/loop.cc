@@ -80,13 +80,16 @@ Loop::~Loop() {
   }
 }
 
+// What is posted may run at once and let somebody destroy the loop, so that from then on only the
+// state may be touched. The same holds for PostAt.
 void Loop::Post(Task task) {
+  const auto state = state_;
   {
-    MutexLock lock(state_->mutex);
-    if (state_->stopping) return;
-    state_->tasks.push_back(std::move(task));
+    MutexLock lock(state->mutex);
+    if (state->stopping) return;
+    state->tasks.push_back(std::move(task));
   }
-  state_->Wake();
+  state->Wake();
 }
 
 void Loop::Flush() {
@@ -96,15 +99,16 @@ void Loop::Flush() {
 }
 
 TimerId Loop::PostAt(Time when, Task task) {
+  const auto state = state_;
   TimerId id;
   {
-    MutexLock lock(state_->mutex);
-    if (state_->stopping) return id;
-    id = TimerId(++state_->last_timer);
-    state_->timers.emplace(std::pair(when, id), std::move(task));
-    state_->timer_times.emplace(id, when);
+    MutexLock lock(state->mutex);
+    if (state->stopping) return id;
+    id = TimerId(++state->last_timer);
+    state->timers.emplace(std::pair(when, id), std::move(task));
+    state->timer_times.emplace(id, when);
   }
-  state_->Wake();
+  state->Wake();
   return id;
 }
 

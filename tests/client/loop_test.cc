@@ -4,7 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
+#include <memory>
+#include <thread>
 #include <vector>
 
 namespace vigil::client {
@@ -48,6 +51,36 @@ TEST(LoopTest, Destruction_ByItsOwnTask) {
     done.set_value();
   });
   done.get_future().wait();
+}
+
+// What a stream posts last lets the application destroy its client, while gRPC's thread is still in
+// the call that posted it. ThreadSanitizer notices when that call goes on reading the loop, in so
+// many rounds surely.
+TEST(LoopTest, Destruction_WhileTheThreadThatPostedIsStillPosting) {
+  for (int round = 0; round < 200; ++round) {
+    const bool at_a_time = round % 2 == 1;
+    auto loop = std::make_unique<Loop>();
+    // Relaxed, so that it keeps the loop awake and orders nothing.
+    std::atomic<bool> posted = false;
+    loop->Post([&] {
+      while (!posted.load(std::memory_order_relaxed)) std::this_thread::yield();
+    });
+    std::promise<void> ran;
+    std::thread poster([&, &posts = *loop] {
+      const auto task = [&] {
+        loop.reset();
+        ran.set_value();
+      };
+      if (at_a_time) {
+        posts.PostAt(BootClock::now(), task);
+      } else {
+        posts.Post(task);
+      }
+      posted.store(true, std::memory_order_relaxed);
+    });
+    ran.get_future().wait();
+    poster.join();
+  }
 }
 
 }  // namespace
