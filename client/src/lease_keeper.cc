@@ -282,6 +282,9 @@ void LeaseKeeper::BeginRound(Time now) {
 }
 
 void LeaseKeeper::StartAttempt(Time now) {
+  // A host that still grants leases is asked for one more, which may arrive on the way.
+  const bool grants = unwilling_ == Unwilling::kDegraded || unwilling_ == Unwilling::kDraining;
+  if (host_ && grants) SendHeartbeat(now);
   StopHeartbeats();
   next_attempt_at_.reset();
   const StreamId stream(++last_stream_);

@@ -8,7 +8,9 @@
 // One session at a time. Before the keeper asks another coordinator to resume it stops heartbeating
 // on the old stream, and it goes back to the old stream only when the other one *refused*. When the
 // answer was lost, the other one may have taken the session, and a lease from the old one would
-// then be worth nothing: another resume follows.
+// then be worth nothing: another resume follows. The last heartbeat on the stream of a host that
+// still grants leases goes out right before the resume, so that such a move begins with a whole
+// lease.
 //
 // A host that grants leases and calls its own link to the database degraded is left only for one
 // that said, when it was asked, that it takes pods in. Otherwise an outage of the database would

@@ -163,6 +163,36 @@ TEST_F(LeaseKeeperTest, Draining_GoesOnAskingWhileItHeartbeatsOnTheOldStream) {
   EXPECT_EQ(Opened().address, 1U);
 }
 
+// P9: the last heartbeat before it was 890 ms old, and the coordinator that is asked hangs.
+TEST_F(LeaseKeeperTest, Draining_TheMoveBeginsWithAWholeLease) {
+  BeHosted(2);
+  RunTo(milliseconds(900));
+  keeper_->OnDraining(stream_, now_);
+  const auto last = Take<action::Heartbeat>();
+  EXPECT_EQ(last.stream, stream_);
+  EXPECT_EQ(Opened().address, 1U) << "right after the heartbeat";
+  RunTo(milliseconds(950));
+  keeper_->OnHeartbeatAnswer(stream_, now_, last.number, {true});
+  EXPECT_EQ(Elapsed(*keeper_->lease_until()), milliseconds(3900));
+  RunTo(milliseconds(1899));
+  EXPECT_EQ(Count<action::Heartbeat>(), 0U) << "none while the resume is unanswered";
+  RunTo(milliseconds(1900));
+  EXPECT_EQ(Take<action::Detach>().stream, stream_);
+  EXPECT_EQ(*keeper_->lease_until() - now_, seconds(2));
+}
+
+TEST_F(LeaseKeeperTest, Draining_EveryResumeIsPrecededByAHeartbeat) {
+  BeHosted();
+  RunTo(milliseconds(500));
+  keeper_->OnDraining(stream_, now_);
+  EXPECT_EQ(Take<action::Heartbeat>().stream, stream_);
+  const auto second = Opened();
+  RunTo(milliseconds(1400));
+  keeper_->OnStreamEnded(second.stream, now_, Refusal(Reason::kLimitReached));
+  EXPECT_EQ(Take<action::Heartbeat>().stream, stream_);
+  EXPECT_EQ(Opened().address, 2U);
+}
+
 TEST_F(LeaseKeeperTest, AnswerWithoutLease_LooksForABetterCoordinator) {
   BeHosted();
   RunTo(milliseconds(1010));
@@ -201,6 +231,26 @@ TEST_F(LeaseKeeperTest, Degraded_IsLeftOnlyForOneThatTakesPodsIn) {
   keeper_->OnHosted(open.stream, now_, kTerms);
   EXPECT_EQ(Take<action::Detach>().stream, stream_);
   EXPECT_EQ(keeper_->state(), SelfState::kAlive);
+}
+
+// P9: as with Draining_TheMoveBeginsWithAWholeLease.
+TEST_F(LeaseKeeperTest, Degraded_TheMoveBeginsWithAWholeLease) {
+  BeHosted();
+  RunTo(milliseconds(1010));
+  Answer({.lease_granted = true, .link_degraded = true});
+  RunTo(milliseconds(1900));
+  keeper_->OnWelcome(2, now_);
+  const auto last = Take<action::Heartbeat>();
+  EXPECT_EQ(last.stream, stream_);
+  EXPECT_EQ(Opened().address, 2U) << "right after the heartbeat";
+  RunTo(milliseconds(1950));
+  keeper_->OnHeartbeatAnswer(stream_, now_, last.number, {true, true});
+  EXPECT_EQ(Elapsed(*keeper_->lease_until()), milliseconds(4900));
+  RunTo(milliseconds(2899));
+  EXPECT_EQ(Count<action::Heartbeat>(), 0U) << "none while the resume is unanswered";
+  RunTo(milliseconds(2900));
+  EXPECT_EQ(Take<action::Detach>().stream, stream_);
+  EXPECT_EQ(*keeper_->lease_until() - now_, seconds(2));
 }
 
 TEST_F(LeaseKeeperTest, Degraded_AsksTheOthersOnceInALease) {
