@@ -2,12 +2,15 @@
 // and its pods have noticed nothing.   (P9)
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <functional>
 #include <future>
+#include <sstream>
 
 #include "integration/test_server.h"
 #include "pg/connection.h"
 #include "store/postgres/schema.h"
+#include "support/process.h"
 
 namespace vigil {
 namespace {
@@ -147,6 +150,29 @@ class FailoverTest : public testing::Test {
     return response.outcome() == v1::CLAIM_OUTCOME_CLAIMED ? response.item().fence() : 0;
   }
 
+  // Dumps one cluster's database into the other.
+  static void Copy(const pg::PrivateCluster& from, const pg::PrivateCluster& to) {
+    const auto copy = Process::Spawn(
+        {.command = {"bash", "-euo", "pipefail", "-c",
+                     R"("$BIN/pg_dump" "$FROM" | "$BIN/psql" -qX -v ON_ERROR_STOP=1 "$TO")"},
+         .environment = {
+             {"BIN", from.bin_directory()}, {"FROM", from.Conninfo()}, {"TO", to.Conninfo()}}});
+    ASSERT_TRUE(copy) << copy.error().message;
+    EXPECT_EQ((*copy)->AwaitEnd(seconds(20)), 0) << (*copy)->Transcript();
+  }
+
+  // What server/README.md says to run after it.
+  static std::string SqlOfThePage() {
+    std::ifstream file(VIGIL_SOURCE_DIR "/server/README.md");
+    std::stringstream text;
+    text << file.rdbuf();
+    const std::string page = text.str();
+    const std::string begin = "```sql\n";
+    const size_t sql = page.find(begin);
+    EXPECT_NE(sql, std::string::npos);
+    return page.substr(sql + begin.size(), page.find("```", sql + 1) - sql - begin.size());
+  }
+
   std::unique_ptr<pg::PrivateCluster> primary_;
   std::unique_ptr<pg::PrivateCluster> standby_;
   std::unique_ptr<TestServer> server_;
@@ -232,6 +258,35 @@ TEST_F(FailoverTest, CommitsLost_TheirCursorsExpireForEverAndOthersGoOn) {
   EXPECT_GT(again.heard(), live.heard()) << "the log has outgrown what was lost";
   RawFollower outgrown(*server_, lost);
   EXPECT_EQ(outgrown.End(), v1::END_REASON_EXPIRED);
+}
+
+// P6: a dump takes no timeline along, and the numbers of the old cluster lie above those of a new
+// one.
+TEST_F(FailoverTest, Dump_NoNumberIsIssuedTwiceWhenTheSequencesAreSetAsThePageSays) {
+  uint64_t last = 0;
+  {
+    RawPod pod(*server_, "a", v1::PROFILE_STRICT);
+    BeatDuring(pod, [&] {
+      EXPECT_TRUE(primary_->Stop(pg::PrivateCluster::Shutdown::kImmediate));
+      EXPECT_TRUE(standby_->Promote());
+    });
+    ExpectHostedOnTheNewPrimary(pod);
+    RawPod later(*server_, "later");
+    last = later.incarnation();
+    EXPECT_GT(last, uint64_t{1} << 32);
+    later.Leave();
+    pod.Leave();
+  }
+  server_.reset();
+
+  const auto fresh = pg::PrivateCluster::Start({.fsync = false});
+  ASSERT_TRUE(fresh) << fresh.error().message;
+  Copy(*standby_, **fresh);
+  RunAsSuperuser((*fresh)->Conninfo(), SqlOfThePage());
+  TestServer server((*fresh)->Conninfo());
+  ASSERT_TRUE(server.WaitUntilReady());
+  RawPod found(server, "found");
+  EXPECT_GT(found.incarnation(), last);
 }
 
 }  // namespace
