@@ -121,6 +121,15 @@ void Conversations::WithLock(const Stream& stream, std::function<void(SessionNum
 bool Conversations::Host(const Stream& stream, const Pod& pod) {
   env_.committed();
   Conversation* conversation = Opening(stream);
+  if (!pod.coordinator || pod.coordinator != env_.membership.number()) {
+    // Others gave this coordinator up meanwhile. That the session is taken would be told to the
+    // number in the row, and so to nobody.
+    env_.liveness.Release(pod.session);
+    if (conversation) {
+      Finish(stream, CoordinatorUntrusted("other coordinators have given this one up"));
+    }
+    return false;
+  }
   if (conversation) {
     conversation->phase = Conversation::Phase::kHosting;
     conversation->session = pod.session;

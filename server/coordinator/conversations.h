@@ -34,6 +34,8 @@ namespace vigil {
 //  the pod asked.   (P11)
 //  3. A registration supersedes only the incumbent that it finds first: whoever took the name while
 //  it was under way came together with it.
+//  4. A pod is hosted only under the coordinator's number that its row names: only that one's
+//  renewals return the session when it is taken.   (P7)
 class Conversations {
  public:
   using Stream = std::shared_ptr<PodStream>;
@@ -90,7 +92,8 @@ class Conversations {
   void BeginResume(const Stream& stream, const ResumeMessage& message);
   void BeginLeave(const Stream& stream, Conversation& conversation);
   void WithLock(const Stream& stream, std::function<void(SessionNumber)> then);
-  // Hosts the pod, and returns whether somebody is there to be told.
+  // Hosts the pod, unless this coordinator was given up meanwhile, and returns whether somebody is
+  // there to be told.
   bool Host(const Stream& stream, const Pod& pod);
   std::optional<Error> RefusesNewPods() const;
   // Null when the conversation is not opening any more.

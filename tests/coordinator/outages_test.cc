@@ -194,5 +194,34 @@ TEST_F(Outages, GivenUp_LetsItsPodsGoAndJoinsAnew) {
   EXPECT_THAT(cluster_.Kinds(IncarnationOf(pod)), Not(Contains(EventKind::kPodDied)));
 }
 
+// P7: what was under way when others gave the coordinator up names its old number, whose renewals
+// nobody makes any more: that such a session is taken would never be heard of.
+TEST_F(Outages, GivenUp_WhatWasUnderWayIsNotHosted) {
+  auto& host = cluster_.Add();
+  auto& other = cluster_.Add();
+  const auto pod = cluster_.RegisterAndBeat(host, "a", Profile::kStrict);
+  host.lane.StallNext(seconds(2));
+  const auto resumed = cluster_.Resume(host, pod);
+  host.lane.StallNext(seconds(2));
+  const auto registered = cluster_.Register(host, "b", Profile::kStrict);
+  ASSERT_TRUE(resumed->heard.empty());
+  ASSERT_TRUE(registered->heard.empty());
+  const CoordinatorNumber before = cluster_.Look("a").coordinator;
+  cluster_.GiveUp(before);
+  cluster_.scheduler.Advance(milliseconds(2100));
+  EXPECT_TRUE(host.coordinator.Ready());
+  EXPECT_EQ(cluster_.Look("b").coordinator, before);
+  EXPECT_EQ(resumed->reason, reason::kCoordinatorUntrusted);
+  EXPECT_EQ(registered->reason, reason::kCoordinatorUntrusted);
+  EXPECT_EQ(registered->Last<RegisteredAnswer>(), nullptr);
+
+  const auto moved = cluster_.Resume(other, pod);
+  ASSERT_NE(moved->Last<ResumedAnswer>(), nullptr);
+  cluster_.KeepAlive(other, {moved}, seconds(1));
+  EXPECT_FALSE(cluster_.Beat(host, resumed));
+  cluster_.KeepAlive(other, {moved}, seconds(30));
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
+}
+
 }  // namespace
 }  // namespace vigil

@@ -38,6 +38,10 @@ SimulatedCluster::Member& SimulatedCluster::Add() {
   return member;
 }
 
+void SimulatedCluster::GiveUp(CoordinatorNumber coordinator) {
+  EXPECT_TRUE(store_->RemoveCoordinator(coordinator));
+}
+
 void SimulatedCluster::Kill(Member& member) {
   const auto found = std::find_if(members_.begin(), members_.end(),
                                   [&](const auto& one) { return one.get() == &member; });

@@ -97,6 +97,9 @@ class SimulatedCluster {
   // Adds a coordinator and lets it join.
   Member& Add();
 
+  // Ends the coordinator's row, as others do that give it up; its own link stays sound.
+  void GiveUp(CoordinatorNumber coordinator);
+
   // The process is killed: its sessions end, and it never runs again.
   void Kill(Member& member);
 
