@@ -143,14 +143,16 @@ void HostedPods::StreamEnded(SessionNumber session) {
   Condemn(*hosted, Cause::kStreamEnded);
 }
 
+bool HostedPods::VouchesFor(SessionNumber session) {
+  if (!draining_ && Trusted(session, env_.clock.Now())) return true;
+  LetGo(session, CoordinatorUntrusted("the session cannot be vouched for"));
+  return false;
+}
+
 void HostedPods::Condemn(Hosted& hosted, Cause cause) {
   if (hosted.condemned != Cause::kNone) return;
-  const Instant now = env_.clock.Now();
   const SessionNumber session = hosted.session;
-  if (draining_ || !Trusted(session, now)) {
-    LetGo(session, CoordinatorUntrusted("the session cannot be vouched for"));
-    return;
-  }
+  if (!VouchesFor(session)) return;
   hosted.condemned = cause;
   hosted.timer = nullptr;
   if (hosted.profile == Profile::kFast) {
@@ -184,6 +186,7 @@ void HostedPods::SuspectThenDeclare(SessionNumber session) {
 }
 
 void HostedPods::Declare(SessionNumber session) {
+  if (!VouchesFor(session)) return;
   const Hosted& hosted = hosted_.at(session);
   const auto decided = [this, session](const Result<bool>& declared) {
     Hosted* condemned = Find(session);
@@ -202,10 +205,7 @@ void HostedPods::Declare(SessionNumber session) {
     }
     // The database did not answer. While the lock is still proven the evidence is as strong as
     // before; after that it is the probers'.
-    if (draining_ || !Trusted(session, env_.clock.Now())) {
-      LetGo(session, CoordinatorUntrusted("the session cannot be vouched for"));
-      return;
-    }
+    if (!VouchesFor(session)) return;
     condemned->timer = env_.scheduler.After(kRetry, [this, session] { Declare(session); });
   };
   env_.verdicts.Declare(hosted.ns, hosted.pod(), hosted.condemned, decided);
@@ -257,8 +257,9 @@ void HostedPods::Retaken(const std::vector<Taking>& takings) {
     if (!hosted) continue;  // Its row may be visible already; Host refutes.
     if (hosted->condemned == Cause::kNone) {
       by_namespace[hosted->ns].push_back(taking);
-    } else {
-      env_.liveness.Confirm(taking);  // On the host's own evidence no suspicion is needed.
+    } else if (VouchesFor(taking.session)) {
+      // On the host's own evidence no suspicion is needed, while it is younger than our trust.
+      env_.liveness.Confirm(taking);
     }
   }
   for (const auto& [ns, visible] : by_namespace) Refute(ns, visible);

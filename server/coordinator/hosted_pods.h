@@ -120,6 +120,9 @@ class HostedPods {
   Hosted* Find(SessionNumber session);
   void WatchSilence(Hosted& hosted, Instant since);
   void JudgeSilence(SessionNumber session);
+  // Whether evidence of this host's is strong; what it cannot vouch for (any more) it lets go, and
+  // the probers weigh it.   (P9)
+  bool VouchesFor(SessionNumber session);
   void Condemn(Hosted& hosted, Cause cause);
   void SuspectThenDeclare(SessionNumber session);
   void Declare(SessionNumber session);

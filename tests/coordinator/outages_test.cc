@@ -175,6 +175,37 @@ TEST_F(Outages, CoordinatorPaused_StreamsThatEndedMeanwhileAreNoEvidence) {
   EXPECT_EQ(cluster_.Look("a").state, PodState::kDead);
 }
 
+// P9: the stream ended while the coordinator was trusted; its trust ended before the database was
+// back, so what it saw is weak evidence. The suspicion fails late, before the locks are taken again
+// or after it.
+TEST_F(Outages, TrustEnded_EvidenceFromBeforeItIsWeak) {
+  for (const Duration late : {milliseconds(1), milliseconds(2500)}) {
+    SimulatedCluster cluster;
+    auto& host = cluster.Add();
+    auto& other = cluster.Add();
+    const auto pod = cluster.RegisterAndBeat(host, "a", Profile::kStrict);
+    host.database.SetAway(true);
+    other.database.SetAway(true);
+    const Timing timing;
+    cluster.KeepAlive(host, {pod}, timing.trust_window - milliseconds(700));
+    ASSERT_TRUE(cluster.Beat(host, pod));
+    host.lane.StallNext(seconds(4));
+    cluster.Break(host, pod);
+    cluster.scheduler.Advance(seconds(4) - milliseconds(1));
+    host.lane.DelayAnswers(late);
+    cluster.scheduler.Advance(milliseconds(1));
+    host.lane.DelayAnswers({});
+    host.database.SetAway(false);
+    other.database.SetAway(false);
+    cluster.scheduler.Advance(seconds(3));
+    EXPECT_NE(cluster.Look("a").state, PodState::kDead);
+    const auto resumed = cluster.Resume(other, pod);
+    ASSERT_NE(resumed->Last<ResumedAnswer>(), nullptr);
+    cluster.KeepAlive(other, {resumed}, seconds(30));
+    EXPECT_EQ(cluster.Look("a").state, PodState::kAlive);
+  }
+}
+
 // P10: one that others have given up lets its pods go without a verdict, and joins anew.
 TEST_F(Outages, GivenUp_LetsItsPodsGoAndJoinsAnew) {
   auto& host = cluster_.Add();
