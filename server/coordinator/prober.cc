@@ -117,7 +117,16 @@ std::map<std::string, std::vector<Suspicion>> Prober::Due(const ProbeReport& rep
   return verdicts;
 }
 
+void Prober::Saw() {
+  const Instant now = clock_.Now();
+  const size_t forgotten = pods_.Saw(now) + coordinators_.Saw(now);
+  if (forgotten == 0) return;
+  log::Warning("This observer saw nothing for too long; the graces that it counted begin anew.",
+               {{"suspicions", forgotten}});
+}
+
 void Prober::Judge(Observer observer, const ProbeReport& report) {
+  Saw();
   observer.identity = report.identity;
   if (std::exchange(identity_, report.identity) != report.identity) {
     pods_.Forget();
@@ -174,6 +183,7 @@ void Prober::Carry(std::function<Result<T>(Store&)> work, Verdict told) {
   ++under_way_;
   Ask<T>(lane_, scheduler_, std::move(work), [this, told](const Result<T>& outcome) {
     if (outcome) {
+      Saw();
       for (const auto& one : *outcome) told(one);
       if (!outcome->empty()) committed_();
     } else {

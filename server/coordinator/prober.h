@@ -41,6 +41,8 @@ class Prober {
  private:
   void ProbeSoon();
   void Probe();
+  // The database has answered this observer.
+  void Saw();
   void Judge(Observer observer, const ProbeReport& report);
   // The suspicions that are due and not held, by namespace.
   std::map<std::string, std::vector<Suspicion>> Due(const ProbeReport& report);

@@ -6,8 +6,10 @@
 // database's clock with the time stamped on the suspicion; it is a wall clock and jumps.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -25,17 +27,25 @@ struct Standing {
 // Invariants:
 //  1. A suspicion is due only after it was read in every observation for its whole grace.   (P1,
 //  P7)
-//  2. An observer that did not observe for `longest_gap` remembers nothing: it may have been
-//  frozen, or cut off.   (P9, P10)
+//  2. An observer that saw nothing of the database for `longest_gap` remembers nothing: it may have
+//  been frozen, or cut off. What carrying out the verdicts of one observation takes is no such
+//  gap, while the database goes on answering.   (P2, P9, P10)
 template <typename Key>
 class SuspicionTracker {
  public:
   explicit SuspicionTracker(Duration longest_gap) : longest_gap_(longest_gap) {}
 
+  // The database has answered this observer. Returns how many suspicions are forgotten, since the
+  // last answer was too long ago.
+  size_t Saw(Instant now) {
+    const bool blind = last_seen_ && now - *last_seen_ > longest_gap_;
+    last_seen_ = now;
+    return blind ? std::exchange(first_read_, {}).size() : 0;
+  }
+
   // Takes what stands now and returns those that are due. One that is missing is forgotten.
   std::vector<Key> Observe(const std::vector<Standing<Key>>& standing, Instant now) {
-    if (last_observation_ && now - *last_observation_ > longest_gap_) first_read_.clear();
-    last_observation_ = now;
+    Saw(now);
     std::unordered_map<Key, Instant> still;
     std::vector<Key> due;
     for (const auto& suspicion : standing) {
@@ -53,7 +63,7 @@ class SuspicionTracker {
 
  private:
   Duration longest_gap_;
-  std::optional<Instant> last_observation_;
+  std::optional<Instant> last_seen_;
   std::unordered_map<Key, Instant> first_read_;
 };
 

@@ -77,6 +77,22 @@ TEST_F(Outages, CoordinatorKilledWithItsPods_EachDiesOnceAfterTheGrace) {
   }
 }
 
+// P2: each round of the prober has a verdict to carry out, which takes longer than the longest gap
+// between two observations; what stands is not forgotten for that.
+TEST_F(Outages, VerdictsTakeLong_TheOtherSuspicionsStand) {
+  CoordinatorSettings settings;
+  settings.mass_suspicion.pods = 100;
+  SimulatedCluster cluster(settings);
+  auto& host = cluster.Add();
+  host.lane.DelayAnswers(milliseconds(1200));
+  for (int i = 0; i < 30; ++i) {
+    // The pod never speaks, so that its lock is let go after its lease.
+    cluster.Register(host, std::to_string(i), Profile::kFast);
+    cluster.scheduler.Advance(seconds(1));
+  }
+  EXPECT_EQ(cluster.Look("0").state, PodState::kDead);
+}
+
 // P9: all locks vanish at once, and are taken again.
 TEST_F(Outages, DatabaseRestarted_NobodyDiesAndLeasesGoOn) {
   auto& one = cluster_.Add();

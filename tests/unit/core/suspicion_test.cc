@@ -55,6 +55,22 @@ TEST_F(Suspicions, Due_ABlindObserverStartsAnew) {
   EXPECT_THAT(Observe({{kFirst, seconds(3)}}, seconds(13)), ElementsAre(kFirst));
 }
 
+// P2: a round of many verdicts takes its time; while the database answers, nothing is forgotten.
+TEST_F(Suspicions, Due_VerdictsThatTakeLongAreNoGap) {
+  Observe({{kFirst, seconds(5)}}, seconds(0));
+  EXPECT_EQ(tracker_.Saw(kStart + seconds(2)), 0U);
+  EXPECT_EQ(tracker_.Saw(kStart + seconds(4)), 0U);
+  EXPECT_THAT(Observe({{kFirst, seconds(5)}}, seconds(5)), ElementsAre(kFirst));
+}
+
+// P10: a pause between two verdicts is a gap like any other.
+TEST_F(Suspicions, Due_APauseBetweenVerdictsIsAGap) {
+  Observe({{kFirst, seconds(5)}}, seconds(0));
+  EXPECT_EQ(tracker_.Saw(kStart + seconds(1)), 0U);
+  EXPECT_EQ(tracker_.Saw(kStart + milliseconds(3001)), 1U);
+  EXPECT_THAT(Observe({{kFirst, seconds(5)}}, seconds(5)), IsEmpty());
+}
+
 // P9: what was read of other locks is not carried over.
 TEST_F(Suspicions, Due_OtherLocksStartItAnew) {
   Observe({{kFirst, seconds(3)}}, seconds(0));
