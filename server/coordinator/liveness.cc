@@ -45,7 +45,6 @@ void LivenessSessions::OpenSlot(Slot& slot) {
       return;
     }
     slot.session = std::move(*opened);
-    slot.backoff.Reset();
     slot.session->OnLost([this, &slot](const Error& error) {
       if (!slot.session) return;  // Given up already.
       log::Warning("A liveness session was lost; its locks are taken again.",
@@ -73,6 +72,11 @@ void LivenessSessions::Lost(Slot& slot) {
     lock.held = false;
   }
   slot.window.Revoke();
+  slot.locks -= slot.issues.size();
+  for (const auto& [asked, then] : std::exchange(slot.issues, {})) {
+    scheduler_.Post(
+        [then = then] { then(Fail(DatabaseUnavailable("the liveness session was lost"))); });
+  }
   slot.released.clear();
   slot.release_timer.reset();
   slot.timer = scheduler_.After(slot.backoff.Next(), [this, &slot] { OpenSlot(slot); });
@@ -83,7 +87,10 @@ void LivenessSessions::Retake(Slot& slot) {
   for (const auto& [number, lock] : locks_) {
     if (lock.slot == &slot && !lock.held) missing.push_back({LockKind::kSession, number.value});
   }
-  if (missing.empty()) return;
+  if (missing.empty()) {
+    slot.backoff.Reset();
+    return;
+  }
   slot.session->TakeLocks(
       missing, [this, &slot, asked = missing.size()](Result<std::vector<LockKey>> taken) {
         if (!taken) {
@@ -91,6 +98,7 @@ void LivenessSessions::Retake(Slot& slot) {
           if (slot.session) Lost(slot);
           return;
         }
+        slot.backoff.Reset();
         std::vector<Taking> retaken;
         for (const LockKey& key : *taken) {
           const auto found = locks_.find(SessionNumber{key.number});
@@ -140,16 +148,20 @@ void LivenessSessions::Issue(const Then<SessionNumber>& then) {
   }
   ++slot->locks;
   const Instant sent = clock_.Now();
-  slot->session->IssueLock(LockKind::kSession, [this, slot, sent, then](Result<uint64_t> issued) {
+  const uint64_t asked = ++issues_asked_;
+  slot->issues.emplace(asked, then);
+  slot->session->IssueLock(LockKind::kSession, [this, slot, sent, asked](Result<uint64_t> issued) {
+    auto waiting = slot->issues.extract(asked);
+    if (waiting.empty()) return;  // The session was given up, and the lock goes with it.
     if (!issued) {
       --slot->locks;
-      then(Fail(std::move(issued.error())));
+      waiting.mapped()(Fail(std::move(issued.error())));
       return;
     }
     Answered(*slot, sent);
     const SessionNumber number{*issued};
     locks_.emplace(number, Lock{slot, true, true, 0, TrustWindow(timing_.trust_window)});
-    then(number);
+    waiting.mapped()(number);
   });
 }
 

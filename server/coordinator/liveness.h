@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -47,7 +48,8 @@ class LivenessSessions {
 
   void Start();
 
-  // A new session number, locked. Error DATABASE_UNAVAILABLE when no session is open.
+  // A new session number, locked. Error DATABASE_UNAVAILABLE when no session is open, or the one
+  // that was asked is lost or given up.
   void Issue(const Then<SessionNumber>& then);
 
   // Lets a lock go, in a moment. Idempotent.
@@ -75,6 +77,8 @@ class LivenessSessions {
     size_t locks = 0;
     bool pinging = false;
     std::unique_ptr<Timer> timer;
+    // Asked of the session and not answered yet: when it is given up, it answers none of them.
+    std::map<uint64_t, Then<SessionNumber>> issues;
     // Released here, and not yet in the database.
     std::vector<LockKey> released;
     std::unique_ptr<Timer> release_timer;
@@ -103,6 +107,7 @@ class LivenessSessions {
   std::function<void(std::vector<Taking>)> on_retaken_;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::unordered_map<SessionNumber, Lock> locks_;
+  uint64_t issues_asked_ = 0;
   // By any session.
   TrustWindow answered_;
 };
