@@ -36,7 +36,7 @@ Coordinator::Coordinator(const Environment& environment, const CoordinatorSettin
       conversations_({env_.lanes.sessions, env_.scheduler, env_.clock, liveness_, membership_,
                       link_, hosted_, lock_table_, env_.make_token, [this] { event_log_.Wake(); }},
                      settings),
-      subscriptions_({event_log_, env_.lanes.log, env_.scheduler, env_.clock, settings}),
+      subscriptions_({event_log_, link_, env_.lanes.log, env_.scheduler, env_.clock, settings}),
       prober_(env_.lanes.probe, env_.scheduler, env_.clock, settings.timing,
               settings.mass_suspicion, membership_, lock_table_, env_.seed,
               [this] { event_log_.Wake(); }) {

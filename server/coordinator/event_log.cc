@@ -134,28 +134,29 @@ void EventLog::Took(const std::string& ns, Position after, const EventPage& page
     return;
   }
   if (page.expired) {
-    LetFollowersGo(ns);
+    log::Warning("The log does not have the position of its reader any more.", {{"namespace", ns}});
+    LetGo(ns, [](const Position&) { return true; });
     return;
   }
   feed.reading = {page.head, asked};
-  if (page.events.empty()) return;
-  if (page.events.back().seq < page.head) Want(ns, feed);
-  Serve(ns, feed, page.events);
+  if (page.events.empty() || page.events.back().seq >= page.head) {
+    // What it has was in a log that was longer.
+    LetGo(ns, [head = page.head](const Position& served) { return served.seq > head; });
+  } else {
+    Want(ns, feed);
+  }
+  if (!page.events.empty() && feeds_.contains(ns)) Serve(ns, feed, page.events);
 }
 
-void EventLog::LetFollowersGo(const std::string& ns) {
-  log::Warning("The log does not have the position of its reader any more.", {{"namespace", ns}});
-  for (;;) {
-    const auto found = feeds_.find(ns);
-    if (found == feeds_.end()) return;
-    auto& followers = found->second.followers;
-    if (followers.empty()) {
-      feeds_.erase(found);
-      return;
-    }
-    LogFollower* follower = followers.begin()->first;
-    followers.erase(followers.begin());
-    follower->OnReaderLost();
+void EventLog::LetGo(const std::string& ns,
+                     const std::function<bool(const Position& served)>& lost) {
+  std::vector<LogFollower*> gone;
+  for (const auto& [follower, served] : feeds_.at(ns).followers) {
+    if (lost(served)) gone.push_back(follower);
+  }
+  for (LogFollower* follower : gone) {
+    Detach(ns, follower);
+    follower->OnDetached();
   }
 }
 
@@ -170,14 +171,21 @@ void EventLog::Serve(const std::string& ns, Feed& feed, const std::vector<Event>
     if (feed_now == feeds_.end()) return;
     const auto entry = feed_now->second.followers.find(follower);
     if (entry == feed_now->second.followers.end()) continue;
-    const Seq served = std::exchange(entry->second, std::max(entry->second, batch->back().seq));
-    if (served.value + 1 <= batch->front().seq.value) {
+    const Position served = entry->second;
+    if (served.seq > batch->back().seq) continue;
+    entry->second = batch->back().position();
+    if (served.seq < batch->front().seq) {
       follower->OnEvents(batch);
-    } else if (served < batch->back().seq) {
-      // It has the beginning of this batch already.
-      const auto fresh = std::find_if(batch->begin(), batch->end(),
-                                      [&](const Event& event) { return event.seq > served; });
-      follower->OnEvents(std::make_shared<const std::vector<Event>>(fresh, batch->end()));
+      continue;
+    }
+    // It has the beginning of this batch already, or that of another log.
+    const auto last =
+        batch->begin() + static_cast<std::ptrdiff_t>(served.seq.value - batch->front().seq.value);
+    if (last->position() != served) {
+      Detach(ns, follower);
+      follower->OnDetached();
+    } else if (last + 1 != batch->end()) {
+      follower->OnEvents(std::make_shared<const std::vector<Event>>(last + 1, batch->end()));
     }
   }
 }
@@ -189,10 +197,11 @@ bool EventLog::Attach(const std::string& ns, Position after, LogFollower* follow
     feed.position = after;
     feed.reading = {after.seq, clock_.Now()};
   }
-  if (after.seq < feed.position.seq) return false;
-  feed.followers.emplace(follower, after.seq);
-  // What was committed since `after` was read woke nobody here.
+  // What was committed since `after` was read woke nobody here; and where the two do not agree, the
+  // reader finds out whether it stands on what was lost.
   Wake();
+  if (after.seq <= feed.position.seq && after != feed.position) return false;
+  feed.followers.emplace(follower, after);
   return true;
 }
 

@@ -26,9 +26,9 @@ class LogFollower {
   virtual ~LogFollower() = default;
   // The events right after those before. May detach any follower.
   virtual void OnEvents(const EventBatch& events) = 0;
-  // The log does not have the reader's position any more. This follower is detached; its own
-  // position may be lost or not.
-  virtual void OnReaderLost() = 0;
+  // The log does not have the reader's position any more, or not this follower's. This follower is
+  // detached; its own position may be lost or not.
+  virtual void OnDetached() = 0;
 };
 
 // Reads the logs that somebody follows: when woken (by the database, or by this coordinator's own
@@ -73,8 +73,8 @@ class EventLog {
     Reading reading;
     // Waits for its turn to be read.
     bool wanted = false;
-    // Each with the position up to which it has been served.
-    std::map<LogFollower*, Seq> followers;
+    // Each with the position up to which it has been served, which may be ahead of the reader's.
+    std::map<LogFollower*, Position> followers;
   };
 
   void PollRegularly();
@@ -85,7 +85,8 @@ class EventLog {
   void Look();
   void ReadEvents(const std::string& ns, Position after);
   void Took(const std::string& ns, Position after, const EventPage& page, Instant asked);
-  void LetFollowersGo(const std::string& ns);
+  // Those of whom this is true.
+  void LetGo(const std::string& ns, const std::function<bool(const Position& served)>& lost);
   void Serve(const std::string& ns, Feed& feed, const std::vector<Event>& events);
 
   Database& database_;

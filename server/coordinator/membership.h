@@ -47,6 +47,8 @@ class Membership {
   bool RenewedWithin(Duration age, Instant now) const {
     return row_ && window_.YoungerThan(age, now);
   }
+  // When the last one was sent that is committed.
+  std::optional<Instant> renewed() const { return row_ ? window_.proven() : std::nullopt; }
 
   // Nothing until the first row is committed.
   CoordinatorNumber number() const { return row_ ? number_ : CoordinatorNumber{}; }

@@ -12,6 +12,8 @@ constexpr uint32_t kReplayPage = 512;
 constexpr size_t kSnapshotPart = 500;
 // How long a subscriber that does not read may take to hear why it is dropped.
 constexpr Duration kEndPatience = std::chrono::seconds(10);
+// How often to look whether a commit was acknowledged.
+constexpr Duration kProofInterval = std::chrono::milliseconds(50);
 
 size_t BytesOf(const std::vector<Event>& events) {
   size_t bytes = 0;
@@ -106,16 +108,23 @@ void Subscription::ReplayOrJoin() {
     return;
   }
   replaying_ = true;
+  Read();
+}
+
+void Subscription::Read() {
   Ask<EventPage>(
       env_.lane, env_.scheduler,
       [ns = ns_, after = read_](Store& store) { return store.ReadEvents(ns, after, kReplayPage); },
-      IfStillHere<EventPage>([this](Result<EventPage> page) {
+      IfStillHere<EventPage>([this, asked = env_.clock.Now()](Result<EventPage> page) {
+        if (page && page->expired) {
+          NotFound(asked);
+          return;
+        }
         replaying_ = false;
+        missed_.reset();
         at_head_ = page && (page->events.empty() || page->events.back().seq >= page->head);
         if (!page) {
           Fail(std::move(page.error()));
-        } else if (page->expired) {
-          End(EndReason::kExpired);
         } else if (page->events.empty()) {
           WriteNext();
         } else {
@@ -124,12 +133,32 @@ void Subscription::ReplayOrJoin() {
       }));
 }
 
+void Subscription::NotFound(Instant asked) {
+  if (missed_) {
+    End(EndReason::kExpired);
+    return;
+  }
+  missed_ = asked;
+  ReadAgainOnceProven();
+}
+
+void Subscription::ReadAgainOnceProven() {
+  const Instant now = env_.clock.Now();
+  if (env_.link.CommittedSince(*missed_, now)) {
+    Read();
+  } else if (env_.link.Degraded(now)) {
+    Fail(CoordinatorUntrusted("its position is not known to this coordinator's database"));
+  } else {
+    proof_timer_ = env_.scheduler.After(kProofInterval, [this] { ReadAgainOnceProven(); });
+  }
+}
+
 void Subscription::OnEvents(const EventBatch& events) {
   read_ = events->back().position();
   Enqueue(DeliveredEvents{events, At(read_)}, BytesOf(*events));
 }
 
-void Subscription::OnReaderLost() {
+void Subscription::OnDetached() {
   phase_ = Phase::kReplay;
   at_head_ = false;
   WriteNext();
@@ -188,13 +217,16 @@ void Subscription::TellPositionRegularly() {
 void Subscription::TellPosition() {
   const auto reading = env_.log.LastReading(ns_);
   const Seq head = std::max(reading.head, read_.seq);
-  Enqueue(PositionNotice{At(*written_), head, env_.clock.Now() - reading.at}, 0);
+  // Reading alone does not prove that it was the primary that answered.
+  const Instant proven = std::min(reading.at, env_.link.committed());
+  Enqueue(PositionNotice{At(*written_), head, env_.clock.Now() - proven}, 0);
 }
 
 void Subscription::End(EndReason reason) {
   if (phase_ == Phase::kLive) env_.log.Detach(ns_, this);
   phase_ = Phase::kOver;
   position_timer_ = nullptr;
+  proof_timer_ = nullptr;
   EndNotice notice{reason, std::nullopt};
   if (reason != EndReason::kExpired && written_) notice.cursor = At(*written_);
   end_timer_ = env_.scheduler.After(kEndPatience, [this] { stream_->Cancel(); });
@@ -210,6 +242,7 @@ void Subscription::Fail(Error error) {
   if (phase_ == Phase::kLive) env_.log.Detach(ns_, this);
   phase_ = Phase::kOver;
   position_timer_ = nullptr;
+  proof_timer_ = nullptr;
   stream_->End(std::move(error));
 }
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "coordinator/event_log.h"
+#include "coordinator/own_link.h"
 #include "coordinator/settings.h"
 #include "core/bounded_queue.h"
 #include "core/cursor.h"
@@ -67,8 +68,11 @@ class SubscriberStream {
 // Replay reads pages at the pace of the subscriber and is never dropped; live delivery waits in a
 // bounded queue and ends with LAGGED when that is full. The seam: once replay has reached the end
 // of the log, the subscription joins the reader, unless that has gone on meanwhile; then it is told
-// its position, and so that this was all of the past. A reader that finds its own position lost
-// sends its followers back to replay, and each finds out for itself where it stands.
+// its position, and so that this was all of the past. A reader that finds a position lost, its own
+// or a follower's, sends the follower back to replay, which finds out for itself where it stands.
+//
+// A server that a failover left behind does not have what the new primary has, and answers. So a
+// position is lost when it was not there twice, and in between a commit was acknowledged.
 //
 // Runs on the loop's thread. The owner calls Written after each write, and destroys it when the
 // stream is over. Invariants:
@@ -78,6 +82,7 @@ class Subscription final : public LogFollower {
  public:
   struct Environment {
     EventLog& log;
+    const OwnLink& link;
     Lane& lane;
     Scheduler& scheduler;
     const Clock& clock;
@@ -95,7 +100,7 @@ class Subscription final : public LogFollower {
   void Drain();
 
   void OnEvents(const EventBatch& events) override;
-  void OnReaderLost() override;
+  void OnDetached() override;
 
  private:
   enum class Phase { kStarting, kReplay, kLive, kOver };
@@ -104,6 +109,9 @@ class Subscription final : public LogFollower {
   void StartWithSnapshot();
   void Begin(Position after, bool at_head);
   void ReplayOrJoin();
+  void Read();
+  void NotFound(Instant asked);
+  void ReadAgainOnceProven();
   void Enqueue(SubscriberMessage message, size_t bytes);
   void WriteNext();
   void End(EndReason reason);
@@ -132,12 +140,15 @@ class Subscription final : public LogFollower {
   bool replaying_ = false;
   // What was read last reached the end of the log.
   bool at_head_ = false;
+  // When its position was asked for that was not there.
+  std::optional<Instant> missed_;
   Instant last_write_{};
   BoundedQueue<SubscriberMessage> queue_;
   // Told once the write that is under way is done.
   std::optional<EndNotice> ending_;
   std::unique_ptr<Timer> position_timer_;
   std::unique_ptr<Timer> end_timer_;
+  std::unique_ptr<Timer> proof_timer_;
 };
 
 }  // namespace vigil

@@ -150,6 +150,7 @@ TEST_F(SubscriptionsTest, AfterCursor_OfALostEventHasExpired) {
   for (const int more : {0, 2, 3}) {  // behind it, right there, beyond it
     Happen(*host_, more);
     const auto subscriber = cluster_.Subscribe(*host_, lost);
+    cluster_.scheduler.Advance(seconds(1));  // until a commit is acknowledged
     ASSERT_TRUE(subscriber->Ending());
     EXPECT_EQ(subscriber->Ending()->reason, EndReason::kExpired);
     EXPECT_FALSE(subscriber->Ending()->cursor);
@@ -157,6 +158,45 @@ TEST_F(SubscriptionsTest, AfterCursor_OfALostEventHasExpired) {
   const auto subscriber = cluster_.Subscribe(*host_, common);
   cluster_.Read(*host_, subscriber);
   ExpectContiguous(subscriber->Events(), 3, 7);
+}
+
+// P8: a server that a failover left behind does not have it, and can be read, but acknowledges
+// nothing.
+TEST_F(SubscriptionsTest, AfterCursor_ThatADoubtfulServerDoesNotHaveIsLeftToAnother) {
+  Happen(*host_, 4);
+  const Cursor ahead = At(4);
+  LoseEventsAfter(2);
+  const auto subscriber = cluster_.Subscribe(*host_, ahead);
+  host_->database.SetAway(true);
+  cluster_.scheduler.Advance(seconds(3));
+  EXPECT_FALSE(subscriber->Ending());
+  EXPECT_TRUE(subscriber->ended);
+  EXPECT_EQ(subscriber->reason, reason::kCoordinatorUntrusted);
+}
+
+// P8: one that was slow, so that the reader of the others has begun anew in the meantime.
+TEST_F(SubscriptionsTest, EventsLost_WhoStandsAheadOfTheReaderExpires) {
+  auto& other = cluster_.Add();
+  for (const int more : {0, 1, 2, 3}) {
+    SCOPED_TRACE(more);
+    const uint64_t head = cluster_.Log().size();
+    Happen(*host_, 4);
+    const auto slow = cluster_.Subscribe(*host_, FromOldest{});
+    LoseEventsAfter(head + 2);
+    Happen(other, 1);
+    const auto reader = cluster_.Subscribe(*host_, FromNow{});
+    cluster_.Read(*host_, reader);
+    cluster_.Read(*host_, slow);
+    Happen(other, more);
+    cluster_.scheduler.Advance(seconds(3));
+    cluster_.Read(*host_, slow);
+    ASSERT_TRUE(slow->Ending());
+    EXPECT_EQ(slow->Ending()->reason, EndReason::kExpired);
+    ExpectContiguous(slow->Events(), 1, head + 4);
+    cluster_.Read(*host_, reader);
+    EXPECT_FALSE(reader->Ending());
+    if (more > 0) ExpectContiguous(reader->Events(), head + 4, head + 3 + more);
+  }
 }
 
 // P8: those who follow live while the database fails over are told, too, and only those who stand
@@ -200,6 +240,9 @@ TEST_F(SubscriptionsTest, EventsLost_OwnVerdictIsNotServedAfterThem) {
   host_->database.SetDeaf(true);
   Happen(deaf, 1);
   cluster_.Break(*host_, victim);
+  cluster_.Read(*host_, live);
+  EXPECT_TRUE(live->Events().empty());
+  cluster_.scheduler.Advance(seconds(1));
   cluster_.Read(*host_, live);
   ASSERT_TRUE(live->Ending());
   EXPECT_EQ(live->Ending()->reason, EndReason::kExpired);

@@ -157,6 +157,13 @@ TEST_F(SplitBrain, SynchronousStandbyPromoted_NobodyIsAliveOnBothSides) {
   for (size_t i = 0; i < died.size(); ++i) EXPECT_LT(lost[i], died[i]);
   ExpectNewSideUnharmed();
   EXPECT_FALSE(client::Work(to_new(), "default").Get("late"));
+
+  // P8: the old side can be read, but what it does not have is not lost.
+  const auto cursor = log().LastCursor();
+  ASSERT_TRUE(cursor);
+  EventRecorder from_old(to_old(), "default", *cursor);
+  EXPECT_FALSE(from_old.AwaitStart(seconds(5)));
+  EXPECT_FALSE(from_old.ended()) << client::Describe(*from_old.ended());
 }
 
 // Without a standby that must confirm, the old primary goes on acknowledging, and its side cannot
