@@ -82,14 +82,17 @@ class Guardian {
     pollfd fds[] = {{signals_, POLLIN, 0}, {inbox_.fd(), POLLIN, 0}, {watchdog_.fd(), POLLIN, 0}};
     if (!command_) {
       poll(fds, 3, kFeedMilliseconds);
+      looked_at_ = BootClock::now();
       return;
     }
-    const Time due = std::max(NextLook(), BootClock::now());
+    const Time due = NextLook();
     const auto left = std::chrono::ceil<milliseconds>(due - BootClock::now());
     poll(fds, 3, static_cast<int>(std::max<milliseconds::rep>(left.count(), 0)));
-    // What kept this process from running may have kept the command from it, too.
+    // What kept this process from running, here or since the last look, may have kept the command
+    // from it, too.
     const Time now = BootClock::now();
-    if (now - due > options_.watchdog / 4) watchdog_.Excuse(now);
+    const Time late_since = std::max(due, std::exchange(looked_at_, now));
+    if (now - late_since > options_.watchdog / 4) watchdog_.Excuse(now);
   }
 
   // --- What the library tells ---
@@ -420,6 +423,8 @@ class Guardian {
   Time stop_kill_at_ = Time::max();
   Time lease_kill_at_ = Time::max();
   std::optional<int> exit_code_;
+  // When it last slept to the end.
+  Time looked_at_{};
 
   PodSession session_;
   std::optional<Contender> contender_;
