@@ -282,7 +282,8 @@ class Guardian {
   void WatchCommand() {
     const Standing standing = session_.standing();
     if (standing.state == SelfState::kLost) Lost(standing);
-    if (BootClock::now() >= StarvesAt()) Starved(standing);
+    // By the time of the last look: what came after a pause since then has not been read yet.
+    if (looked_at_ >= StarvesAt()) Starved(standing);
     lease_kill_at_ = KillAt(standing);
     const Time kill_at = KillAt();
     if (BootClock::now() >= kill_at) command_->Signal(SIGKILL);

@@ -49,7 +49,8 @@ TEST(Start, APoolerIsRefused) {
     ASSERT_TRUE(bouncer) << bouncer.error().message;
     const auto server = Serve((*bouncer)->Conninfo());
     EXPECT_EQ(server->AwaitEnd(seconds(20)), 1) << server->Transcript();
-    EXPECT_THAT(server->Transcript(), HasSubstr(std::string(mode) + " pooling"));
+    EXPECT_THAT(server->Transcript(), HasSubstr(" pooling)"))
+        << mode;  // which of the two is a guess
     EXPECT_THAT(server->Transcript(), HasSubstr("the address of Postgres itself"));
   }
 }
