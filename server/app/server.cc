@@ -115,8 +115,7 @@ class Server::Parts {
                         "Choose another address with --listen, or stop what listens there.",
                         {}});
     }
-    ShowHealth(false);
-    ShowWelcome(false);
+    ShowHealth(false, false);
     thread_ = std::thread([this] { loop_.Run(); });
     log::Info("Listening.", {{"address", config_.listen}, {"port", port_}});
     return {};
@@ -134,8 +133,7 @@ class Server::Parts {
     std::promise<void> drained;
     loop_.Post([this, &drained] {
       draining_ = true;
-      ShowHealth(false);
-      ShowWelcome(false);
+      ShowHealth(false, false);
       coordinator_.Drain(config_.drain_timeout, [&drained] { drained.set_value(); });
     });
     drained.get_future().wait();
@@ -159,22 +157,18 @@ class Server::Parts {
 
   void WatchHealth() {
     if (draining_) return;
-    if (const bool ready = coordinator_.Ready(); ready != ready_) ShowHealth(ready);
-    if (const bool welcomes = coordinator_.conversations().WelcomesPods(); welcomes != welcomes_) {
-      ShowWelcome(welcomes);
-    }
+    const bool ready = coordinator_.Ready();
+    const bool welcomes = coordinator_.conversations().WelcomesPods();
+    if (ready != ready_ || welcomes != welcomes_) ShowHealth(ready, welcomes);
     health_timer_ = loop_.After(kHealthInterval, [this] { WatchHealth(); });
   }
 
-  void ShowHealth(bool ready) {
+  void ShowHealth(bool ready, bool welcomes) {
     ready_ = ready;
+    welcomes_ = welcomes;
     for (const char* service : kServices) {
       server_->GetHealthCheckService()->SetServingStatus(service, ready);
     }
-  }
-
-  void ShowWelcome(bool welcomes) {
-    welcomes_ = welcomes;
     server_->GetHealthCheckService()->SetServingStatus(kPodRegistry, welcomes);
   }
 

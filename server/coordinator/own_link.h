@@ -31,10 +31,6 @@ class OwnLink {
   // Leases may be granted.
   bool Trusted(Instant now) const { return ProvenWithin(timing_.trust_window, now); }
 
-  // Whether the database has acknowledged a commit that was sent after `since`.
-  bool CommittedSince(Instant since, Instant now) const {
-    return membership_.RenewedWithin(now - since, now);
-  }
   // When the last acknowledged commit was sent; the clock's beginning when there was none.
   Instant committed() const { return membership_.renewed().value_or(Instant{}); }
 

@@ -143,10 +143,9 @@ void Subscription::NotFound(Instant asked) {
 }
 
 void Subscription::ReadAgainOnceProven() {
-  const Instant now = env_.clock.Now();
-  if (env_.link.CommittedSince(*missed_, now)) {
+  if (env_.link.committed() > *missed_) {
     Read();
-  } else if (env_.link.Degraded(now)) {
+  } else if (env_.link.Degraded(env_.clock.Now())) {
     Fail(CoordinatorUntrusted("its position is not known to this coordinator's database"));
   } else {
     proof_timer_ = env_.scheduler.After(kProofInterval, [this] { ReadAgainOnceProven(); });
@@ -222,11 +221,15 @@ void Subscription::TellPosition() {
   Enqueue(PositionNotice{At(*written_), head, env_.clock.Now() - proven}, 0);
 }
 
-void Subscription::End(EndReason reason) {
+void Subscription::Finish() {
   if (phase_ == Phase::kLive) env_.log.Detach(ns_, this);
   phase_ = Phase::kOver;
   position_timer_ = nullptr;
   proof_timer_ = nullptr;
+}
+
+void Subscription::End(EndReason reason) {
+  Finish();
   EndNotice notice{reason, std::nullopt};
   if (reason != EndReason::kExpired && written_) notice.cursor = At(*written_);
   end_timer_ = env_.scheduler.After(kEndPatience, [this] { stream_->Cancel(); });
@@ -239,10 +242,7 @@ void Subscription::End(EndReason reason) {
 }
 
 void Subscription::Fail(Error error) {
-  if (phase_ == Phase::kLive) env_.log.Detach(ns_, this);
-  phase_ = Phase::kOver;
-  position_timer_ = nullptr;
-  proof_timer_ = nullptr;
+  Finish();
   stream_->End(std::move(error));
 }
 

@@ -114,6 +114,7 @@ class Subscription final : public LogFollower {
   void ReadAgainOnceProven();
   void Enqueue(SubscriberMessage message, size_t bytes);
   void WriteNext();
+  void Finish();
   void End(EndReason reason);
   void Fail(Error error);
   void TellPositionRegularly();

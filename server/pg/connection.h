@@ -21,13 +21,11 @@ struct Step {
   Params params;
 };
 
-// Statements that go out in one flush and are one transaction (those of less than kOneSend bytes in
+// Statements that go out in one flush and are one transaction (those of less than libpq's 8 KB in
 // one piece, so that a process that is stopped cannot leave half of it, and its locks, behind):
 // Postgres begins it with the first and commits it at the end of the batch, or rolls all of it back
 // at the first error. Each statement sees what was committed before it began (READ COMMITTED), so
 // that one may lock rows and the next decide on them.
-inline constexpr size_t kOneSend = 8192;  // libpq's
-
 struct Batch {
   std::vector<Step> steps;
   // Whether its commit matters. A read that got no answer has no unknown outcome.

@@ -110,6 +110,25 @@ class LeaseKeeperTest : public ::testing::Test {
     keeper_->OnHeartbeatAnswer(heartbeat.stream, now_, heartbeat.number, answer);
   }
 
+  // The keeper asks the other address to take the pod, right now, and is never answered: the host
+  // answers the heartbeat that went before, and is left with two thirds of that lease.
+  void ExpectAMoveWithAWholeLease(std::size_t to, LeaseKeeper::Answer answer) {
+    using std::chrono::milliseconds;
+    using std::chrono::seconds;
+    const Duration begin = Elapsed(now_);
+    const auto last = Take<action::Heartbeat>();
+    EXPECT_EQ(last.stream, stream_);
+    EXPECT_EQ(Opened().address, to) << "right after the heartbeat";
+    RunTo(begin + milliseconds(50));
+    keeper_->OnHeartbeatAnswer(stream_, now_, last.number, answer);
+    EXPECT_EQ(Elapsed(*keeper_->lease_until()), begin + seconds(3));
+    RunTo(begin + milliseconds(999));
+    EXPECT_EQ(Count<action::Heartbeat>(), 0U) << "none while the resume is unanswered";
+    RunTo(begin + seconds(1));
+    EXPECT_EQ(Take<action::Detach>().stream, stream_);
+    EXPECT_EQ(*keeper_->lease_until() - now_, seconds(2));
+  }
+
   static Time Start() { return Time(std::chrono::seconds(1000)); }
   Duration Elapsed(Time time) const { return time - Start(); }
 

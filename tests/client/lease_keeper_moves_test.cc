@@ -168,17 +168,7 @@ TEST_F(LeaseKeeperTest, Draining_TheMoveBeginsWithAWholeLease) {
   BeHosted(2);
   RunTo(milliseconds(900));
   keeper_->OnDraining(stream_, now_);
-  const auto last = Take<action::Heartbeat>();
-  EXPECT_EQ(last.stream, stream_);
-  EXPECT_EQ(Opened().address, 1U) << "right after the heartbeat";
-  RunTo(milliseconds(950));
-  keeper_->OnHeartbeatAnswer(stream_, now_, last.number, {true});
-  EXPECT_EQ(Elapsed(*keeper_->lease_until()), milliseconds(3900));
-  RunTo(milliseconds(1899));
-  EXPECT_EQ(Count<action::Heartbeat>(), 0U) << "none while the resume is unanswered";
-  RunTo(milliseconds(1900));
-  EXPECT_EQ(Take<action::Detach>().stream, stream_);
-  EXPECT_EQ(*keeper_->lease_until() - now_, seconds(2));
+  ExpectAMoveWithAWholeLease(1, {true});
 }
 
 TEST_F(LeaseKeeperTest, Draining_EveryResumeIsPrecededByAHeartbeat) {
@@ -240,17 +230,7 @@ TEST_F(LeaseKeeperTest, Degraded_TheMoveBeginsWithAWholeLease) {
   Answer({.lease_granted = true, .link_degraded = true});
   RunTo(milliseconds(1900));
   keeper_->OnWelcome(2, now_);
-  const auto last = Take<action::Heartbeat>();
-  EXPECT_EQ(last.stream, stream_);
-  EXPECT_EQ(Opened().address, 2U) << "right after the heartbeat";
-  RunTo(milliseconds(1950));
-  keeper_->OnHeartbeatAnswer(stream_, now_, last.number, {true, true});
-  EXPECT_EQ(Elapsed(*keeper_->lease_until()), milliseconds(4900));
-  RunTo(milliseconds(2899));
-  EXPECT_EQ(Count<action::Heartbeat>(), 0U) << "none while the resume is unanswered";
-  RunTo(milliseconds(2900));
-  EXPECT_EQ(Take<action::Detach>().stream, stream_);
-  EXPECT_EQ(*keeper_->lease_until() - now_, seconds(2));
+  ExpectAMoveWithAWholeLease(2, {true, true});
 }
 
 TEST_F(LeaseKeeperTest, Degraded_AsksTheOthersOnceInALease) {
