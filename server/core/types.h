@@ -57,6 +57,26 @@ enum class Cause {
   kProcessExited,
   kSuperseded,
 };
+// What a cause is worth.
+enum class Evidence { kNone, kCertain, kStrong, kWeak };
+
+constexpr Evidence EvidenceOf(Cause cause) {
+  switch (cause) {
+    case Cause::kLeft:
+    case Cause::kProcessExited:
+      return Evidence::kCertain;
+    case Cause::kStreamEnded:
+    case Cause::kHeartbeatsStopped:
+      return Evidence::kStrong;
+    case Cause::kLockFree:
+      return Evidence::kWeak;
+    case Cause::kNone:
+    case Cause::kSuperseded:
+      break;
+  }
+  return Evidence::kNone;
+}
+
 enum class WorkState { kOwned, kReleased, kCompleted };
 
 enum class EventKind {
@@ -108,6 +128,9 @@ struct Event {
   Fence fence;
   Incarnation previous_owner;
   WallMicros occurred_at;
+  // Of SUSPECTED and DIED: when the evidence was first recorded.
+  WallMicros detected_at;
+  std::map<std::string, std::string> pod_labels;
   bool operator==(const Event&) const = default;
 
   Position position() const { return {seq, mark}; }

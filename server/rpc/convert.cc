@@ -88,6 +88,20 @@ v1::WorkState ToProto(WorkState state) {
   return v1::WORK_STATE_UNSPECIFIED;
 }
 
+v1::Evidence ToProto(Evidence evidence) {
+  switch (evidence) {
+    case Evidence::kNone:
+      return v1::EVIDENCE_UNSPECIFIED;
+    case Evidence::kCertain:
+      return v1::EVIDENCE_CERTAIN;
+    case Evidence::kStrong:
+      return v1::EVIDENCE_STRONG;
+    case Evidence::kWeak:
+      return v1::EVIDENCE_WEAK;
+  }
+  return v1::EVIDENCE_UNSPECIFIED;
+}
+
 v1::EventKind ToProto(EventKind kind) {
   switch (kind) {
     case EventKind::kPodRegistered:
@@ -141,6 +155,9 @@ void Set(v1::Event* to, const Event& event) {
   to->set_fence(event.fence.value);
   to->set_previous_owner(event.previous_owner.value);
   Set(to->mutable_occurred_at(), event.occurred_at);
+  to->set_evidence(ToProto(EvidenceOf(event.cause)));
+  if (event.detected_at) Set(to->mutable_detected_at(), event.detected_at);
+  to->mutable_pod_labels()->insert(event.pod_labels.begin(), event.pod_labels.end());
 }
 
 // --- From the contract
