@@ -78,6 +78,7 @@ void End(Transaction& tx, PodRow& row, PodState state, Cause cause) {
   row.pod.cause = cause;
   row.pod.ended_at = tx.now();
   row.suspicion = {};
+  const WallMicros suspected_at = std::exchange(row.suspected_at, {});
   row.found_free_under.clear();
   auto kind = state == PodState::kLeft ? EventKind::kPodLeft : EventKind::kPodDied;
   const auto& work = tx.FindNamespace(row.pod.ns)->work;
@@ -85,7 +86,11 @@ void End(Transaction& tx, PodRow& row, PodState state, Cause cause) {
     const WorkItem& item = entry.second;
     return item.state == WorkState::kOwned && item.owner == row.pod.incarnation;
   });
-  tx.Append(kind, row.pod, cause).orphans = static_cast<uint32_t>(orphans);
+  Event& event = tx.Append(kind, row.pod, cause);
+  event.orphans = static_cast<uint32_t>(orphans);
+  if (state == PodState::kLeft) return;
+  const bool by_suspicion = suspected_at && cause != Cause::kSuperseded;
+  event.detected_at = by_suspicion ? suspected_at : tx.now();
 }
 
 void TellHost(Transaction& tx, CoordinatorNumber coordinator, SessionNumber session) {
@@ -98,6 +103,7 @@ void RefuteSuspicion(Transaction& tx, PodRow& row) {
   row.pod.state = PodState::kAlive;
   row.pod.cause = Cause::kNone;
   row.suspicion = {};
+  row.suspected_at = {};
   row.found_free_under.clear();
   tx.Append(EventKind::kPodRefuted, row.pod);
 }

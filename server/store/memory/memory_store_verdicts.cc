@@ -27,7 +27,8 @@ void Suspect(Transaction& tx, PodRow& row, Cause cause, DatabaseIdentity found_f
   row.pod.cause = cause;
   row.suspicion = tx.Issue<SuspicionNumber>();
   row.found_free_under = std::move(found_free_under);
-  tx.Append(EventKind::kPodSuspected, row.pod, cause);
+  row.suspected_at = tx.now();
+  tx.Append(EventKind::kPodSuspected, row.pod, cause).detected_at = tx.now();
 }
 
 Duration TrustWindowOf(Transaction& tx, CoordinatorNumber coordinator) {

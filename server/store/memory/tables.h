@@ -33,6 +33,8 @@ struct PodRow {
   std::string session_token;
   std::string supersede_key;
   SuspicionNumber suspicion;
+  // When the suspicion began that stands.
+  WallMicros suspected_at;
   // The identity under which its lock was found free; empty for a suspicion of its host's.
   DatabaseIdentity found_free_under;
 };

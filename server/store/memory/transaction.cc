@@ -56,7 +56,8 @@ Event& Transaction::Append(EventKind kind, const Pod& pod, Cause cause) {
                                 .pod_name = pod.name,
                                 .incarnation = pod.incarnation,
                                 .cause = cause,
-                                .occurred_at = now_});
+                                .occurred_at = now_,
+                                .pod_labels = pod.labels});
 }
 
 void Transaction::Close(const std::string& ns, size_t first) {

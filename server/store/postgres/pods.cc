@@ -46,11 +46,11 @@ constexpr pg::Statement kRegister{
     " changed AS (" VIGIL_BEGIN_POD
     "   WHERE NOT EXISTS (SELECT FROM repeated) AND NOT EXISTS (SELECT FROM incumbent)"
     "  ON CONFLICT DO NOTHING"
-    "  RETURNING *)," VIGIL_POD_NEWS("'POD_REGISTERED'", "'NONE'", "0") VIGIL_APPEND_NEWS
-    "SELECT what, session_token, " VIGIL_POD_COLUMNS
-    "  FROM (SELECT 'begun' AS what, * FROM changed"
-    "        UNION ALL SELECT 'repeated', * FROM repeated"
-    "        UNION ALL SELECT 'taken', * FROM incumbent) AS found"};
+    "  RETURNING *)," VIGIL_POD_NEWS("'POD_REGISTERED'", "'NONE'", "0", VIGIL_NOT_DETECTED)
+        VIGIL_APPEND_NEWS "SELECT what, session_token, " VIGIL_POD_COLUMNS
+                          "  FROM (SELECT 'begun' AS what, * FROM changed"
+                          "        UNION ALL SELECT 'repeated', * FROM repeated"
+                          "        UNION ALL SELECT 'taken', * FROM incumbent) AS found"};
 
 // The two rows change together: were the second not inserted, its unique keys would fail the
 // statement. The new row is made from the old one's change, so that the old one no longer stands in
@@ -64,7 +64,7 @@ constexpr pg::Statement kSupersede{
     "   WHERE namespace = $1 AND incarnation = $11 AND name = $2"
     "     AND state IN ('ALIVE', 'SUSPECT') AND supersede_key = $10 AND supersede_key <> ''"
     "     AND NOT EXISTS (SELECT FROM vigil.pods WHERE namespace = $1 AND registration_id = $3)"
-    "  RETURNING incarnation, name, coordinator, session),"
+    "  RETURNING *),"
     " taken AS ("
     "  INSERT INTO vigil.taken_sessions (coordinator, session)"
     "  SELECT coordinator, session FROM superseded JOIN vigil.coordinators USING (coordinator)"
@@ -75,11 +75,12 @@ constexpr pg::Statement kSupersede{
     " news AS ("
     "  SELECT 'POD_DIED' AS kind, name AS pod_name, incarnation, 'SUPERSEDED' AS cause,"
     "         " VIGIL_ORPHANS
-    " AS orphans, '' AS work_key, 0 AS fence, 0 AS previous_owner, 1 AS position"
+    " AS orphans, '' AS work_key, 0 AS fence, 0 AS previous_owner, 1 AS position,"
+    "         labels AS pod_labels, ended_at AS detected_at"
     "    FROM superseded AS changed"
     "  UNION ALL"
-    "  SELECT 'POD_REGISTERED', name, incarnation, 'NONE', 0, '', 0, 0, 2 FROM "
-    "begun)," VIGIL_APPEND_NEWS "SELECT session_token, " VIGIL_POD_COLUMNS " FROM begun"};
+    "  SELECT 'POD_REGISTERED', name, incarnation, 'NONE', 0, '', 0, 0, 2, labels, NULL"
+    "    FROM begun)," VIGIL_APPEND_NEWS "SELECT session_token, " VIGIL_POD_COLUMNS " FROM begun"};
 
 constexpr pg::Statement kPredecessorsWork{
     "predecessors_work",
@@ -99,7 +100,7 @@ constexpr pg::Statement kResume{
     " changed AS ("
     "  UPDATE vigil.pods AS pod"
     "     SET state = 'ALIVE', cause = 'NONE', suspicion = NULL, suspicion_identity = NULL,"
-    "         coordinator = $4, session = $5"
+    "         suspected_at = NULL, coordinator = $4, session = $5"
     "    FROM before"
     "   WHERE pod.incarnation = before.incarnation AND before.session_token = $3"
     "     AND before.state IN ('ALIVE', 'SUSPECT') AND before.session <= $5"
@@ -112,7 +113,9 @@ constexpr pg::Statement kResume{
     "  ON CONFLICT DO NOTHING),"
     " news AS ("
     "  SELECT told.kind, changed.name AS pod_name, changed.incarnation, 'NONE' AS cause,"
-    "         0 AS orphans, '' AS work_key, 0 AS fence, 0 AS previous_owner, told.position"
+    "         0 AS orphans, '' AS work_key, 0 AS fence, 0 AS previous_owner, told.position,"
+    "         changed.labels AS pod_labels, " VIGIL_NOT_DETECTED
+    " AS detected_at"
     "    FROM changed, before,"
     "         LATERAL (VALUES ('POD_REFUTED', 1, before.state = 'SUSPECT'),"
     "                         ('POD_MOVED', 2, before.coordinator <> $4))"
@@ -132,7 +135,7 @@ constexpr pg::Statement kLeave{
     "    FROM before"
     "   WHERE pod.incarnation = before.incarnation AND before.session = $3"
     "     AND before.state IN ('ALIVE', 'SUSPECT')"
-    "  RETURNING pod.incarnation, pod.name)," VIGIL_POD_NEWS("'POD_LEFT'", "'LEFT'", VIGIL_ORPHANS)
+    "  RETURNING pod.*)," VIGIL_POD_NEWS("'POD_LEFT'", "'LEFT'", VIGIL_ORPHANS, VIGIL_NOT_DETECTED)
         VIGIL_APPEND_NEWS "SELECT EXISTS (SELECT FROM changed), state, cause, session FROM before"};
 
 constexpr pg::Statement kGetPod{"get_pod", "SELECT " VIGIL_POD_COLUMNS

@@ -110,6 +110,8 @@ Event EventFrom(pg::Row& row) {
   event.fence = row.As<Fence>();
   event.previous_owner = row.As<Incarnation>();
   event.occurred_at = TimeFrom(row);
+  event.detected_at = TimeFrom(row);
+  event.pod_labels = LabelsFrom(row.Text());
   return event;
 }
 

@@ -33,7 +33,8 @@ WorkItem WorkFrom(pg::Row& row);
 // What EventFrom reads; from e, a row of vigil.events.
 #define VIGIL_EVENT_COLUMNS                                                       \
   "e.seq, e.transaction_end, e.mark, e.kind, e.pod_name, e.incarnation, e.cause," \
-  " e.orphans, e.work_key, e.fence, e.previous_owner, e.occurred_at"
+  " e.orphans, e.work_key, e.fence, e.previous_owner, e.occurred_at,"             \
+  " e.detected_at, e.pod_labels::text"
 Event EventFrom(pg::Row& row);
 
 // From columns (seq, mark).
@@ -42,29 +43,43 @@ Position PositionFrom(pg::Row& row);
 // Appends what `news` has to the log of the namespace $1, as `appended`. The head row is locked
 // here, the last of a transaction's locks: whatever news comes from was locked and changed before
 // it can be counted.
-#define VIGIL_APPEND_NEWS                                                             \
-  "head AS ("                                                                         \
-  "  UPDATE vigil.namespaces AS space SET head = space.head + counted.total"          \
-  "    FROM (SELECT count(*) AS total FROM news) AS counted"                          \
-  "   WHERE space.name = $1 AND counted.total > 0"                                    \
-  "  RETURNING space.head - counted.total AS before, space.head AS transaction_end)," \
-  " appended AS ("                                                                    \
-  "  INSERT INTO vigil.events (namespace, seq, transaction_end, kind, pod_name,"      \
-  "         incarnation, cause, orphans, work_key, fence, previous_owner)"            \
-  "  SELECT $1, head.before + row_number() OVER (ORDER BY news.position),"            \
-  "         head.transaction_end, news.kind, news.pod_name, news.incarnation,"        \
-  "         news.cause, news.orphans, news.work_key, news.fence, news.previous_owner" \
+#define VIGIL_APPEND_NEWS                                                              \
+  "head AS ("                                                                          \
+  "  UPDATE vigil.namespaces AS space SET head = space.head + counted.total"           \
+  "    FROM (SELECT count(*) AS total FROM news) AS counted"                           \
+  "   WHERE space.name = $1 AND counted.total > 0"                                     \
+  "  RETURNING space.head - counted.total AS before, space.head AS transaction_end),"  \
+  " appended AS ("                                                                     \
+  "  INSERT INTO vigil.events (namespace, seq, transaction_end, kind, pod_name,"       \
+  "         incarnation, cause, orphans, work_key, fence, previous_owner,"             \
+  "         pod_labels, detected_at)"                                                  \
+  "  SELECT $1, head.before + row_number() OVER (ORDER BY news.position),"             \
+  "         head.transaction_end, news.kind, news.pod_name, news.incarnation,"         \
+  "         news.cause, news.orphans, news.work_key, news.fence, news.previous_owner," \
+  "         news.pod_labels, news.detected_at"                                         \
   "    FROM news, head RETURNING *) "
 
-// The news that one pod's event is, of the relation `changed` (name, incarnation).
-#define VIGIL_POD_NEWS(kind, cause, orphans)                         \
-  "news AS ("                                                        \
-  "  SELECT " kind " AS kind, name AS pod_name, incarnation, " cause \
-  " AS cause,"                                                       \
-  "         " orphans                                                \
-  " AS orphans, '' AS work_key, 0 AS fence, 0 AS previous_owner,"    \
-  "         incarnation AS position"                                 \
+// The news that one pod's event is, of the relation `changed` (name, incarnation, labels), with the
+// time of the evidence that it rests on.
+#define VIGIL_POD_NEWS(kind, cause, orphans, detected_at)                \
+  "news AS ("                                                            \
+  "  SELECT " kind " AS kind, name AS pod_name, incarnation, " cause     \
+  " AS cause,"                                                           \
+  "         " orphans                                                    \
+  " AS orphans, '' AS work_key, 0 AS fence, 0 AS previous_owner,"        \
+  "         incarnation AS position, labels AS pod_labels, " detected_at \
+  " AS detected_at"                                                      \
   "    FROM changed), "
+
+// Of an event that rests on no evidence.
+#define VIGIL_NOT_DETECTED "NULL::timestamptz"
+
+// Of a death: when the suspicion began that stood against the pod, or else of the death itself.
+#define VIGIL_DEATH_DETECTED "coalesce(suspected_at, ended_at)"
+
+// What becomes of `suspected_at` when the row of `pod` is marked DEAD.
+#define VIGIL_KEEP_SUSPECTED_AT \
+  "suspected_at = CASE WHEN pod.state = 'SUSPECT' THEN pod.suspected_at END"
 
 // How many items an ended incarnation leaves. Its row is locked, so none can come or go meanwhile.
 #define VIGIL_ORPHANS                              \

@@ -20,11 +20,12 @@ constexpr pg::Statement kSuspectHosted{
     "suspect_hosted",
     "WITH changed AS ("
     "  UPDATE vigil.pods AS pod"
-    "     SET state = 'SUSPECT', cause = $4, suspicion = " VIGIL_NEXT("suspicion_numbers")
+    "     SET state = 'SUSPECT', cause = $4, suspected_at = clock_timestamp(),"
+    "         suspicion = " VIGIL_NEXT("suspicion_numbers")
     "    FROM unnest($2::bigint[], $3::bigint[]) AS hosted(incarnation, session)"
     "   WHERE pod.namespace = $1 AND pod.incarnation = hosted.incarnation"
     "     AND pod.session = hosted.session AND pod.state = 'ALIVE'"
-    "  RETURNING pod.incarnation, pod.name)," VIGIL_POD_NEWS("'POD_SUSPECTED'", "$4", "0")
+    "  RETURNING pod.*)," VIGIL_POD_NEWS("'POD_SUSPECTED'", "$4", "0", "suspected_at")
         VIGIL_APPEND_NEWS "SELECT " VIGIL_EVENT_COLUMNS ", " VIGIL_MARK_BEFORE
                           " FROM appended AS e ORDER BY e.seq"};
 
@@ -33,11 +34,11 @@ constexpr pg::Statement kDeclareHosted{
     "WITH changed AS ("
     "  UPDATE vigil.pods AS pod"
     "     SET state = 'DEAD', cause = $4, suspicion = NULL, suspicion_identity = NULL,"
-    "         ended_at = clock_timestamp()"
+    "         ended_at = clock_timestamp(), " VIGIL_KEEP_SUSPECTED_AT
     "    FROM unnest($2::bigint[], $3::bigint[]) AS hosted(incarnation, session)"
     "   WHERE pod.namespace = $1 AND pod.incarnation = hosted.incarnation"
     "     AND pod.session = hosted.session AND pod.state IN ('ALIVE', 'SUSPECT')"
-    "  RETURNING pod.incarnation, pod.name)," VIGIL_POD_NEWS("'POD_DIED'", "$4", VIGIL_ORPHANS)
+    "  RETURNING pod.*)," VIGIL_POD_NEWS("'POD_DIED'", "$4", VIGIL_ORPHANS, VIGIL_DEATH_DETECTED)
         VIGIL_APPEND_NEWS "SELECT " VIGIL_EVENT_COLUMNS ", " VIGIL_MARK_BEFORE
                           " FROM appended AS e ORDER BY e.seq"};
 
@@ -45,12 +46,13 @@ constexpr pg::Statement kRefute{
     "refute",
     "WITH changed AS ("
     "  UPDATE vigil.pods AS pod"
-    "     SET state = 'ALIVE', cause = 'NONE', suspicion = NULL, suspicion_identity = NULL"
+    "     SET state = 'ALIVE', cause = 'NONE', suspicion = NULL, suspicion_identity = NULL,"
+    "         suspected_at = NULL"
     "    FROM unnest($2::bigint[], $3::bigint[]) AS hosted(incarnation, session)"
     "   WHERE pod.namespace = $1 AND pod.incarnation = hosted.incarnation"
     "     AND pod.session = hosted.session AND pod.state = 'SUSPECT'"
-    "  RETURNING pod.incarnation, pod.session, pod.name)," VIGIL_POD_NEWS("'POD_REFUTED'", "'NONE'",
-                                                                          "0") VIGIL_APPEND_NEWS
+    "  RETURNING pod.*)," VIGIL_POD_NEWS("'POD_REFUTED'", "'NONE'", "0", VIGIL_NOT_DETECTED)
+        VIGIL_APPEND_NEWS
     "SELECT incarnation, session FROM changed"
     " UNION ALL "
     "SELECT pod.incarnation, pod.session"

@@ -62,10 +62,11 @@ constexpr pg::Statement kSuspectFree{
     " changed AS ("
     "  UPDATE vigil.pods AS pod"
     "     SET state = 'SUSPECT', cause = 'LOCK_FREE', suspicion_identity = free.stamp,"
+    "         suspected_at = clock_timestamp(),"
     "         suspicion = " VIGIL_NEXT("suspicion_numbers")
     "    FROM free WHERE pod.incarnation = free.incarnation"
-    "  RETURNING pod.incarnation, pod.session, pod.suspicion, pod.name)," VIGIL_POD_NEWS(
-        "'POD_SUSPECTED'", "'LOCK_FREE'", "0") VIGIL_APPEND_NEWS
+    "  RETURNING pod.*)," VIGIL_POD_NEWS(
+        "'POD_SUSPECTED'", "'LOCK_FREE'", "0", "suspected_at") VIGIL_APPEND_NEWS
     "SELECT observer.sound, changed.incarnation, changed.session, changed.suspicion"
     "  FROM observer LEFT JOIN changed ON true ORDER BY changed.incarnation"};
 
@@ -85,14 +86,15 @@ constexpr pg::Statement kDeclareFree{
     " changed AS ("
     "  UPDATE vigil.pods AS pod"
     "     SET state = 'DEAD', suspicion = NULL, suspicion_identity = NULL,"
-    "         ended_at = clock_timestamp()"
+    "         ended_at = clock_timestamp(), " VIGIL_KEEP_SUSPECTED_AT
     "    FROM free WHERE pod.incarnation = free.incarnation"
-    "  RETURNING pod.incarnation, pod.session, pod.name, pod.coordinator),"
+    "  RETURNING pod.*),"
     " taken AS ("
     "  INSERT INTO vigil.taken_sessions (coordinator, session)"
     "  SELECT coordinator, session FROM changed JOIN vigil.coordinators USING (coordinator)"
-    "  ON CONFLICT DO NOTHING)," VIGIL_POD_NEWS("'POD_DIED'", "'LOCK_FREE'", VIGIL_ORPHANS)
-        VIGIL_APPEND_NEWS
+    "  ON CONFLICT DO NOTHING),"
+    VIGIL_POD_NEWS("'POD_DIED'", "'LOCK_FREE'", VIGIL_ORPHANS, VIGIL_DEATH_DETECTED)
+    VIGIL_APPEND_NEWS
     "SELECT observer.sound, changed.incarnation, changed.session"
     "  FROM observer LEFT JOIN changed ON true ORDER BY changed.incarnation"};
 

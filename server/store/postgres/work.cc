@@ -18,7 +18,7 @@ constexpr int kRaces = 5;
 constexpr pg::Statement kStartWork{
     "start_work",
     "WITH starter AS MATERIALIZED ("
-    "  SELECT incarnation, name FROM vigil.pods"
+    "  SELECT incarnation, name, labels FROM vigil.pods"
     "   WHERE namespace = $1 AND incarnation = $3 AND state IN ('ALIVE', 'SUSPECT')),"
     " before AS MATERIALIZED ("
     "  SELECT * FROM vigil.work_items WHERE namespace = $1 AND key = $2),"
@@ -38,7 +38,8 @@ constexpr pg::Statement kStartWork{
     " news AS ("
     "  SELECT 'WORK_CLAIMED' AS kind, starter.name AS pod_name, starter.incarnation,"
     "         'NONE' AS cause, 0 AS orphans, taken.key AS work_key, taken.fence,"
-    "         0 AS previous_owner, 1 AS position"
+    "         0 AS previous_owner, 1 AS position, starter.labels AS pod_labels,"
+    "         " VIGIL_NOT_DETECTED " AS detected_at"
     "    FROM taken, starter)," VIGIL_APPEND_NEWS
     "SELECT EXISTS (SELECT FROM taken), " VIGIL_WORK_COLUMNS
     "  FROM (SELECT * FROM started UNION ALL SELECT * FROM taken"
@@ -46,9 +47,9 @@ constexpr pg::Statement kStartWork{
     "  LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"};
 
 // Who changes an item that it holds: $1 namespace, $2 key, $3 incarnation, $4 fence.
-#define VIGIL_HOLDER                           \
-  "WITH holder AS MATERIALIZED ("              \
-  "  SELECT incarnation, name FROM vigil.pods" \
+#define VIGIL_HOLDER                                   \
+  "WITH holder AS MATERIALIZED ("                      \
+  "  SELECT incarnation, name, labels FROM vigil.pods" \
   "   WHERE namespace = $1 AND incarnation = $3 AND state IN ('ALIVE', 'SUSPECT')),"
 #define VIGIL_IS_HELD                                                                \
   " FROM holder"                                                                     \
@@ -60,7 +61,9 @@ constexpr pg::Statement kStartWork{
   "  SELECT " kind                                                                  \
   " AS kind, holder.name AS pod_name, holder.incarnation,"                          \
   "         'NONE' AS cause, 0 AS orphans, changed.key AS work_key, changed.fence," \
-  "         0 AS previous_owner, 1 AS position"                                     \
+  "         0 AS previous_owner, 1 AS position, holder.labels AS pod_labels,"       \
+  "         " VIGIL_NOT_DETECTED                                                    \
+  " AS detected_at"                                                                 \
   "    FROM changed, holder),"
 #define VIGIL_NOW                                                                    \
   "SELECT EXISTS (SELECT FROM changed), " VIGIL_WORK_COLUMNS                         \

@@ -35,7 +35,7 @@ namespace {
 constexpr pg::Statement kClaimWork{
     "claim_work",
     "WITH claimant AS MATERIALIZED ("
-    "  SELECT incarnation, name FROM vigil.pods"
+    "  SELECT incarnation, name, labels FROM vigil.pods"
     "   WHERE namespace = $1 AND incarnation = $3 AND state IN ('ALIVE', 'SUSPECT')),"
     " changed AS ("
     "  UPDATE vigil.work_items AS item"
@@ -53,7 +53,8 @@ constexpr pg::Statement kClaimWork{
     " news AS ("
     "  SELECT 'WORK_CLAIMED' AS kind, claimant.name AS pod_name, claimant.incarnation,"
     "         'NONE' AS cause, 0 AS orphans, changed.key AS work_key, changed.fence,"
-    "         $4 AS previous_owner, 1 AS position"
+    "         $4 AS previous_owner, 1 AS position, claimant.labels AS pod_labels,"
+    "         " VIGIL_NOT_DETECTED " AS detected_at"
     "    FROM changed, claimant)," VIGIL_APPEND_NEWS
     "SELECT EXISTS (SELECT FROM changed), " VIGIL_WORK_COLUMNS
     "  FROM (SELECT * FROM changed"
@@ -67,7 +68,7 @@ constexpr pg::Statement kClaimWork{
 constexpr pg::Statement kClaimOrphans{
     "claim_orphans",
     "WITH claimant AS MATERIALIZED ("
-    "  SELECT incarnation, name FROM vigil.pods"
+    "  SELECT incarnation, name, labels FROM vigil.pods"
     "   WHERE namespace = $1 AND incarnation = $2 AND state IN ('ALIVE', 'SUSPECT')),"
     " locked AS MATERIALIZED ("
     "  SELECT item.key, item.owner, " VIGIL_WORK_BYTES
@@ -97,7 +98,8 @@ constexpr pg::Statement kClaimOrphans{
     " news AS ("
     "  SELECT 'WORK_CLAIMED' AS kind, claimant.name AS pod_name, claimant.incarnation,"
     "         'NONE' AS cause, 0 AS orphans, changed.key AS work_key, changed.fence,"
-    "         coalesce(changed.previous_owner, 0) AS previous_owner, changed.key AS position"
+    "         coalesce(changed.previous_owner, 0) AS previous_owner, changed.key AS position,"
+    "         claimant.labels AS pod_labels, " VIGIL_NOT_DETECTED " AS detected_at"
     "    FROM changed, claimant)," VIGIL_APPEND_NEWS "SELECT " VIGIL_WORK_COLUMNS
     "  FROM changed AS w LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"
     " ORDER BY w.key"};
