@@ -74,11 +74,13 @@ bool WaitForDatabase(const Config& config, const PostgresDatabase& database,
 int ServeUntilStopped(const Config& config, const StopSignals& signals,
                       const std::function<void(int port)>& greet) {
   EventLoop loop;
-  PostgresDatabase database(loop, {.conninfo = config.database,
-                                   .application_name = "vigild",
-                                   .idle_session_timeout = config.idle_session_timeout,
-                                   .operation_deadline = config.database_deadline});
-  Server server(loop, database, config);
+  EventLoop log_loop;
+  PostgresDatabase database(loop, log_loop,
+                            {.conninfo = config.database,
+                             .application_name = "vigild",
+                             .idle_session_timeout = config.idle_session_timeout,
+                             .operation_deadline = config.database_deadline});
+  Server server(loop, log_loop, database, config);
   if (const auto started = server.Start(); !started) return Refuse("cannot start", started.error());
   bool refused = false;
   if (WaitForDatabase(config, database, signals, refused)) {

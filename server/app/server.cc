@@ -25,7 +25,8 @@ namespace {
 // Each with a connection.
 constexpr int kVerdictThreads = 2;
 constexpr int kProbeThreads = 1;
-constexpr int kLogThreads = 2;
+constexpr int kLogThreads = 1;
+constexpr int kReplayThreads = 2;
 constexpr int kRenewalThreads = 1;
 // The coordinator's own session, and the log's listener.
 constexpr int kOtherConnections = 2;
@@ -35,9 +36,19 @@ constexpr Duration kHealthInterval = std::chrono::milliseconds(100);
 // How long calls that are under way at the end may take to finish.
 constexpr int64_t kLastCallsMillis = 500;
 
-const char* const kServices[] = {"", "vigil.v1.PodEventService", "vigil.v1.WorkService"};
-// Of its own, since pods ask it where they do better.
+const char* const kServices[] = {"", "vigil.v1.WorkService"};
+// Of their own, since pods and subscribers ask where they do better.
 constexpr char kPodRegistry[] = "vigil.v1.PodRegistryService";
+constexpr char kPodEvents[] = "vigil.v1.PodEventService";
+
+// A reading that takes so many deadlines never comes back.
+constexpr int kGiveUpDeadlines = 4;
+
+CoordinatorSettings SettingsOf(const Config& config) {
+  CoordinatorSettings settings = config.coordinator;
+  settings.log_give_up = kGiveUpDeadlines * config.database_deadline;
+  return settings;
+}
 
 std::string MakeToken() {
   static constexpr char kDigits[] = "0123456789abcdef";
@@ -60,14 +71,16 @@ uint64_t RandomSeed() {
 
 int ConnectionsOf(const Config& config) {
   return config.coordinator.liveness_sessions + config.request_threads + config.session_threads +
-         kVerdictThreads + kProbeThreads + kLogThreads + kRenewalThreads + kOtherConnections;
+         kVerdictThreads + kProbeThreads + kLogThreads + kReplayThreads + kRenewalThreads +
+         kOtherConnections;
 }
 
 class Server::Parts {
  public:
-  Parts(EventLoop& loop, Database& database, Config config)
+  Parts(EventLoop& loop, EventLoop& log_loop, Database& database, Config config)
       : config_(std::move(config)),
         loop_(loop),
+        log_loop_(log_loop),
         requests_(database,
                   {"request", config_.request_threads, Queue(), config_.database_deadline}),
         sessions_(database,
@@ -75,14 +88,17 @@ class Server::Parts {
         verdicts_(database, {"verdict", kVerdictThreads, Queue(), config_.database_deadline}),
         probe_(database, {"probe", kProbeThreads, Queue(), config_.database_deadline}),
         log_(database, {"log", kLogThreads, Queue(), config_.database_deadline}),
+        replay_(database, {"replay", kReplayThreads, config_.coordinator.max_subscribers,
+                           config_.database_deadline}),
         renewals_(database, {"renewal", kRenewalThreads, Queue(), config_.database_deadline}),
         coordinator_({.database = database,
-                      .lanes = {sessions_, verdicts_, probe_, log_, renewals_},
+                      .lanes = {sessions_, verdicts_, probe_, log_, replay_, renewals_},
                       .scheduler = loop_,
+                      .log_scheduler = log_loop_,
                       .clock = clock_,
                       .make_token = MakeToken,
                       .seed = RandomSeed()},
-                     config_.coordinator,
+                     SettingsOf(config_),
                      config_.advertise.empty() ? config_.listen : config_.advertise) {}
 
   Result<void> Start() {
@@ -91,7 +107,7 @@ class Server::Parts {
     // Reflection finds the descriptor of the health service only once it is linked in and used.
     grpc::health::v1::HealthCheckRequest::descriptor();
 
-    const RpcEnvironment environment{loop_, coordinator_.conversations(),
+    const RpcEnvironment environment{loop_, coordinator_.conversations(), log_loop_,
                                      coordinator_.subscriptions(), requests_};
     services_.push_back(MakePodRegistryService(environment));
     services_.push_back(MakePodEventService(environment));
@@ -116,7 +132,9 @@ class Server::Parts {
                         {}});
     }
     ShowHealth(false, false);
+    ShowLogHealth(false);
     thread_ = std::thread([this] { loop_.Run(); });
+    log_thread_ = std::thread([this] { log_loop_.Run(); });
     log::Info("Listening.", {{"address", config_.listen}, {"port", port_}});
     return {};
   }
@@ -126,10 +144,15 @@ class Server::Parts {
       coordinator_.Start();
       WatchHealth();
     });
+    log_loop_.Post([this] { WatchLogHealth(); });
   }
 
   void Stop() {
     if (!thread_.joinable()) return;
+    log_loop_.Post([this] {
+      log_health_timer_ = nullptr;
+      ShowLogHealth(false);
+    });
     std::promise<void> drained;
     loop_.Post([this, &drained] {
       draining_ = true;
@@ -146,7 +169,9 @@ class Server::Parts {
     // The loop still turns, so that the streams' last callbacks find their way.
     server_->Shutdown(gpr_time_from_millis(kLastCallsMillis, GPR_TIMESPAN));
     loop_.Stop();
+    log_loop_.Stop();
     thread_.join();
+    log_thread_.join();
   }
 
   int port() const { return port_; }
@@ -172,8 +197,20 @@ class Server::Parts {
     server_->GetHealthCheckService()->SetServingStatus(kPodRegistry, welcomes);
   }
 
+  void WatchLogHealth() {
+    const bool readable = coordinator_.event_log().Readable();
+    if (readable != log_readable_) ShowLogHealth(readable);
+    log_health_timer_ = log_loop_.After(kHealthInterval, [this] { WatchLogHealth(); });
+  }
+
+  void ShowLogHealth(bool readable) {
+    log_readable_ = readable;
+    server_->GetHealthCheckService()->SetServingStatus(kPodEvents, readable);
+  }
+
   const Config config_;
   EventLoop& loop_;
+  EventLoop& log_loop_;
   SystemClock clock_;
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<grpc::Server> server_;
@@ -182,18 +219,22 @@ class Server::Parts {
   ThreadLane verdicts_;
   ThreadLane probe_;
   ThreadLane log_;
+  ThreadLane replay_;
   ThreadLane renewals_;
   Coordinator coordinator_;
   std::unique_ptr<Timer> health_timer_;
+  std::unique_ptr<Timer> log_health_timer_;
   std::thread thread_;
+  std::thread log_thread_;
   int port_ = 0;
   std::atomic<bool> ready_ = false;
   bool welcomes_ = false;
-  bool draining_ = false;  // the loop's thread
+  bool draining_ = false;      // the loop's thread
+  bool log_readable_ = false;  // the log's thread
 };
 
-Server::Server(EventLoop& loop, Database& database, Config config)
-    : parts_(std::make_unique<Parts>(loop, database, std::move(config))) {}
+Server::Server(EventLoop& loop, EventLoop& log_loop, Database& database, Config config)
+    : parts_(std::make_unique<Parts>(loop, log_loop, database, std::move(config))) {}
 
 Server::~Server() { parts_->End(); }
 

@@ -15,15 +15,15 @@ namespace vigil {
 // How many connections to the database one server opens at most.
 int ConnectionsOf(const Config& config);
 
-// A coordinator on a database, served over gRPC. Turns its loop on a thread of its own from Start
-// until the end of Stop.
+// A coordinator on a database, served over gRPC. Turns its loops, that of the event log and that of
+// all else, on a thread each from Start until the end of Stop.
 //
 // One thread calls Start, Join, and Stop or Abandon, in this order, once each.
 class Server {
  public:
-  // `loop` is the one that `database` waits on; both outlive the server. The loop is not turned by
+  // The loops are those that `database` waits on; all outlive the server. They are not turned by
   // anybody else.
-  Server(EventLoop& loop, Database& database, Config config);
+  Server(EventLoop& loop, EventLoop& log_loop, Database& database, Config config);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

@@ -15,8 +15,8 @@ constexpr Duration kDrainCheck = std::chrono::milliseconds(20);
 Coordinator::Coordinator(const Environment& environment, const CoordinatorSettings& settings,
                          const std::string& address)
     : env_(environment),
-      event_log_(env_.database, env_.lanes.log, env_.scheduler, env_.clock,
-                 settings.log_poll_interval),
+      event_log_({env_.database, env_.lanes.log, env_.log_scheduler, env_.clock, commit_proof_},
+                 settings),
       liveness_(env_.database, env_.scheduler, env_.clock, settings.timing,
                 settings.liveness_sessions, env_.seed),
       membership_(env_.database, env_.lanes.renewals, env_.scheduler, env_.clock, settings.timing,
@@ -26,25 +26,35 @@ Coordinator::Coordinator(const Environment& environment, const CoordinatorSettin
                        [this] {
                          hosted_.LetAllGo(
                              CoordinatorUntrusted("other coordinators have given this one up"));
-                       }}),
+                       },
+                   .renewed = [this](Instant sent) { commit_proof_.Prove(sent); }}),
       link_(membership_, liveness_, settings.timing),
       lock_table_(settings.lock_table_percent),
       verdicts_(env_.lanes.verdicts, env_.scheduler,
-                [this](const auto& ns, const auto& written) { event_log_.Committed(ns, written); }),
+                [this](const auto& ns, const auto& written) { Committed(ns, written); }),
       hosted_({env_.lanes.sessions, env_.scheduler, env_.clock, liveness_, membership_, link_,
-               verdicts_, settings.timing, [this] { event_log_.Wake(); }}),
+               verdicts_, settings.timing, [this] { WakeLog(); }}),
       conversations_({env_.lanes.sessions, env_.scheduler, env_.clock, liveness_, membership_,
-                      link_, hosted_, lock_table_, env_.make_token, [this] { event_log_.Wake(); }},
+                      link_, hosted_, lock_table_, env_.make_token, [this] { WakeLog(); }},
                      settings),
-      subscriptions_({event_log_, link_, env_.lanes.log, env_.scheduler, env_.clock, settings}),
+      subscriptions_(
+          {event_log_, commit_proof_, env_.lanes.replay, env_.log_scheduler, env_.clock, settings},
+          env_.seed),
       prober_(env_.lanes.probe, env_.scheduler, env_.clock, settings.timing,
-              settings.mass_suspicion, membership_, lock_table_, env_.seed,
-              [this] { event_log_.Wake(); }) {
+              settings.mass_suspicion, membership_, lock_table_, env_.seed, [this] { WakeLog(); }) {
   liveness_.OnRetaken([this](const auto& sessions) { hosted_.Retaken(sessions); });
 }
 
+void Coordinator::WakeLog() {
+  env_.log_scheduler.Post([this] { event_log_.Wake(); });
+}
+
+void Coordinator::Committed(const std::string& ns, const WrittenEvents& written) {
+  env_.log_scheduler.Post([this, ns, written] { event_log_.Committed(ns, written); });
+}
+
 void Coordinator::Start() {
-  event_log_.Start();
+  env_.log_scheduler.Post([this] { event_log_.Start(); });
   liveness_.Start();
   membership_.Start();
   hosted_.Start();
@@ -52,15 +62,19 @@ void Coordinator::Start() {
 }
 
 void Coordinator::Drain(Duration patience, std::function<void()> done) {
-  log::Info("Draining.", {{"pods", hosted_.size()}, {"subscribers", subscriptions_.size()}});
+  log::Info("Draining.", {{"pods", hosted_.size()}});
   conversations_.Drain();
-  subscriptions_.Drain();
+  env_.log_scheduler.Post([this, patience] {
+    subscriptions_.Drain(patience / 2,
+                         [this] { env_.scheduler.Post([this] { subscribers_told_ = true; }); });
+  });
   hosted_.Drain();
   WaitUntilMoved(env_.clock.Now() + patience, std::move(done));
 }
 
 void Coordinator::WaitUntilMoved(Instant deadline, std::function<void()> done) {
-  if (hosted_.size() == 0 || env_.clock.Now() >= deadline) {
+  const bool all_gone = hosted_.size() == 0 && subscribers_told_;
+  if (all_gone || env_.clock.Now() >= deadline) {
     if (hosted_.size() > 0) {
       log::Warning("Not all pods have moved in time; they will resume on their own.",
                    {{"pods", hosted_.size()}});

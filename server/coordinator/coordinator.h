@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
+#include "coordinator/commit_proof.h"
 #include "coordinator/conversations.h"
 #include "coordinator/event_log.h"
 #include "coordinator/hosted_pods.h"
@@ -28,17 +29,23 @@ struct Lanes {
   // The host's own evidence.
   Lane& verdicts;
   Lane& probe;
+  // The one reader of the log.
   Lane& log;
+  // Subscribers that read the past.
+  Lane& replay;
   Lane& renewals;
 };
 
-// Everything here runs on the loop's thread; the environment outlives it.
+// The environment outlives it. The event log and the subscriptions run on a thread of their own, so
+// that no number of subscribers holds up a lease; everything else, and every method here, runs on
+// the loop's. What one has for the other is posted.
 class Coordinator {
  public:
   struct Environment {
     Database& database;
     Lanes lanes;
     Scheduler& scheduler;
+    Scheduler& log_scheduler;
     const Clock& clock;
     // An unguessable string.
     std::function<std::string()> make_token;
@@ -60,13 +67,19 @@ class Coordinator {
   bool Ready() const { return link_.Trusted(env_.clock.Now()); }
 
   Conversations& conversations() { return conversations_; }
+
+  // On the log's thread.
   Subscriptions& subscriptions() { return subscriptions_; }
   EventLog& event_log() { return event_log_; }
 
  private:
+  // There may be something new in the log.
+  void WakeLog();
+  void Committed(const std::string& ns, const WrittenEvents& written);
   void WaitUntilMoved(Instant deadline, std::function<void()> done);
 
   const Environment env_;
+  CommitProof commit_proof_;
   EventLog event_log_;
   LivenessSessions liveness_;
   Membership membership_;
@@ -77,6 +90,7 @@ class Coordinator {
   Conversations conversations_;
   Subscriptions subscriptions_;
   Prober prober_;
+  bool subscribers_told_ = false;
   std::unique_ptr<Timer> drain_timer_;
 };
 

@@ -9,19 +9,20 @@ namespace vigil {
 namespace {
 
 constexpr uint32_t kPageSize = 512;
+// The log is not being read when so many polls, or commits, have not been answered.
+constexpr int kUnreadIntervals = 4;
 
 }  // namespace
 
-EventLog::EventLog(Database& database, Lane& lane, Scheduler& scheduler, const Clock& clock,
-                   Duration poll_interval)
-    : database_(database),
-      lane_(lane),
-      scheduler_(scheduler),
-      clock_(clock),
-      poll_interval_(poll_interval) {}
+EventLog::EventLog(const Environment& environment, const CoordinatorSettings& settings)
+    : env_(environment),
+      poll_interval_(settings.log_poll_interval),
+      unread_(kUnreadIntervals *
+              std::max(settings.log_poll_interval, settings.timing.ping_interval)),
+      give_up_(settings.log_give_up) {}
 
 void EventLog::Start() {
-  listener_ = database_.Listen([this](const std::optional<LogHead>& head) {
+  listener_ = env_.database.Listen([this](const std::optional<LogHead>& head) {
     if (head) {
       Heard(*head);
     } else {
@@ -33,7 +34,7 @@ void EventLog::Start() {
 
 void EventLog::PollRegularly() {
   Wake();
-  poll_timer_ = scheduler_.After(poll_interval_, [this] { PollRegularly(); });
+  poll_timer_ = env_.scheduler.After(poll_interval_, [this] { PollRegularly(); });
 }
 
 void EventLog::Wake() {
@@ -58,7 +59,7 @@ void EventLog::Committed(const std::string& ns, const WrittenEvents& written) {
     return;
   }
   feed.reading.head = std::max(feed.reading.head, written.events.back().seq);
-  Serve(ns, feed, written.events);
+  Serve(ns, written.events);
 }
 
 void EventLog::Want(const std::string& ns, Feed& feed) {
@@ -66,7 +67,7 @@ void EventLog::Want(const std::string& ns, Feed& feed) {
 }
 
 void EventLog::ReadOn() {
-  while (!reading_ && !wanted_.empty()) {
+  while (!reading_since_ && !wanted_.empty()) {
     const std::optional<std::string> ns = std::move(wanted_.front());
     wanted_.pop_front();
     if (!ns) {
@@ -86,42 +87,52 @@ void EventLog::Look() {
     Want(feeds_.begin()->first, feeds_.begin()->second);
     return;
   }
-  reading_ = true;
   std::vector<std::string> namespaces;
   for (const auto& [ns, feed] : feeds_) namespaces.push_back(ns);
-  const Instant asked = clock_.Now();
+  const Instant asked = env_.clock.Now();
+  reading_since_ = asked;
   Ask<std::vector<LogBounds>>(
-      lane_, scheduler_, [namespaces](Store& store) { return store.ReadBounds(namespaces); },
+      env_.lane, env_.scheduler,
+      [namespaces](Store& store) { return store.ReadBounds(namespaces); },
       [this, namespaces, asked](const Result<std::vector<LogBounds>>& bounds) {
+        Answered(asked, bounds ? nullptr : &bounds.error());
         for (size_t i = 0; bounds && i < namespaces.size(); ++i) {
           const auto found = feeds_.find(namespaces[i]);
           if (found == feeds_.end()) continue;
-          if ((*bounds)[i].head != found->second.position) {
+          const auto& [start, head] = (*bounds)[i];
+          if (head != found->second.position) {
             Want(found->first, found->second);
           } else {
-            found->second.reading = {found->second.position.seq, asked};
+            found->second.reading = {{start.seq.value + 1}, head.seq, asked};
           }
         }
-        reading_ = false;
         ReadOn();
       });
 }
 
 void EventLog::ReadEvents(const std::string& ns, Position after) {
-  reading_ = true;
-  const Instant asked = clock_.Now();
+  const Instant asked = env_.clock.Now();
+  reading_since_ = asked;
   Ask<EventPage>(
-      lane_, scheduler_,
+      env_.lane, env_.scheduler,
       [ns, after](Store& store) { return store.ReadEvents(ns, after, kPageSize); },
       [this, ns, after, asked](const Result<EventPage>& page) {
-        if (page) {
-          Took(ns, after, *page, asked);
-        } else {
-          log::Debug("The event log could not be read.", {{"error", page.error().message}});
-        }
-        reading_ = false;
+        Answered(asked, page ? nullptr : &page.error());
+        if (page) Took(ns, after, *page, asked);
         ReadOn();
       });
+}
+
+void EventLog::Answered(Instant asked, const Error* error) {
+  reading_since_.reset();
+  if (!error) answered_ = asked;
+  if (failing_ == (error != nullptr)) return;
+  failing_ = error != nullptr;
+  if (error) {
+    log::Failed("The event log cannot be read; subscribers stay and are told its age.", *error);
+  } else {
+    log::Info("The event log is read again.");
+  }
 }
 
 void EventLog::Took(const std::string& ns, Position after, const EventPage& page, Instant asked) {
@@ -138,14 +149,14 @@ void EventLog::Took(const std::string& ns, Position after, const EventPage& page
     LetGo(ns, [](const Position&) { return true; });
     return;
   }
-  feed.reading = {page.head, asked};
+  feed.reading = {page.oldest, page.head, asked};
   if (page.events.empty() || page.events.back().seq >= page.head) {
     // What it has was in a log that was longer.
     LetGo(ns, [head = page.head](const Position& served) { return served.seq > head; });
   } else {
     Want(ns, feed);
   }
-  if (!page.events.empty() && feeds_.contains(ns)) Serve(ns, feed, page.events);
+  if (!page.events.empty()) Serve(ns, page.events);
 }
 
 void EventLog::LetGo(const std::string& ns,
@@ -160,42 +171,52 @@ void EventLog::LetGo(const std::string& ns,
   }
 }
 
-void EventLog::Serve(const std::string& ns, Feed& feed, const std::vector<Event>& events) {
-  feed.position = events.back().position();
-  const auto batch = std::make_shared<const std::vector<Event>>(events);
+void EventLog::Serve(const std::string& ns, const std::vector<Event>& events) {
+  for (const auto& batch : EventBatch::Split(ns, events)) Serve(ns, batch);
+}
+
+void EventLog::Serve(const std::string& ns, const std::shared_ptr<const EventBatch>& batch) {
+  const auto feed = feeds_.find(ns);
+  if (feed == feeds_.end()) return;
+  feed->second.position = batch->end();
   // A follower may leave while it is served, and its place in the map with it.
   std::vector<LogFollower*> followers;
-  for (const auto& [follower, served] : feed.followers) followers.push_back(follower);
+  for (const auto& [follower, served] : feed->second.followers) followers.push_back(follower);
+  const auto& events = batch->events();
   for (LogFollower* follower : followers) {
     const auto feed_now = feeds_.find(ns);
     if (feed_now == feeds_.end()) return;
     const auto entry = feed_now->second.followers.find(follower);
     if (entry == feed_now->second.followers.end()) continue;
     const Position served = entry->second;
-    if (served.seq > batch->back().seq) continue;
-    entry->second = batch->back().position();
-    if (served.seq < batch->front().seq) {
+    if (served.seq > events.back().seq) continue;
+    entry->second = batch->end();
+    if (served.seq < events.front().seq) {
       follower->OnEvents(batch);
       continue;
     }
     // It has the beginning of this batch already, or that of another log.
     const auto last =
-        batch->begin() + static_cast<std::ptrdiff_t>(served.seq.value - batch->front().seq.value);
+        events.begin() + static_cast<std::ptrdiff_t>(served.seq.value - events.front().seq.value);
     if (last->position() != served) {
       Detach(ns, follower);
       follower->OnDetached();
-    } else if (last + 1 != batch->end()) {
-      follower->OnEvents(std::make_shared<const std::vector<Event>>(last + 1, batch->end()));
+    } else if (last + 1 != events.end()) {
+      follower->OnEvents(
+          std::make_shared<const EventBatch>(ns, std::vector<Event>(last + 1, events.end())));
     }
   }
 }
 
-bool EventLog::Attach(const std::string& ns, Position after, LogFollower* follower) {
+bool EventLog::Attach(const std::string& ns, Position after, const LogReading& reading,
+                      LogFollower* follower) {
+  // The time without anybody to read for is no silence of the log's.
+  if (feeds_.empty()) answered_ = env_.clock.Now();
   const auto [found, first] = feeds_.try_emplace(ns);
   Feed& feed = found->second;
   if (first) {
     feed.position = after;
-    feed.reading = {after.seq, clock_.Now()};
+    feed.reading = reading;
   }
   // What was committed since `after` was read woke nobody here; and where the two do not agree, the
   // reader finds out whether it stands on what was lost.
@@ -212,9 +233,19 @@ void EventLog::Detach(const std::string& ns, LogFollower* follower) {
   if (found->second.followers.empty()) feeds_.erase(found);
 }
 
-EventLog::Reading EventLog::LastReading(const std::string& ns) const {
+LogReading EventLog::LastReading(const std::string& ns) const {
   const auto found = feeds_.find(ns);
-  return found == feeds_.end() ? Reading{} : found->second.reading;
+  return found == feeds_.end() ? LogReading{} : found->second.reading;
+}
+
+bool EventLog::Readable() const {
+  const Instant now = env_.clock.Now();
+  return now - env_.proof.sent() < unread_ && (feeds_.empty() || now - answered_ < unread_) &&
+         !GaveUp();
+}
+
+bool EventLog::GaveUp() const {
+  return reading_since_ && env_.clock.Now() - *reading_since_ > give_up_;
 }
 
 }  // namespace vigil

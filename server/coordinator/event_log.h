@@ -12,20 +12,27 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
+#include "coordinator/commit_proof.h"
+#include "coordinator/delivery.h"
+#include "coordinator/settings.h"
 #include "store/database.h"
 #include "store/lane.h"
 
 namespace vigil {
 
-// Events as the reader got them: whole transactions, in order, shared by all who follow.
-using EventBatch = std::shared_ptr<const std::vector<Event>>;
+// What was last known of a log's bounds, and when that was asked.
+struct LogReading {
+  Seq oldest;
+  Seq head;
+  Instant at{};
+};
 
 // One who follows a namespace's log live.
 class LogFollower {
  public:
   virtual ~LogFollower() = default;
   // The events right after those before. May detach any follower.
-  virtual void OnEvents(const EventBatch& events) = 0;
+  virtual void OnEvents(const std::shared_ptr<const EventBatch>& batch) = 0;
   // The log does not have the reader's position any more, or not this follower's. This follower is
   // detached; its own position may be lost or not.
   virtual void OnDetached() = 0;
@@ -36,15 +43,25 @@ class LogFollower {
 // need not be read: they are served as they were committed. One reading at a time, each log in its
 // turn.
 //
-// Runs on the loop's thread, its reading in a lane of its own.
+// While the database is away it goes on asking at the pace of the poll, for ever. It has given up
+// only when a reading never came back, in spite of its deadline.
+//
+// Runs on the log's thread, its reading in a lane of its own.
 // Invariants:
 //  1. What a follower gets begins right after the position at which it attached, contiguous and in
 //  order, and all of one and the same log: after commits were lost, a position that was lost with
 //  them is not gone on from.   (P4, P8)
 class EventLog {
  public:
-  EventLog(Database& database, Lane& lane, Scheduler& scheduler, const Clock& clock,
-           Duration poll_interval);
+  struct Environment {
+    Database& database;
+    Lane& lane;
+    Scheduler& scheduler;
+    const Clock& clock;
+    const CommitProof& proof;
+  };
+
+  EventLog(const Environment& environment, const CoordinatorSettings& settings);
 
   void Start();
 
@@ -55,22 +72,25 @@ class EventLog {
   // they are the very next; otherwise they are read in their turn.   (P4)
   void Committed(const std::string& ns, const WrittenEvents& written);
 
-  // Follows from `after`, if the reader is there or `after` is ahead of it; false when the reader
-  // is further, so that the gap must be read first.
-  [[nodiscard]] bool Attach(const std::string& ns, Position after, LogFollower* follower);
+  // Follows from `after`, where `reading` led the follower, if the reader is there or `after` is
+  // ahead of it; false when the reader is further, so that the gap must be read first.
+  [[nodiscard]] bool Attach(const std::string& ns, Position after, const LogReading& reading,
+                            LogFollower* follower);
   void Detach(const std::string& ns, LogFollower* follower);
 
-  // The last known head of a followed namespace, and when it was read.
-  struct Reading {
-    Seq head;
-    Instant at{};
-  };
-  Reading LastReading(const std::string& ns) const;
+  // Of a followed namespace.
+  LogReading LastReading(const std::string& ns) const;
+
+  // Whether silence means that nothing happens: commits are acknowledged, and what is followed is
+  // read.
+  bool Readable() const;
+  // Whether the reader waits for something that should have ended long ago.
+  bool GaveUp() const;
 
  private:
   struct Feed {
     Position position;
-    Reading reading;
+    LogReading reading;
     // Waits for its turn to be read.
     bool wanted = false;
     // Each with the position up to which it has been served, which may be ahead of the reader's.
@@ -84,18 +104,24 @@ class EventLog {
   // Wants those logs that have something new. With many, their heads tell in one round trip.
   void Look();
   void ReadEvents(const std::string& ns, Position after);
+  // What was asked at `asked` was answered, or failed.
+  void Answered(Instant asked, const Error* error);
   void Took(const std::string& ns, Position after, const EventPage& page, Instant asked);
   // Those of whom this is true.
   void LetGo(const std::string& ns, const std::function<bool(const Position& served)>& lost);
-  void Serve(const std::string& ns, Feed& feed, const std::vector<Event>& events);
+  void Serve(const std::string& ns, const std::vector<Event>& events);
+  void Serve(const std::string& ns, const std::shared_ptr<const EventBatch>& batch);
 
-  Database& database_;
-  Lane& lane_;
-  Scheduler& scheduler_;
-  const Clock& clock_;
+  const Environment env_;
   const Duration poll_interval_;
+  const Duration unread_;
+  const Duration give_up_;
   std::map<std::string, Feed> feeds_;
-  bool reading_ = false;
+  // Since when a reading is under way.
+  std::optional<Instant> reading_since_;
+  // When the last one was asked that was answered.
+  Instant answered_{};
+  bool failing_ = false;
   // What is to be done, in turn, so that no wake-up keeps another one waiting: read this log, or
   // (nothing) look which ones have something new.
   std::deque<std::optional<std::string>> wanted_;

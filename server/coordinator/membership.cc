@@ -114,6 +114,7 @@ void Membership::AddRow() {
         }
         row_ = true;
         window_.Prove(sent);
+        callbacks_.renewed(sent);
         log::Info("Joined the cluster.", {{"coordinator", number_}, {"address", address_}});
         renewal_timer_ = scheduler_.After(timing_.ping_interval, [this] { RenewRegularly(); });
       });
@@ -134,6 +135,7 @@ void Membership::RenewRegularly() {
         }
         if (renewed) {
           window_.Prove(sent);
+          callbacks_.renewed(sent);
           handled_ = renewed->taken;
           if (!handled_.empty()) callbacks_.taken(handled_);
         }

@@ -32,6 +32,8 @@ class Membership {
     std::function<void(const std::vector<SessionNumber>&)> taken;
     // The row is not ALIVE any more: everything that is hosted must be let go.
     std::function<void()> given_up;
+    // A commit that was sent then is acknowledged.
+    std::function<void(Instant sent)> renewed;
   };
 
   Membership(Database& database, Lane& renewals, Scheduler& scheduler, const Clock& clock,
@@ -47,8 +49,6 @@ class Membership {
   bool RenewedWithin(Duration age, Instant now) const {
     return row_ && window_.YoungerThan(age, now);
   }
-  // When the last one was sent that is committed.
-  std::optional<Instant> renewed() const { return row_ ? window_.proven() : std::nullopt; }
 
   // Nothing until the first row is committed.
   CoordinatorNumber number() const { return row_ ? number_ : CoordinatorNumber{}; }

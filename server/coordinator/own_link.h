@@ -31,9 +31,6 @@ class OwnLink {
   // Leases may be granted.
   bool Trusted(Instant now) const { return ProvenWithin(timing_.trust_window, now); }
 
-  // When the last acknowledged commit was sent; the clock's beginning when there was none.
-  Instant committed() const { return membership_.renewed().value_or(Instant{}); }
-
  private:
   // A proof is up to one interval old before the next one is sent.
   static constexpr int kSoundPings = 2;

@@ -23,6 +23,8 @@ struct CoordinatorSettings {
   Duration position_interval = std::chrono::seconds(5);
   // A floor under lost wake-ups.
   Duration log_poll_interval = std::chrono::seconds(1);
+  // The log's reader has given up when a reading takes longer, far beyond its deadline.
+  Duration log_give_up = std::chrono::seconds(20);
   // How long the first message of a stream may take.
   Duration first_message_deadline = std::chrono::seconds(10);
 };

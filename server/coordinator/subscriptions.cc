@@ -1,11 +1,22 @@
 #include "coordinator/subscriptions.h"
 
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
 #include "core/errors.h"
 
 namespace vigil {
+namespace {
 
-void Subscriptions::Opened(const Stream& stream, const std::string& ns,
-                           const SubscriptionStart& start) {
+// So that few are ended at once, and thousands do not knock at the other coordinators' doors
+// together.
+constexpr Duration kDrainStep = std::chrono::milliseconds(10);
+constexpr Duration kDrainEach = std::chrono::milliseconds(1);
+
+}  // namespace
+
+void Subscriptions::Opened(const Stream& stream, SubscriptionRequest request) {
   if (draining_) {
     stream->End(CoordinatorDraining());
     return;
@@ -16,7 +27,7 @@ void Subscriptions::Opened(const Stream& stream, const std::string& ns,
     return;
   }
   auto& subscription = subscriptions_[stream];
-  subscription = std::make_unique<Subscription>(env_, ns, start, stream);
+  subscription = std::make_unique<Subscription>(env_, std::move(request), stream);
   subscription->Start();
 }
 
@@ -27,9 +38,25 @@ void Subscriptions::Written(const Stream& stream) {
 
 void Subscriptions::Ended(const Stream& stream) { subscriptions_.erase(stream); }
 
-void Subscriptions::Drain() {
+void Subscriptions::Drain(Duration longest, std::function<void()> done) {
+  log::Info("Ending the subscriptions.", {{"subscribers", subscriptions_.size()}});
   draining_ = true;
-  for (auto& [stream, subscription] : subscriptions_) subscription->Drain();
+  drained_ = std::move(done);
+  for (const auto& [stream, subscription] : subscriptions_) to_drain_.emplace_back(stream);
+  std::ranges::shuffle(to_drain_, random_);
+  const auto count = static_cast<Duration::rep>(to_drain_.size());
+  const auto steps = std::max<Duration::rep>(1, std::min(longest, kDrainEach * count) / kDrainStep);
+  DrainSome(static_cast<size_t>((count + steps - 1) / steps));
+}
+
+void Subscriptions::DrainSome(size_t share) {
+  for (size_t i = 0; i < share && !to_drain_.empty(); ++i) {
+    const auto found = subscriptions_.find(to_drain_.back().lock());
+    to_drain_.pop_back();
+    if (found != subscriptions_.end()) found->second->Drain();
+  }
+  if (to_drain_.empty()) return drained_();
+  drain_timer_ = env_.scheduler.After(kDrainStep, [this, share] { DrainSome(share); });
 }
 
 }  // namespace vigil

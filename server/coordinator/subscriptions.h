@@ -1,35 +1,46 @@
 // All subscriptions of this coordinator.
 #pragma once
 
+#include <functional>
 #include <memory>
-#include <string>
+#include <random>
 #include <unordered_map>
+#include <vector>
 
 #include "coordinator/subscription.h"
 
 namespace vigil {
 
-// Bounds their number and ends them together. Runs on the loop's thread.
+// Bounds their number, whatever protocol they speak, and ends them together. Runs on the log's
+// thread.
 class Subscriptions {
  public:
   using Stream = std::shared_ptr<SubscriberStream>;
 
-  explicit Subscriptions(const Subscription::Environment& environment) : env_(environment) {}
+  Subscriptions(const Subscription::Environment& environment, uint64_t seed)
+      : env_(environment), random_(seed) {}
 
-  void Opened(const Stream& stream, const std::string& ns, const SubscriptionStart& start);
+  void Opened(const Stream& stream, SubscriptionRequest request);
   void Written(const Stream& stream);
   // The stream is over, whoever ended it. The last call for it.
   void Ended(const Stream& stream);
 
-  // Ends all with DRAINING and takes no new one.
-  void Drain();
+  // Takes no new one, and ends all with DRAINING, then calls `done`. They come back to other
+  // coordinators at once, so many are ended one after another, in no order, over at most `longest`.
+  void Drain(Duration longest, std::function<void()> done);
 
   size_t size() const { return subscriptions_.size(); }
 
  private:
+  void DrainSome(size_t share);
+
   const Subscription::Environment env_;
+  std::mt19937_64 random_;
   std::unordered_map<Stream, std::unique_ptr<Subscription>> subscriptions_;
   bool draining_ = false;
+  std::vector<std::weak_ptr<SubscriberStream>> to_drain_;
+  std::function<void()> drained_;
+  std::unique_ptr<Timer> drain_timer_;
 };
 
 }  // namespace vigil

@@ -90,6 +90,11 @@ enum class EventKind {
   kWorkReleased,
   kWorkCompleted,
 };
+inline constexpr EventKind kAllEventKinds[] = {
+    EventKind::kPodRegistered, EventKind::kPodSuspected, EventKind::kPodRefuted,
+    EventKind::kPodMoved,      EventKind::kPodDied,      EventKind::kPodLeft,
+    EventKind::kWorkClaimed,   EventKind::kWorkReleased, EventKind::kWorkCompleted,
+};
 
 // A reading of the database's wall clock, microseconds since the Unix epoch. For people: no
 // decision rests on it. 0 is "never".

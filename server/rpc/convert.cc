@@ -1,6 +1,8 @@
 #include "rpc/convert.h"
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <type_traits>
 #include <utility>
 
@@ -214,6 +216,38 @@ Result<PodMessage> ReadResume(const v1::Resume& request) {
   return ResumeMessage{request.namespace_(), {request.incarnation()}, request.session_token()};
 }
 
+Result<SubscriptionStart> ReadStart(const v1::SubscribeRequest& request) {
+  switch (request.start_case()) {
+    case v1::SubscribeRequest::kAfterCursor: {
+      auto cursor = ParseCursor(request.after_cursor(), request.namespace_());
+      if (!cursor) return Fail(std::move(cursor.error()));
+      return std::move(*cursor);
+    }
+    case v1::SubscribeRequest::kFromOldest:
+      return FromOldest{};
+    case v1::SubscribeRequest::kFromNow:
+      return FromNow{};
+    case v1::SubscribeRequest::START_NOT_SET:
+      break;
+  }
+  return Fail(InvalidField("start", "must be one of after_cursor, from_oldest and from_now"));
+}
+
+Result<EventFilter> ReadFilter(const v1::EventFilter& from) {
+  EventFilter filter;
+  for (const int kind : from.kinds()) {
+    const auto known = std::ranges::find_if(
+        kAllEventKinds, [&](EventKind one) { return static_cast<int>(ToProto(one)) == kind; });
+    if (known == std::end(kAllEventKinds)) {
+      return Fail(InvalidField("filter.kinds", "must be kinds that this coordinator knows"));
+    }
+    filter.kinds.insert(*known);
+  }
+  filter.pod_labels.insert(from.pod_labels().begin(), from.pod_labels().end());
+  if (const auto checked = CheckFilter(filter); !checked) return Fail(checked.error());
+  return filter;
+}
+
 }  // namespace
 
 v1::Pod ToProto(const Pod& pod) {
@@ -283,6 +317,14 @@ v1::SessionResponse ToProto(const HostMessage& message) {
   return response;
 }
 
+v1::SubscribeResponse ToProto(const Delivery& delivery) {
+  v1::SubscribeResponse response;
+  auto* to = response.mutable_events();
+  for (const auto& event : delivery.events()) Set(to->add_events(), event);
+  to->set_cursor(FormatCursor(delivery.cursor()));
+  return response;
+}
+
 v1::SubscribeResponse ToProto(const SubscriberMessage& message) {
   v1::SubscribeResponse response;
   std::visit(Overloaded{
@@ -291,14 +333,11 @@ v1::SubscribeResponse ToProto(const SubscriberMessage& message) {
                    for (const auto& pod : part.pods) *to->add_pods() = ToProto(pod);
                    if (part.cursor) to->set_cursor(FormatCursor(*part.cursor));
                  },
-                 [&](const DeliveredEvents& delivered) {
-                   auto* to = response.mutable_events();
-                   for (const auto& event : *delivered.events) Set(to->add_events(), event);
-                   to->set_cursor(FormatCursor(delivered.cursor));
-                 },
+                 [&](const DeliveredEvents& events) { response = ToProto(*events); },
                  [&](const PositionNotice& notice) {
                    auto* to = response.mutable_position();
                    to->set_cursor(FormatCursor(notice.cursor));
+                   to->set_oldest(notice.oldest.value);
                    to->set_head(notice.head.value);
                    Set(to->mutable_read_age(), notice.read_age);
                  },
@@ -306,6 +345,8 @@ v1::SubscribeResponse ToProto(const SubscriberMessage& message) {
                    auto* to = response.mutable_end();
                    to->set_reason(ToProto(notice.reason));
                    if (notice.cursor) to->set_cursor(FormatCursor(*notice.cursor));
+                   to->set_oldest(notice.oldest.value);
+                   to->set_head(notice.head.value);
                  },
              },
              message);
@@ -331,24 +372,15 @@ Result<PodMessage> FromProto(const v1::SessionRequest& request) {
       ProtocolViolation("the message is empty, or of a kind that this coordinator does not know"));
 }
 
-Result<SubscriptionStart> FromProto(const v1::SubscribeRequest& request) {
+Result<SubscriptionRequest> FromProto(const v1::SubscribeRequest& request) {
   if (const auto checked = CheckNamespace(request.namespace_()); !checked) {
     return Fail(checked.error());
   }
-  switch (request.start_case()) {
-    case v1::SubscribeRequest::kAfterCursor: {
-      auto cursor = ParseCursor(request.after_cursor(), request.namespace_());
-      if (!cursor) return Fail(std::move(cursor.error()));
-      return std::move(*cursor);
-    }
-    case v1::SubscribeRequest::kFromOldest:
-      return FromOldest{};
-    case v1::SubscribeRequest::kFromNow:
-      return FromNow{};
-    case v1::SubscribeRequest::START_NOT_SET:
-      break;
-  }
-  return Fail(InvalidField("start", "must be one of after_cursor, from_oldest and from_now"));
+  auto start = ReadStart(request);
+  if (!start) return Fail(std::move(start.error()));
+  auto filter = ReadFilter(request.filter());
+  if (!filter) return Fail(std::move(filter.error()));
+  return SubscriptionRequest{request.namespace_(), std::move(*start), std::move(*filter)};
 }
 
 }  // namespace vigil

@@ -1,6 +1,10 @@
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/slice.h>
+
 #include <memory>
 #include <utility>
 
+#include "core/errors.h"
 #include "rpc/convert.h"
 #include "rpc/services.h"
 #include "rpc/status.h"
@@ -10,10 +14,35 @@
 namespace vigil {
 namespace {
 
-using SubscribeReactor = grpc::ServerWriteReactor<v1::SubscribeResponse>;
+using SubscribeReactor = grpc::ServerWriteReactor<grpc::ByteBuffer>;
 
 // The subscription writes one message at a time; only its end may come right behind one.
 constexpr size_t kLongestQueue = 2;
+
+grpc::ByteBuffer Encode(const v1::SubscribeResponse& response) {
+  const grpc::Slice bytes(response.SerializeAsString());
+  return {&bytes, 1};
+}
+
+// Shared by all who get the same events: a copy shares the bytes.
+grpc::ByteBuffer EncodeDelivery(const Delivery& delivery) { return Encode(ToProto(delivery)); }
+
+grpc::ByteBuffer Encode(const SubscriberMessage& message) {
+  if (const auto* events = std::get_if<DeliveredEvents>(&message)) {
+    return (*events)->As<grpc::ByteBuffer>(EncodeDelivery);
+  }
+  return Encode(ToProto(message));
+}
+
+Result<SubscriptionRequest> Decode(const grpc::ByteBuffer& bytes) {
+  grpc::Slice whole;
+  v1::SubscribeRequest request;
+  if (!bytes.TrySingleSlice(&whole).ok() && !bytes.DumpToSingleSlice(&whole).ok()) whole = {};
+  if (!request.ParseFromArray(whole.begin(), static_cast<int>(whole.size()))) {
+    return Fail(InvalidField("request", "must be a SubscribeRequest"));
+  }
+  return FromProto(request);
+}
 
 // Keeps itself alive until OnDone; the subscriptions hold it as long as they speak to it.
 class SubscribeStream final : public SubscriberStream,
@@ -23,22 +52,22 @@ class SubscribeStream final : public SubscriberStream,
   SubscribeStream(const RpcEnvironment& environment, grpc::CallbackServerContext* context)
       : env_(environment), context_(context), writer_(*this) {}
 
-  void Begin(std::string ns, Result<SubscriptionStart> start) {
+  void Begin(Result<SubscriptionRequest> request) {
     self_ = shared_from_this();
-    if (!start) {
-      writer_.Finish(ToStatus(start.error()));
+    if (!request) {
+      writer_.Finish(ToStatus(request.error()));
       return;
     }
-    env_.scheduler.Post([self = self_, ns = std::move(ns), start = std::move(*start)] {
-      self->env_.subscriptions.Opened(self, ns, start);
+    env_.log_scheduler.Post([self = self_, request = std::move(*request)]() mutable {
+      self->env_.subscriptions.Opened(self, std::move(request));
     });
   }
 
-  // --- SubscriberStream, on the loop's thread.
+  // --- SubscriberStream, on the log's thread.
 
   void Write(const SubscriberMessage& message) override {
     if (over_) return;
-    if (!writer_.Write(ToProto(message), kLongestQueue)) context_->TryCancel();
+    if (!writer_.Write(Encode(message), kLongestQueue)) context_->TryCancel();
   }
 
   void End(std::optional<Error> error) override {
@@ -56,18 +85,18 @@ class SubscribeStream final : public SubscriberStream,
   void OnWriteDone(bool ok) override {
     writer_.OnWriteDone(ok);
     if (!ok) return;
-    env_.scheduler.Post([self = self_] { self->env_.subscriptions.Written(self); });
+    env_.log_scheduler.Post([self = self_] { self->env_.subscriptions.Written(self); });
   }
 
   void OnCancel() override {
-    env_.scheduler.Post([self = self_] {
+    env_.log_scheduler.Post([self = self_] {
       self->env_.subscriptions.Ended(self);
       self->End(std::nullopt);
     });
   }
 
   void OnDone() override {
-    env_.scheduler.Post([self = std::move(self_)] {
+    env_.log_scheduler.Post([self = std::move(self_)] {
       self->over_ = true;
       self->done_ = true;
       self->env_.subscriptions.Ended(self);
@@ -77,20 +106,22 @@ class SubscribeStream final : public SubscriberStream,
  private:
   const RpcEnvironment env_;
   grpc::CallbackServerContext* const context_;
-  StreamWriter<SubscribeReactor, v1::SubscribeResponse> writer_;
+  StreamWriter<SubscribeReactor, grpc::ByteBuffer> writer_;
   std::shared_ptr<SubscribeStream> self_;
-  bool over_ = false;  // the loop's thread
-  bool done_ = false;  // the loop's thread
+  bool over_ = false;  // the log's thread
+  bool done_ = false;  // the log's thread
 };
 
-class PodEventService final : public v1::PodEventService::CallbackService {
+// Raw, so that a message that many get is encoded once.
+class PodEventService final
+    : public v1::PodEventService::WithRawCallbackMethod_Subscribe<v1::PodEventService::Service> {
  public:
   explicit PodEventService(const RpcEnvironment& environment) : env_(environment) {}
 
   SubscribeReactor* Subscribe(grpc::CallbackServerContext* context,
-                              const v1::SubscribeRequest* request) override {
+                              const grpc::ByteBuffer* request) override {
     auto stream = std::make_shared<SubscribeStream>(env_, context);
-    stream->Begin(request->namespace_(), FromProto(*request));
+    stream->Begin(Decode(*request));
     return stream.get();
   }
 

@@ -17,6 +17,8 @@ struct RpcEnvironment {
   Scheduler& scheduler;
   // The scheduler's thread only.
   Conversations& conversations;
+  Scheduler& log_scheduler;
+  // The log scheduler's thread only.
   Subscriptions& subscriptions;
   Lane& requests;
 };

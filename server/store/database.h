@@ -65,7 +65,7 @@ struct LogHead {
   Seq head;
 };
 
-// Hears the wake-ups of the log. Reconnects by itself; calls back on the scheduler's thread after
+// Hears the wake-ups of the log. Reconnects by itself; calls back on the log's thread after
 // every wake-up, and without a head after every reconnection, since wake-ups may have been lost
 // before it. Destroying it ends the calls.
 class LogListener {
@@ -83,6 +83,8 @@ class Database {
 
   // Scheduler's thread.
   virtual void OpenLivenessSession(Then<std::unique_ptr<LivenessSession>> then) = 0;
+
+  // The log's thread.
   virtual std::unique_ptr<LogListener> Listen(WakeUp wake_up) = 0;
 };
 

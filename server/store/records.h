@@ -119,6 +119,8 @@ struct EventPage {
   bool expired = false;
   // Whole transactions, in order.
   std::vector<Event> events;
+  // The oldest that is retained; head + 1 when there is none.
+  Seq oldest{1};
   Seq head;
 };
 
@@ -132,6 +134,8 @@ struct WrittenEvents {
 
 struct PodSnapshot {
   std::vector<Pod> pods;
+  // As in EventPage.
+  Seq oldest{1};
   Position head;
 };
 

@@ -74,8 +74,8 @@ class PlainRoleWorld final : public StoreWorld {
   }
 
   TestDatabase test_database_;
-  PostgresDatabase plain_{loop(), Options(" user=plain password=plain")};
-  PostgresDatabase privileged_{loop(), Options("")};
+  PostgresDatabase plain_{loop(), loop(), Options(" user=plain password=plain")};
+  PostgresDatabase privileged_{loop(), loop(), Options("")};
 };
 
 class IdentityTest : public StoreTest {

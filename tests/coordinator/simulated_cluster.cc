@@ -14,8 +14,9 @@ SimulatedCluster::Member::Member(SimulatedCluster& cluster, uint64_t seed)
     : database(cluster.scheduler, cluster.engine),
       lane(database, cluster.scheduler),
       coordinator({.database = database,
-                   .lanes = {lane, lane, lane, lane, lane},
+                   .lanes = {lane, lane, lane, lane, lane, lane},
                    .scheduler = cluster.scheduler,
+                   .log_scheduler = cluster.scheduler,
                    .clock = cluster.clock,
                    .make_token =
                        [seed, n = 0]() mutable {
@@ -113,9 +114,9 @@ void SimulatedCluster::KeepAlive(Member& member, const std::vector<PodHandle>& p
 }
 
 SubscriberHandle SimulatedCluster::Subscribe(Member& member, const SubscriptionStart& start,
-                                             const std::string& ns) {
+                                             const std::string& ns, EventFilter filter) {
   auto subscriber = std::make_shared<RecordedSubscriberStream>();
-  member.coordinator.subscriptions().Opened(subscriber, ns, start);
+  member.coordinator.subscriptions().Opened(subscriber, {ns, start, std::move(filter)});
   scheduler.Settle();
   return subscriber;
 }

@@ -55,7 +55,7 @@ class RecordedSubscriberStream final : public SubscriberStream {
     std::vector<Event> events;
     for (const auto& message : heard) {
       if (const auto* delivered = std::get_if<DeliveredEvents>(&message)) {
-        events.insert(events.end(), delivered->events->begin(), delivered->events->end());
+        events.insert(events.end(), (*delivered)->events().begin(), (*delivered)->events().end());
       }
     }
     return events;
@@ -119,7 +119,7 @@ class SimulatedCluster {
   void KeepAlive(Member& member, const std::vector<PodHandle>& pods, Duration duration);
 
   SubscriberHandle Subscribe(Member& member, const SubscriptionStart& start,
-                             const std::string& ns = kNamespace);
+                             const std::string& ns = kNamespace, EventFilter filter = {});
   // The subscriber reads all that was written to it, and what follows from that.
   void Read(Member& member, const SubscriberHandle& subscriber);
 

@@ -127,6 +127,7 @@ TEST_F(SubscriptionsTest, Drain_InTheMiddleOfASnapshotHandsOutNoCursor) {
   Happen(*host_, 700);
   const auto subscriber = cluster_.Subscribe(*host_, FromNow{});
   host_->coordinator.Drain(milliseconds(1), [] {});
+  cluster_.scheduler.Settle();
   cluster_.Read(*host_, subscriber);
   ASSERT_TRUE(subscriber->Ending());
   EXPECT_EQ(subscriber->Ending()->reason, EndReason::kDraining);
@@ -368,11 +369,99 @@ TEST_F(SubscriptionsTest, StormOfWakeUps_TheLogsAreRead) {
   EXPECT_EQ(heard_in_the_storm, 3U);
 }
 
+// P8: what the filter leaves out moves the position on all the same, past and live.
+TEST_F(SubscriptionsTest, Filter_DeliversWhatItChoosesAndTellsThePositionAfterTheRest) {
+  const auto victim = cluster_.RegisterAndBeat(*host_, "victim", Profile::kFast);
+  Happen(*host_, 700);
+  const auto subscriber = cluster_.Subscribe(*host_, FromOldest{}, SimulatedCluster::kNamespace,
+                                             {.kinds = {EventKind::kPodDied}});
+  cluster_.Read(*host_, subscriber);
+  EXPECT_TRUE(subscriber->Events().empty());
+  EXPECT_EQ(std::get<PositionNotice>(subscriber->heard.back()).cursor, At(701));
+
+  Happen(*host_, 2);
+  cluster_.Break(*host_, victim);
+  Happen(*host_, 3);
+  cluster_.Read(*host_, subscriber);
+  ASSERT_EQ(subscriber->Events().size(), 1U);
+  EXPECT_EQ(subscriber->Events().front().kind, EventKind::kPodDied);
+  cluster_.scheduler.Advance(seconds(6));
+  cluster_.Read(*host_, subscriber);
+  EXPECT_EQ(std::get<PositionNotice>(subscriber->heard.back()).cursor, At(707));
+}
+
+// What many get is one object, and so is what is made of it for the wire.
+TEST_F(SubscriptionsTest, SameFilter_OneDeliveryForAll) {
+  const EventFilter filter{.kinds = {EventKind::kPodRegistered}};
+  std::vector<SubscriberHandle> subscribers;
+  for (int i = 0; i < 3; ++i) {
+    subscribers.push_back(
+        cluster_.Subscribe(*host_, FromNow{}, SimulatedCluster::kNamespace, filter));
+    cluster_.Read(*host_, subscribers.back());
+  }
+  Happen(*host_, 1);
+  const auto& first = std::get<DeliveredEvents>(subscribers[0]->heard.back());
+  for (const auto& subscriber : subscribers) {
+    EXPECT_EQ(std::get<DeliveredEvents>(subscriber->heard.back()), first);
+  }
+}
+
+// P8: who reads the past while the database is away stays, knows it, and gets the rest afterwards.
+TEST_F(SubscriptionsTest, DatabaseAway_ReplayGoesOnAfterwards) {
+  Happen(*host_, 600);
+  const auto subscriber = cluster_.Subscribe(*host_, FromOldest{});  // its first page is written
+  host_->database.SetAway(true);
+  for (int i = 0; i < 7; ++i) {
+    cluster_.Read(*host_, subscriber);
+    cluster_.scheduler.Advance(seconds(5));
+  }
+  EXPECT_FALSE(subscriber->ended);
+  EXPECT_GE(std::get<PositionNotice>(subscriber->heard.back()).read_age, seconds(25));
+  EXPECT_FALSE(host_->coordinator.event_log().Readable());
+  host_->database.SetAway(false);
+  for (int i = 0; i < 3; ++i) {
+    cluster_.scheduler.Advance(seconds(5));
+    cluster_.Read(*host_, subscriber);
+  }
+  // The outage was longer than the trust window, so the pods have become SUSPECT.
+  EXPECT_GT(subscriber->Events().size(), 600U);
+  ExpectContiguous(subscriber->Events(), 1, cluster_.Log().size());
+  EXPECT_TRUE(host_->coordinator.event_log().Readable());
+}
+
+TEST_F(SubscriptionsTest, DatabaseAway_WhoHasReadNothingYetIsSentElsewhere) {
+  Happen(*host_, 2);
+  host_->database.SetAway(true);
+  EXPECT_EQ(cluster_.Subscribe(*host_, At(1))->reason, reason::kDatabaseUnavailable);
+}
+
+// However many there are, they do not all come back at once.
+TEST_F(SubscriptionsTest, Drain_EndsManyOneAfterAnother) {
+  std::vector<SubscriberHandle> subscribers;
+  for (int i = 0; i < 1000; ++i) {
+    subscribers.push_back(cluster_.Subscribe(*host_, FromNow{}));
+    cluster_.Read(*host_, subscribers.back());
+  }
+  const auto ended = [&] {
+    return std::ranges::count_if(subscribers, [](const auto& one) { return one->ended; });
+  };
+  bool done = false;
+  host_->coordinator.Drain(seconds(4), [&] { done = true; });
+  cluster_.scheduler.Advance(milliseconds(100));
+  EXPECT_GT(ended(), 50);
+  EXPECT_LT(ended(), 200);
+  EXPECT_FALSE(done);
+  cluster_.scheduler.Advance(seconds(2));
+  EXPECT_EQ(ended(), 1000);
+  EXPECT_TRUE(done);
+}
+
 TEST_F(SubscriptionsTest, Drain_EndsWithACursorToGoOnFrom) {
   Happen(*host_, 2);
   const auto subscriber = cluster_.Subscribe(*host_, FromOldest{});
   cluster_.Read(*host_, subscriber);
   host_->coordinator.Drain(milliseconds(1), [] {});
+  cluster_.scheduler.Settle();
   ASSERT_TRUE(subscriber->Ending());
   EXPECT_EQ(subscriber->Ending()->reason, EndReason::kDraining);
   EXPECT_EQ(subscriber->Ending()->cursor, At(2));

@@ -50,7 +50,7 @@ class OnePiece : public testing::Test {
 
   TestDatabase test_database_;
   EventLoop loop_;
-  PostgresDatabase database_{loop_, {.conninfo = test_database_.conninfo()}};
+  PostgresDatabase database_{loop_, loop_, {.conninfo = test_database_.conninfo()}};
   std::unique_ptr<Store> store_ = database_.OpenStore(seconds(10));
   const std::string ns_ = std::string(63, 'n');
   const Observer observer_{{1}, {1}, std::string(100, 'i')};

@@ -37,7 +37,8 @@ grpc::Status TryToRegister(TestServer& server) {
 }  // namespace
 
 TestServer::TestServer(const std::string& conninfo, CoordinatorSettings settings)
-    : database_(loop_, {.conninfo = conninfo}), server_(loop_, database_, ConfigOf(settings)) {
+    : database_(loop_, log_loop_, {.conninfo = conninfo}),
+      server_(loop_, log_loop_, database_, ConfigOf(settings)) {
   const auto started = server_.Start();
   EXPECT_TRUE(started) << started.error().message;
   server_.Join();

@@ -34,6 +34,7 @@ class TestServer {
 
  private:
   EventLoop loop_;
+  EventLoop log_loop_;
   PostgresDatabase database_;
   Server server_;
   std::shared_ptr<grpc::Channel> channel_;

@@ -13,14 +13,16 @@ SimulatedCoordinator::SimulatedCoordinator(Place place)
       verdicts_(Link(3), "verdict"),
       probe_(Link(4), "probe"),
       log_(Link(5), "log"),
+      replay_(Link(9), "replay"),
       renewals_(Link(6), "renewal"),
       requests_(Link(7), "request") {
   Chance chance = place_.chance.For(8);
   coordinator_ = std::make_unique<Coordinator>(
       Coordinator::Environment{
           .database = database_,
-          .lanes = {sessions_, verdicts_, probe_, log_, renewals_},
+          .lanes = {sessions_, verdicts_, probe_, log_, replay_, renewals_},
           .scheduler = machine_,
+          .log_scheduler = machine_,
           .clock = machine_,
           .make_token = [chance]() mutable { return "token-" + std::to_string(chance.Draw()); },
           .seed = chance.Draw()},
@@ -34,7 +36,8 @@ DatabaseLink SimulatedCoordinator::Link(uint64_t number) {
 
 void SimulatedCoordinator::Kill() {
   machine_.Kill();
-  for (DistantLane* lane : {&sessions_, &verdicts_, &probe_, &log_, &renewals_, &requests_}) {
+  for (DistantLane* lane :
+       {&sessions_, &verdicts_, &probe_, &log_, &replay_, &renewals_, &requests_}) {
     lane->Kill();
   }
   coordinator_.reset();
@@ -49,7 +52,8 @@ void SimulatedCoordinator::Drain(Duration patience, std::function<void()> done) 
 
 size_t SimulatedCoordinator::longest_queue() const {
   size_t longest = 0;
-  for (const DistantLane* lane : {&sessions_, &verdicts_, &probe_, &log_, &renewals_, &requests_}) {
+  for (const DistantLane* lane :
+       {&sessions_, &verdicts_, &probe_, &log_, &replay_, &renewals_, &requests_}) {
     longest = std::max(longest, lane->longest_queue());
   }
   return longest;

@@ -27,7 +27,7 @@ class SimulatedFollower::Feed final : public SubscriberStream,
       if (self->host_.machine().dead()) return self->TellEnd();
       self->host_.machine().Arrive(self->time_.Now(), [self, start] {
         if (std::exchange(self->opened_, true) || self->closed_) return;
-        self->host_.coordinator()->subscriptions().Opened(self, kNamespace, start);
+        self->host_.coordinator()->subscriptions().Opened(self, {kNamespace, start, {}});
       });
     });
   }
@@ -153,7 +153,7 @@ void SimulatedFollower::Heard(const Feed& feed, const SubscriberMessage& message
 }
 
 void SimulatedFollower::Take(const DeliveredEvents& delivered) {
-  const auto& events = *delivered.events;
+  const auto& events = delivered->events();
   uint64_t expected = cursor_ ? cursor_->position.seq.value + 1 : 1;
   for (const Event& event : events) {
     if (event.seq.value != expected++) {
@@ -162,10 +162,10 @@ void SimulatedFollower::Take(const DeliveredEvents& delivered) {
       return;
     }
   }
-  if (delivered.cursor.position.seq.value + 1 != expected) {
+  if (delivered->cursor().position.seq.value + 1 != expected) {
     hears_.violation("a cursor does not stand at the end of its events");
   }
-  cursor_ = delivered.cursor;
+  cursor_ = delivered->cursor();
   hears_.events(events);
 }
 

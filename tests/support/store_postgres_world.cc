@@ -30,6 +30,7 @@ class PostgresWorld final : public StoreWorld {
   // No test is idle for as long as this, so that a session is lost only when a test says so.
   PostgresDatabase database_{
       loop(),
+      loop(),
       {.conninfo = test_database_.conninfo(), .idle_session_timeout = std::chrono::minutes(5)}};
 };
 

@@ -8,8 +8,8 @@
 
 namespace vigil {
 
-PostgresDatabase::PostgresDatabase(EventLoop& loop, PostgresOptions options)
-    : loop_(loop), options_(std::move(options)) {}
+PostgresDatabase::PostgresDatabase(EventLoop& loop, EventLoop& log_loop, PostgresOptions options)
+    : loop_(loop), log_loop_(log_loop), options_(std::move(options)) {}
 
 PostgresDatabase::~PostgresDatabase() = default;
 
@@ -39,7 +39,7 @@ void PostgresDatabase::OpenLivenessSession(Then<std::unique_ptr<LivenessSession>
 
 std::unique_ptr<LogListener> PostgresDatabase::Listen(WakeUp wake_up) {
   return std::make_unique<PostgresLogListener>(
-      loop_, OptionsFor("log", pg::SettingsForRequests(options_.operation_deadline)),
+      log_loop_, OptionsFor("log", pg::SettingsForRequests(options_.operation_deadline)),
       options_.operation_deadline, std::move(wake_up));
 }
 

@@ -29,11 +29,11 @@ struct PostgresOptions {
 
 // Needs PostgreSQL 14 or later, migrated to PostgresSchema(), and a direct connection (no pooler).
 // Every connection is to the same database cluster and never to an old primary (pg/known_server.h).
-// Does not connect by itself. Outlives what it opened; `loop` outlives it.
-// Destroyed on the loop's thread, or while the loop does not turn.
+// Does not connect by itself. Liveness sessions live on `loop`, listeners on `log_loop`, which may
+// be the same. Outlives what it opened; the loops outlive it. Destroyed while they do not turn.
 class PostgresDatabase final : public Database {
  public:
-  PostgresDatabase(EventLoop& loop, PostgresOptions options);
+  PostgresDatabase(EventLoop& loop, EventLoop& log_loop, PostgresOptions options);
   ~PostgresDatabase() override;
 
   // How a liveness session is opened, for whoever wants to look at one beforehand.
@@ -48,6 +48,7 @@ class PostgresDatabase final : public Database {
                                 std::vector<std::pair<std::string, std::string>> settings) const;
 
   EventLoop& loop_;
+  EventLoop& log_loop_;
   const PostgresOptions options_;
   const std::shared_ptr<pg::KnownServer> known_ = std::make_shared<pg::KnownServer>();
   // Liveness sessions on their way.

@@ -1,0 +1,72 @@
+// Events on their way to subscribers, shared by all who get the same.
+#pragma once
+
+#include <any>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/cursor.h"
+#include "core/event_filter.h"
+#include "core/types.h"
+
+namespace vigil {
+
+// What one message may have of events or pods, unless a single transaction or pod is larger; about
+// the bytes on the wire. Far below the 4 MB that gRPC's libraries take by default.   (P11)
+inline constexpr size_t kLargestDelivery = 1 << 20;
+
+size_t BytesOf(const Event& event);
+
+// The events of whole transactions that one filter chose, and the position after all of them.
+//
+// Invariant: what is made of it for the wire is made once, by the first who writes it, for all who
+// get the same.
+class Delivery {
+ public:
+  Delivery(std::vector<Event> events, Cursor cursor);
+
+  const std::vector<Event>& events() const { return events_; }
+  const Cursor& cursor() const { return cursor_; }
+  size_t bytes() const { return bytes_; }
+
+  // As `make` makes it. One thread at a time.
+  template <typename Form>
+  const Form& As(Form (*make)(const Delivery&)) const {
+    for (const auto& form : forms_) {
+      if (const auto* made = std::any_cast<Form>(form.get())) return *made;
+    }
+    forms_.push_back(std::make_unique<std::any>(make(*this)));
+    return std::any_cast<const Form&>(*forms_.back());
+  }
+
+ private:
+  const std::vector<Event> events_;
+  const Cursor cursor_;
+  const size_t bytes_;
+  mutable std::vector<std::unique_ptr<std::any>> forms_;
+};
+
+// Events as the reader got them: whole transactions of one log, in order, not empty.
+class EventBatch {
+ public:
+  EventBatch(std::string ns, std::vector<Event> events);
+
+  const std::vector<Event>& events() const { return events_; }
+  Position end() const { return events_.back().position(); }
+
+  // What the filter chooses of it, which may be nothing. One thread at a time.
+  const std::shared_ptr<const Delivery>& For(const EventFilter& filter) const;
+
+  // The same events in batches that are no larger than a delivery should be.
+  static std::vector<std::shared_ptr<const EventBatch>> Split(const std::string& ns,
+                                                              std::vector<Event> events);
+
+ private:
+  const std::string ns_;
+  const std::vector<Event> events_;
+  mutable std::map<EventFilter, std::shared_ptr<const Delivery>> deliveries_;
+};
+
+}  // namespace vigil
