@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "coordinator/simulated_cluster.h"
+#include "coordinator/subscriptions_fixture.h"
 #include "core/errors.h"
 
 namespace vigil {
@@ -10,37 +10,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-class SubscriptionsTest : public testing::Test {
- protected:
-  // Makes `count` events.
-  void Happen(SimulatedCluster::Member& host, int count) {
-    for (int i = 0; i < count; ++i) {
-      cluster_.Register(host, "pod-" + std::to_string(++pods_), Profile::kStrict);
-    }
-  }
-
-  static void ExpectContiguous(const std::vector<Event>& events, uint64_t first, uint64_t last) {
-    ASSERT_EQ(events.size(), last - first + 1);
-    for (size_t i = 0; i < events.size(); ++i) EXPECT_EQ(events[i].seq.value, first + i);
-  }
-
-  Cursor At(uint64_t seq) { return {cluster_.Log().at(seq - 1).position(), "default"}; }
-
-  // A failover to a standby that never got the rest.
-  void LoseEventsAfter(uint64_t head) { cluster_.engine->LoseEvents("default", Seq{head}); }
-
-  // Leases so long that silent pods make no events of their own.
-  static CoordinatorSettings Patient() {
-    CoordinatorSettings settings;
-    settings.timing.default_lease = seconds(60);
-    return settings;
-  }
-
-  SimulatedCluster cluster_{Patient()};
-  SimulatedCluster::Member* host_ = &cluster_.Add();
-  int pods_ = 0;
-};
 
 // P8: every event, in order, across the seam of replay and live.
 TEST_F(SubscriptionsTest, FromOldest_ReplaysThenFollows) {
@@ -123,17 +92,6 @@ TEST_F(SubscriptionsTest, FromNow_TheSnapshotAndWhatFollows) {
 }
 
 // P8: a cursor stands for a whole snapshot, so that nobody resumes behind pods that it never saw.
-TEST_F(SubscriptionsTest, Drain_InTheMiddleOfASnapshotHandsOutNoCursor) {
-  Happen(*host_, 700);
-  const auto subscriber = cluster_.Subscribe(*host_, FromNow{});
-  host_->coordinator.Drain(milliseconds(1), [] {});
-  cluster_.scheduler.Settle();
-  cluster_.Read(*host_, subscriber);
-  ASSERT_TRUE(subscriber->Ending());
-  EXPECT_EQ(subscriber->Ending()->reason, EndReason::kDraining);
-  EXPECT_FALSE(subscriber->Ending()->cursor);
-}
-
 // P8
 TEST_F(SubscriptionsTest, AfterCursor_ResumesRightThere) {
   Happen(*host_, 10);
@@ -176,113 +134,11 @@ TEST_F(SubscriptionsTest, AfterCursor_ThatADoubtfulServerDoesNotHaveIsLeftToAnot
 }
 
 // P8: one that was slow, so that the reader of the others has begun anew in the meantime.
-TEST_F(SubscriptionsTest, EventsLost_WhoStandsAheadOfTheReaderExpires) {
-  auto& other = cluster_.Add();
-  for (const int more : {0, 1, 2, 3}) {
-    SCOPED_TRACE(more);
-    const uint64_t head = cluster_.Log().size();
-    Happen(*host_, 4);
-    const auto slow = cluster_.Subscribe(*host_, FromOldest{});
-    LoseEventsAfter(head + 2);
-    Happen(other, 1);
-    const auto reader = cluster_.Subscribe(*host_, FromNow{});
-    cluster_.Read(*host_, reader);
-    cluster_.Read(*host_, slow);
-    Happen(other, more);
-    cluster_.scheduler.Advance(seconds(3));
-    cluster_.Read(*host_, slow);
-    ASSERT_TRUE(slow->Ending());
-    EXPECT_EQ(slow->Ending()->reason, EndReason::kExpired);
-    ExpectContiguous(slow->Events(), 1, head + 4);
-    cluster_.Read(*host_, reader);
-    EXPECT_FALSE(reader->Ending());
-    if (more > 0) ExpectContiguous(reader->Events(), head + 4, head + 3 + more);
-  }
-}
-
 // P8: those who follow live while the database fails over are told, too, and only those who stand
 // on what was lost.
-TEST_F(SubscriptionsTest, EventsLost_LiveSubscribersAtThemExpire) {
-  auto& other = cluster_.Add();
-  host_->database.SetDeaf(true);  // so that it looks at the log when all of this has happened
-  for (const int more : {0, 2, 3}) {
-    SCOPED_TRACE(more);
-    const uint64_t head = cluster_.Log().size();
-    Happen(*host_, 4);
-    const auto live = cluster_.Subscribe(*host_, FromNow{});
-    cluster_.Read(*host_, live);
-    Happen(*host_, 1);
-    cluster_.Read(*host_, live);
-    LoseEventsAfter(head + 3);
-    Happen(other, more);
-    const auto later = cluster_.Subscribe(*host_, FromNow{});
-    cluster_.scheduler.Advance(seconds(2));
-    cluster_.Read(*host_, live);
-    ASSERT_TRUE(live->Ending());
-    EXPECT_EQ(live->Ending()->reason, EndReason::kExpired);
-    ExpectContiguous(live->Events(), head + 5, head + 5);
-
-    Happen(*host_, 1);
-    cluster_.Read(*host_, later);
-    EXPECT_FALSE(later->Ending());
-    ExpectContiguous(later->Events(), head + 4 + more, head + 4 + more);
-  }
-}
-
 // P8: a verdict that is the very next by its number, after an event that is another one now.
-TEST_F(SubscriptionsTest, EventsLost_OwnVerdictIsNotServedAfterThem) {
-  const auto victim = cluster_.RegisterAndBeat(*host_, "victim", Profile::kFast);
-  Happen(*host_, 1);
-  auto& deaf = cluster_.Add();
-  deaf.database.SetDeaf(true);
-  const auto live = cluster_.Subscribe(*host_, FromNow{});
-  cluster_.Read(*host_, live);
-  LoseEventsAfter(1);
-  host_->database.SetDeaf(true);
-  Happen(deaf, 1);
-  cluster_.Break(*host_, victim);
-  cluster_.Read(*host_, live);
-  EXPECT_TRUE(live->Events().empty());
-  cluster_.scheduler.Advance(seconds(1));
-  cluster_.Read(*host_, live);
-  ASSERT_TRUE(live->Ending());
-  EXPECT_EQ(live->Ending()->reason, EndReason::kExpired);
-  EXPECT_TRUE(live->Events().empty());
-}
-
 // P8, P11: the queue is bounded, and its bound ends the subscription with a cursor to resume from.
-TEST_F(SubscriptionsTest, NeverReading_HasLagged) {
-  CoordinatorSettings settings;
-  settings.subscriber_queue = {10, 1 << 20};
-  SimulatedCluster cluster(settings);
-  auto& host = cluster.Add();
-  const auto subscriber = cluster.Subscribe(host, FromNow{});
-  cluster.Read(host, subscriber);
-  for (int i = 0; i < 20; ++i) cluster.Register(host, "p" + std::to_string(i), Profile::kStrict);
-  cluster.Read(host, subscriber);
-  ASSERT_TRUE(subscriber->Ending());
-  EXPECT_EQ(subscriber->Ending()->reason, EndReason::kLagged);
-  const Cursor resume = *subscriber->Ending()->cursor;
-  EXPECT_EQ(resume.position, subscriber->Events().back().position());
-  const auto again = cluster.Subscribe(host, resume);
-  cluster.Read(host, again);
-  ExpectContiguous(again->Events(), resume.position.seq.value + 1, 20);
-}
-
 // P11: one that does not read even that is cut off.
-TEST_F(SubscriptionsTest, NeverReading_IsCutOffInTheEnd) {
-  CoordinatorSettings settings;
-  settings.subscriber_queue = {1, 1 << 20};
-  SimulatedCluster cluster(settings);
-  auto& host = cluster.Add();
-  const auto subscriber = cluster.Subscribe(host, FromNow{});
-  cluster.Read(host, subscriber);
-  for (int i = 0; i < 5; ++i) cluster.Register(host, "p" + std::to_string(i), Profile::kStrict);
-  EXPECT_FALSE(subscriber->ended);
-  cluster.scheduler.Advance(seconds(11));
-  EXPECT_TRUE(subscriber->ended);
-}
-
 TEST_F(SubscriptionsTest, Silence_IsBrokenByThePosition) {
   Happen(*host_, 2);
   const auto subscriber = cluster_.Subscribe(*host_, At(2));
@@ -293,17 +149,6 @@ TEST_F(SubscriptionsTest, Silence_IsBrokenByThePosition) {
   EXPECT_EQ(position.cursor, At(2));
   EXPECT_EQ(position.head, Seq{2});
   EXPECT_LE(position.read_age, seconds(1));
-}
-
-TEST_F(SubscriptionsTest, DatabaseAway_ThePositionSaysThatTheLogIsNotRead) {
-  Happen(*host_, 2);
-  const auto subscriber = cluster_.Subscribe(*host_, At(2));
-  host_->database.SetAway(true);
-  for (int i = 0; i < 7; ++i) {
-    cluster_.scheduler.Advance(seconds(5));
-    cluster_.Read(*host_, subscriber);
-  }
-  EXPECT_GE(std::get<PositionNotice>(subscriber->heard.back()).read_age, seconds(25));
 }
 
 // P8: without any wake-up, the poll finds everything.
@@ -407,66 +252,7 @@ TEST_F(SubscriptionsTest, SameFilter_OneDeliveryForAll) {
 }
 
 // P8: who reads the past while the database is away stays, knows it, and gets the rest afterwards.
-TEST_F(SubscriptionsTest, DatabaseAway_ReplayGoesOnAfterwards) {
-  Happen(*host_, 600);
-  const auto subscriber = cluster_.Subscribe(*host_, FromOldest{});  // its first page is written
-  host_->database.SetAway(true);
-  for (int i = 0; i < 7; ++i) {
-    cluster_.Read(*host_, subscriber);
-    cluster_.scheduler.Advance(seconds(5));
-  }
-  EXPECT_FALSE(subscriber->ended);
-  EXPECT_GE(std::get<PositionNotice>(subscriber->heard.back()).read_age, seconds(25));
-  EXPECT_FALSE(host_->coordinator.event_log().Readable());
-  host_->database.SetAway(false);
-  for (int i = 0; i < 3; ++i) {
-    cluster_.scheduler.Advance(seconds(5));
-    cluster_.Read(*host_, subscriber);
-  }
-  // The outage was longer than the trust window, so the pods have become SUSPECT.
-  EXPECT_GT(subscriber->Events().size(), 600U);
-  ExpectContiguous(subscriber->Events(), 1, cluster_.Log().size());
-  EXPECT_TRUE(host_->coordinator.event_log().Readable());
-}
-
-TEST_F(SubscriptionsTest, DatabaseAway_WhoHasReadNothingYetIsSentElsewhere) {
-  Happen(*host_, 2);
-  host_->database.SetAway(true);
-  EXPECT_EQ(cluster_.Subscribe(*host_, At(1))->reason, reason::kDatabaseUnavailable);
-}
-
 // However many there are, they do not all come back at once.
-TEST_F(SubscriptionsTest, Drain_EndsManyOneAfterAnother) {
-  std::vector<SubscriberHandle> subscribers;
-  for (int i = 0; i < 1000; ++i) {
-    subscribers.push_back(cluster_.Subscribe(*host_, FromNow{}));
-    cluster_.Read(*host_, subscribers.back());
-  }
-  const auto ended = [&] {
-    return std::ranges::count_if(subscribers, [](const auto& one) { return one->ended; });
-  };
-  bool done = false;
-  host_->coordinator.Drain(seconds(4), [&] { done = true; });
-  cluster_.scheduler.Advance(milliseconds(100));
-  EXPECT_GT(ended(), 50);
-  EXPECT_LT(ended(), 200);
-  EXPECT_FALSE(done);
-  cluster_.scheduler.Advance(seconds(2));
-  EXPECT_EQ(ended(), 1000);
-  EXPECT_TRUE(done);
-}
-
-TEST_F(SubscriptionsTest, Drain_EndsWithACursorToGoOnFrom) {
-  Happen(*host_, 2);
-  const auto subscriber = cluster_.Subscribe(*host_, FromOldest{});
-  cluster_.Read(*host_, subscriber);
-  host_->coordinator.Drain(milliseconds(1), [] {});
-  cluster_.scheduler.Settle();
-  ASSERT_TRUE(subscriber->Ending());
-  EXPECT_EQ(subscriber->Ending()->reason, EndReason::kDraining);
-  EXPECT_EQ(subscriber->Ending()->cursor, At(2));
-  EXPECT_EQ(cluster_.Subscribe(*host_, FromNow{})->reason, reason::kDraining);
-}
 
 }  // namespace
 }  // namespace vigil
