@@ -262,7 +262,9 @@ void HostedPods::Retaken(const std::vector<Taking>& takings) {
       env_.liveness.Confirm(taking);
     }
   }
-  for (const auto& [ns, visible] : by_namespace) Refute(ns, visible);
+  for (const auto& [ns, visible] : by_namespace) {
+    for (const auto& batch : InBatches(visible)) Refute(ns, batch);
+  }
 }
 
 void HostedPods::Refute(const std::string& ns, const std::vector<Taking>& takings) {

@@ -16,18 +16,6 @@ namespace {
 // An observer that was silent for longer has missed what happened meanwhile.
 constexpr int kLongestGapInProbes = 4;
 
-template <typename T>
-std::vector<std::vector<T>> InBatches(const std::vector<T>& all) {
-  std::vector<std::vector<T>> batches;
-  for (size_t i = 0; i < all.size(); i += kLargestVerdict) {
-    const auto begin = all.begin() + static_cast<std::ptrdiff_t>(i);
-    const auto end =
-        all.begin() + static_cast<std::ptrdiff_t>(std::min(i + kLargestVerdict, all.size()));
-    batches.emplace_back(begin, end);
-  }
-  return batches;
-}
-
 // The last leases were granted under the trust window of the host, which may be set to another
 // value than ours while a cluster is being changed.   (P7)
 Timing ForHost(Timing timing, Duration host_trust_window) {

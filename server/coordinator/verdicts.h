@@ -1,6 +1,7 @@
 // The host's own evidence on its way into the database.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <map>
@@ -14,9 +15,22 @@
 
 namespace vigil {
 
-// How many pods one verdict's transaction takes. Bounds how long it holds the head of the log, and
-// the size of its part of the log, and lets it leave in one piece.   (P11)
+// How many pods the transaction of a suspicion, a refutation or a death takes. Bounds how long it
+// holds the head of the log, and the size of its part of the log, and lets it leave in one piece.
+// (P11)
 inline constexpr size_t kLargestVerdict = 128;
+
+template <typename T>
+std::vector<std::vector<T>> InBatches(const std::vector<T>& all) {
+  std::vector<std::vector<T>> batches;
+  for (size_t i = 0; i < all.size(); i += kLargestVerdict) {
+    const auto begin = all.begin() + static_cast<std::ptrdiff_t>(i);
+    const auto end =
+        all.begin() + static_cast<std::ptrdiff_t>(std::min(i + kLargestVerdict, all.size()));
+    batches.emplace_back(begin, end);
+  }
+  return batches;
+}
 
 // Gathers suspicions and deaths that arrive while a transaction is under way, and commits them
 // together: one for the first, then as many as have gathered. Runs on the loop's thread.

@@ -38,6 +38,34 @@ TEST_F(Outages, LockLost_BeforeItsPodIsHostedIsRefutedWhenItIs) {
   EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
 }
 
+// P8, P11: however many pods are refuted at once, the part of the log that one transaction writes is
+// bounded.
+TEST_F(Outages, LocksOfManyLost_TheyAreRefutedInBoundedTransactions) {
+  CoordinatorSettings settings;
+  settings.timing.default_lease = seconds(60);
+  settings.liveness_sessions = 1;
+  SimulatedCluster cluster(settings);
+  auto& host = cluster.Add();
+  cluster.Add();
+  constexpr int kPods = 300;
+  for (int i = 0; i < kPods; ++i) {
+    cluster.RegisterAndBeat(host, "p" + std::to_string(i), Profile::kStrict);
+  }
+  host.database.SetAway(true);
+  cluster.scheduler.Advance(seconds(2));
+  host.database.SetAway(false);
+  cluster.scheduler.Advance(seconds(5));
+  int refuted = 0;
+  uint64_t end_before = 0;
+  for (const Event& event : cluster.Log()) {
+    if (event.kind == EventKind::kPodRefuted) ++refuted;
+    if (event.seq != event.transaction_end) continue;
+    EXPECT_LE(event.seq.value - end_before, kLargestVerdict);
+    end_before = event.seq.value;
+  }
+  EXPECT_EQ(refuted, kPods);
+}
+
 // P9: its pods move, and nobody dies.
 TEST_F(Outages, CoordinatorKilled_PodsThatMoveLive) {
   auto& doomed = cluster_.Add();
