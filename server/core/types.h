@@ -97,7 +97,7 @@ inline constexpr EventKind kAllEventKinds[] = {
 };
 
 // A reading of the database's wall clock, microseconds since the Unix epoch. For people: no
-// decision rests on it. 0 is "never".
+// decision rests on it but what is old enough to be pruned. 0 is "never".
 using WallMicros = Number<struct WallMicrosTag>;
 
 // One life of a pod, as the database has it.

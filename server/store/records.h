@@ -124,6 +124,22 @@ struct EventPage {
   Seq head;
 };
 
+// What is kept.
+struct Retention {
+  // Of events, ended incarnations and completed items.
+  Duration age{};
+  // Of each namespace: how many events at most, however young they are.
+  uint64_t events = 0;
+};
+
+// What one round of pruning deleted, and whether there is more to do.
+struct Pruned {
+  uint64_t events = 0;
+  uint64_t pods = 0;
+  uint64_t items = 0;
+  bool more = false;
+};
+
 // What one transaction wrote to a log.
 struct WrittenEvents {
   // Right before the events. Without a mark when the event there was committed while this

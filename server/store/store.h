@@ -138,13 +138,34 @@ class Store {
   virtual Result<std::vector<LogBounds>> ReadBounds(const std::vector<std::string>& namespaces) = 0;
 
   // Events after a position, at least one whole transaction if there is any and otherwise about
-  // `limit`. A position that this log does not have is found out for ever, however far the log has
-  // grown since: the event there has another mark.   (P8)
+  // `limit`; with the bounds of the log, from the same snapshot. A position that this log does not
+  // have is found out for ever, however far the log has grown since: the event there has another
+  // mark.   (P8)
   virtual Result<EventPage> ReadEvents(const std::string& ns, Position after, uint32_t limit) = 0;
+
+  // --- Retention. Old is what was stamped longer ago than the age allows, by the database's wall
+  // clock. Repeat each until there is no more.
+
+  // One round in a namespace, of about `batch` rows of each kind. Events that are too old or too
+  // many are put out of the log: `oldest` goes on to the next transaction that stays, and a later
+  // round deletes the rows before it, all but the last, which keeps its mark. Old incarnations that
+  // have ended and neither own nor completed an item are deleted, and old COMPLETED items. Writers
+  // are not held up beyond one round.   (P8, P11)
+  virtual Result<Pruned> Prune(const std::string& ns, const Retention& retention,
+                               uint32_t batch) = 0;
+
+  // Deletes up to `batch` old coordinators that have ended, but none that a living pod was last
+  // hosted by. Returns how many.   (P7)
+  virtual Result<uint64_t> PruneCoordinators(Duration age, uint32_t batch) = 0;
+
+  // Namespaces after this one, in the database's order.
+  virtual Result<std::vector<std::string>> ListNamespaces(const std::string& after,
+                                                          uint32_t limit) = 0;
 
   // --- Work. In each change the caller's row is locked until the commit; it must be living: errors
   // POD_NOT_FOUND, INCARNATION_ENDED.   (P6)
 
+  // A new item's fence is above those of all that were pruned in its namespace.   (P5)
   virtual Result<StartedWork> StartWork(const std::string& ns, const std::string& key,
                                         Incarnation incarnation, const std::string& payload) = 0;
 

@@ -38,6 +38,7 @@ class PlainRoleWorld final : public StoreWorld {
   void LoseEvents(const std::string& ns, Seq head) override {
     vigil::LoseEvents(test_database_, ns, head);
   }
+  void Age(Duration by) override { vigil::Age(test_database_, by); }
   // One backend dies, and Postgres resets itself. Returns when it is there again.
   void Crash(Backend backend) {
     const std::string before = Checkpointer();

@@ -25,6 +25,8 @@ class PostgresWorld final : public StoreWorld {
     vigil::LoseEvents(test_database_, ns, head);
   }
 
+  void Age(Duration by) override { vigil::Age(test_database_, by); }
+
  private:
   TestDatabase test_database_;
   // No test is idle for as long as this, so that a session is lost only when a test says so.

@@ -67,6 +67,17 @@ void LoseEvents(const TestDatabase& database, const std::string& ns, Seq head) {
                              ns, head.value));
 }
 
+void Age(const TestDatabase& database, Duration by) {
+  RunAsSuperuser(
+      database.conninfo(),
+      fmt::format(
+          "UPDATE vigil.events SET occurred_at = occurred_at - interval '{0} milliseconds';"
+          "UPDATE vigil.pods SET ended_at = ended_at - interval '{0} milliseconds';"
+          "UPDATE vigil.work_items SET updated_at = updated_at - interval '{0} milliseconds';"
+          "UPDATE vigil.coordinators SET ended_at = ended_at - interval '{0} milliseconds'",
+          std::chrono::duration_cast<std::chrono::milliseconds>(by).count()));
+}
+
 std::string MakePlainRole(const TestDatabase& database, const std::string& role) {
   RunAsSuperuser(
       database.conninfo(),

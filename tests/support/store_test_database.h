@@ -33,6 +33,9 @@ void RunAsSuperuser(const std::string& conninfo, const std::string& sql);
 // Takes the events after `head` from the log of a namespace.
 void LoseEvents(const TestDatabase& database, const std::string& ns, Seq head);
 
+// Makes all that was written until now older by so much.
+void Age(const TestDatabase& database, Duration by);
+
 // Makes a role that may use our tables and nothing else; its password is its name. The conninfo
 // with which it comes to the database.
 std::string MakePlainRole(const TestDatabase& database, const std::string& role);

@@ -35,6 +35,10 @@ class StoreWorld {
   // them. What they told of pods stays.
   virtual void LoseEvents(const std::string& ns, Seq head) = 0;
 
+  // All that was written until now is older by so much, as if that time had passed; by less than
+  // nothing it is younger, as if the wall clock had been set back.
+  virtual void Age(Duration by) = 0;
+
   // Turns the loop until the condition holds. False: it did not within a time that is long for any
   // machine.
   bool TurnUntil(const std::function<bool()>& condition);

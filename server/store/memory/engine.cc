@@ -44,7 +44,8 @@ void Engine::Restart() {
 
 void Engine::LoseEvents(const std::string& ns, Seq head) {
   std::lock_guard lock(mutex_);
-  tables_.namespaces.at(ns).log.resize(head.value);
+  auto& space = tables_.namespaces.at(ns);
+  space.log.resize(head.value - space.forgotten);
 }
 
 void Engine::SetAway(Link& link, bool away) {

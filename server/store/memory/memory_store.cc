@@ -27,6 +27,7 @@ Result<void> MemoryStore::RemoveCoordinator(CoordinatorNumber coordinator) {
     auto row = tx.tables().coordinators.find(coordinator);
     if (row != tx.tables().coordinators.end() && row->second.state == CoordinatorState::kAlive) {
       row->second.state = CoordinatorState::kLeft;
+      row->second.ended_at = tx.now();
     }
     return {};
   });
@@ -44,6 +45,7 @@ Result<std::vector<CoordinatorNumber>> MemoryStore::GiveUpCoordinators(
       if (row->second.state != CoordinatorState::kAlive) continue;
       if (!tx.IsFree(LockKind::kCoordinator, number.value)) continue;
       row->second.state = CoordinatorState::kDead;
+      row->second.ended_at = tx.now();
       given_up.push_back(number);
     }
     return given_up;

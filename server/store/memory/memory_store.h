@@ -11,7 +11,8 @@
 
 namespace vigil::memory {
 
-// One method per transaction, each in the file of its subject: pods, verdicts, events, work. Never
+// One method per transaction, each in the file of its subject: pods, verdicts, events,
+// retention, work. Never
 // waits, so that no deadline is needed.
 class MemoryStore final : public Store {
  public:
@@ -51,6 +52,11 @@ class MemoryStore final : public Store {
 
   Result<std::vector<LogBounds>> ReadBounds(const std::vector<std::string>& namespaces) override;
   Result<EventPage> ReadEvents(const std::string& ns, Position after, uint32_t limit) override;
+
+  Result<Pruned> Prune(const std::string& ns, const Retention& retention, uint32_t batch) override;
+  Result<uint64_t> PruneCoordinators(Duration age, uint32_t batch) override;
+  Result<std::vector<std::string>> ListNamespaces(const std::string& after,
+                                                  uint32_t limit) override;
 
   Result<StartedWork> StartWork(const std::string& ns, const std::string& key,
                                 Incarnation incarnation, const std::string& payload) override;

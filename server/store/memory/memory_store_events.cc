@@ -9,11 +9,15 @@ Position HeadOf(const NamespaceRow* space) {
 
 namespace {
 
-// Nothing is pruned here.
 bool Has(const NamespaceRow* space, Position position) {
-  if (!position.seq) return true;
-  return space != nullptr && position.seq.value <= space->log.size() &&
-         space->log[position.seq.value - 1].mark == position.mark;
+  if (space == nullptr) return !position.seq;
+  if (position.seq.value < space->oldest.value - 1 || position.seq > space->head()) return false;
+  return !position.seq || space->At(position.seq).mark == position.mark;
+}
+
+Position StartOf(const NamespaceRow* space) {
+  if (space == nullptr || space->oldest == Seq{1}) return {};
+  return space->At(Seq{space->oldest.value - 1}).position();
 }
 
 }  // namespace
@@ -21,8 +25,10 @@ bool Has(const NamespaceRow* space, Position position) {
 Result<std::vector<LogBounds>> MemoryStore::ReadBounds(const std::vector<std::string>& namespaces) {
   return Read<std::vector<LogBounds>>([&](Transaction& tx) {
     std::vector<LogBounds> bounds;
-    for (const std::string& ns : namespaces)
-      bounds.push_back({.head = HeadOf(tx.FindNamespace(ns))});
+    for (const std::string& ns : namespaces) {
+      const NamespaceRow* space = tx.FindNamespace(ns);
+      bounds.push_back({.start = StartOf(space), .head = HeadOf(space)});
+    }
     return bounds;
   });
 }
@@ -30,9 +36,11 @@ Result<std::vector<LogBounds>> MemoryStore::ReadBounds(const std::vector<std::st
 Result<EventPage> MemoryStore::ReadEvents(const std::string& ns, Position after, uint32_t limit) {
   return Read<EventPage>([&](Transaction& tx) {
     const NamespaceRow* space = tx.FindNamespace(ns);
-    EventPage page{.expired = !Has(space, after), .head = HeadOf(space).seq};
+    EventPage page{.expired = !Has(space, after),
+                   .oldest = space == nullptr ? Seq{1} : space->oldest,
+                   .head = HeadOf(space).seq};
     if (page.expired || space == nullptr) return page;
-    for (size_t i = after.seq.value; i < space->log.size(); ++i) {
+    for (size_t i = after.seq.value - space->forgotten; i < space->log.size(); ++i) {
       const Event& event = space->log[i];
       page.events.push_back(event);
       if (page.events.size() >= limit && event.seq == event.transaction_end) break;

@@ -208,6 +208,7 @@ Result<PodSnapshot> MemoryStore::Snapshot(const std::string& ns) {
     for (const auto& [incarnation, row] : space->pods) {
       if (row.pod.living()) snapshot.pods.push_back(row.pod);
     }
+    snapshot.oldest = space->oldest;
     snapshot.head = HeadOf(space);
     return snapshot;
   });

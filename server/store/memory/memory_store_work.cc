@@ -93,7 +93,7 @@ Result<StartedWork> MemoryStore::StartWork(const std::string& ns, const std::str
       *item = WorkItem{.ns = ns,
                        .key = key,
                        .owner = incarnation,
-                       .fence = Fence{1},
+                       .fence = Fence{space.fence_floor.value + 1},
                        .payload = payload,
                        .started_at = tx.now(),
                        .updated_at = tx.now()};

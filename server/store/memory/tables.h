@@ -2,7 +2,7 @@
 // mutex guards them.
 //
 // Invariants:
-//  1. log[i].seq is i + 1.
+//  1. log[i].seq is forgotten + i + 1; the log has at least the event before `oldest`.
 //  2. At most one row of a name is living; at most one row has a registration id.
 //  3. A row's suspicion is set if and only if the pod is SUSPECT.
 #pragma once
@@ -23,6 +23,7 @@ struct CoordinatorRow {
   CoordinatorState state = CoordinatorState::kAlive;
   std::string address;
   Duration trust_window{};
+  WallMicros ended_at;
   // Sessions that ended without it, until it says that it has handled them.
   std::set<SessionNumber> taken;
 };
@@ -44,6 +45,16 @@ struct NamespaceRow {
   // `owner_name` and `orphan` are derived when an item is read.
   std::map<std::string, WorkItem> work;
   std::vector<Event> log;
+  // How many events are not there any more.
+  uint64_t forgotten = 0;
+  // The first event that is in the log.
+  Seq oldest{1};
+  // New items get fences above it.
+  Fence fence_floor;
+
+  Seq head() const { return Seq{forgotten + log.size()}; }
+  // REQUIRES: it is there.
+  const Event& At(Seq seq) const { return log[seq.value - forgotten - 1]; }
 };
 
 struct Tables {

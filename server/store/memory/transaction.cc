@@ -48,16 +48,16 @@ PodRow* Transaction::FindPod(const std::string& ns, Incarnation incarnation) {
 }
 
 Event& Transaction::Append(EventKind kind, const Pod& pod, Cause cause) {
-  auto& log = tables_.namespaces.at(pod.ns).log;
-  first_events_.try_emplace(pod.ns, log.size());
-  return log.emplace_back(Event{.seq = Seq{log.size() + 1},
-                                .mark = Mark{server_.random() | 1},
-                                .kind = kind,
-                                .pod_name = pod.name,
-                                .incarnation = pod.incarnation,
-                                .cause = cause,
-                                .occurred_at = now_,
-                                .pod_labels = pod.labels});
+  NamespaceRow& space = tables_.namespaces.at(pod.ns);
+  first_events_.try_emplace(pod.ns, space.log.size());
+  return space.log.emplace_back(Event{.seq = Seq{space.head().value + 1},
+                                      .mark = Mark{server_.random() | 1},
+                                      .kind = kind,
+                                      .pod_name = pod.name,
+                                      .incarnation = pod.incarnation,
+                                      .cause = cause,
+                                      .occurred_at = now_,
+                                      .pod_labels = pod.labels});
 }
 
 void Transaction::Close(const std::string& ns, size_t first) {

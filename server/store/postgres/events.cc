@@ -21,11 +21,12 @@ constexpr pg::Statement kReadBounds{
 // its number.
 constexpr pg::Statement kReadEvents{
     "read_events",
-    "SELECT log.expired, log.head, " VIGIL_EVENT_COLUMNS
+    "SELECT log.expired, log.oldest, log.head, " VIGIL_EVENT_COLUMNS
     "  FROM (SELECT $2 < coalesce(max(oldest), 1) - 1"
     "               OR $2 > 0 AND NOT EXISTS (SELECT FROM vigil.events"
     "                                          WHERE namespace = $1 AND seq = $2 AND mark = $3)"
     "                 AS expired,"
+    "               coalesce(max(oldest), 1) AS oldest,"
     "               coalesce(max(head), 0) AS head"
     "          FROM vigil.namespaces WHERE name = $1) AS log"
     "  LEFT JOIN vigil.events AS e"
@@ -55,6 +56,7 @@ Result<EventPage> PostgresStore::ReadEvents(const std::string& ns, Position afte
   EventPage page;
   for (pg::Row row : *rows) {
     page.expired = row.Bool();
+    page.oldest = row.As<Seq>();
     page.head = row.As<Seq>();
     if (!row.IsNull()) page.events.push_back(EventFrom(row));
   }

@@ -151,8 +151,9 @@ constexpr pg::Statement kListPods{
 
 // One statement, so one snapshot of the database.
 constexpr pg::Statement kSnapshot{
-    "snapshot", "SELECT log.head, log.mark, " VIGIL_POD_COLUMNS
-                "  FROM (SELECT coalesce(max(head), 0) AS head, coalesce(max(last.mark), 0) AS mark"
+    "snapshot", "SELECT log.oldest, log.head, log.mark, " VIGIL_POD_COLUMNS
+                "  FROM (SELECT coalesce(max(oldest), 1) AS oldest, coalesce(max(head), 0) AS head,"
+                "               coalesce(max(last.mark), 0) AS mark"
                 "          FROM vigil.namespaces AS space"
                 "          LEFT JOIN vigil.events AS last"
                 "            ON last.namespace = space.name AND last.seq = space.head"
@@ -280,6 +281,7 @@ Result<PodSnapshot> PostgresStore::Snapshot(const std::string& ns) {
   if (!rows) return Fail(std::move(rows.error()));
   PodSnapshot snapshot;
   for (pg::Row row : *rows) {
+    snapshot.oldest = row.As<Seq>();
     snapshot.head = PositionFrom(row);
     if (!row.IsNull()) snapshot.pods.push_back(PodFrom(row));
   }

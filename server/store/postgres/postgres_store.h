@@ -51,6 +51,11 @@ class PostgresStore final : public Store {
   Result<std::vector<LogBounds>> ReadBounds(const std::vector<std::string>& namespaces) override;
   Result<EventPage> ReadEvents(const std::string& ns, Position after, uint32_t limit) override;
 
+  Result<Pruned> Prune(const std::string& ns, const Retention& retention, uint32_t batch) override;
+  Result<uint64_t> PruneCoordinators(Duration age, uint32_t batch) override;
+  Result<std::vector<std::string>> ListNamespaces(const std::string& after,
+                                                  uint32_t limit) override;
+
   Result<StartedWork> StartWork(const std::string& ns, const std::string& key,
                                 Incarnation incarnation, const std::string& payload) override;
   Result<WorkItem> CheckpointWork(const WorkHolder& holder, const std::string& checkpoint) override;
