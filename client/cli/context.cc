@@ -22,8 +22,7 @@ Result<Client> Context::Connect(Duration call_timeout, Duration attempt_timeout)
   return Client::Create(std::move(options));
 }
 
-int Fail(const Error& error) {
-  std::fprintf(stderr, "vigil: %s\n%s\n", Describe(error).c_str(), error.hint.c_str());
+ExitCode ExitCodeFor(const Error& error) {
   if (IsRetryable(error)) return kUnreachable;
   switch (error.code) {
     case Code::kInvalidArgument:
@@ -33,9 +32,16 @@ int Fail(const Error& error) {
     case Code::kAborted:
     case Code::kPermissionDenied:
       return kRefused;
+    case Code::kOutOfRange:
+      return kExpired;
     default:
       return kFailed;
   }
+}
+
+int Fail(const Error& error) {
+  std::fprintf(stderr, "vigil: %s\n%s\n", Describe(error).c_str(), error.hint.c_str());
+  return ExitCodeFor(error);
 }
 
 void Caller::AddOptions(CLI::App& app) {

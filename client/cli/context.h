@@ -23,6 +23,7 @@ enum ExitCode : int {
   kUnreachable = 3,  // no coordinator could be reached, or none can do it just now
   kRefused = 4,  // refused because of the state that things are in: a lost claim, a stale fence, a
                  // taken name
+  kExpired = 5,  // the log no longer has what follows the cursor
 };
 
 // The global options. A command's callback sets `action`, which main runs when all is parsed.
@@ -39,6 +40,7 @@ struct Context {
   Result<Client> Connect(Duration call_timeout, Duration attempt_timeout) const;
 };
 
+ExitCode ExitCodeFor(const Error& error);
 // Says on stderr what failed and what to do next. Returns the exit code for it.
 int Fail(const Error& error);
 

@@ -1,68 +1,66 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <future>
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "cli/context.h"
-#include "cli/output.h"
-#include "vigil/subscription.h"
+#include "cli/labels.h"
+#include "cli/tail.h"
 
 namespace vigil::client {
 namespace {
 
-struct TailOptions {
-  std::string after;
+struct TailArguments {
+  std::optional<std::string> after;
   bool oldest = false;
-  bool follow = false;
+  std::vector<std::string> kinds;
+  TailOptions tail;
 };
 
-SubscriptionStart Start(const TailOptions& options) {
-  if (!options.after.empty()) return Cursor(options.after);
-  if (options.oldest || !options.follow) return FromOldest{};
-  return FromNow{};
-}
-
-// The cursor stands on the last event of a batch only: that is where one may resume.
-void Print(const Context& context, std::span<const Event> events, const Cursor& cursor) {
-  for (const Event& event : events) {
-    if (!context.json()) {
-      PrintEvent(event);
-      continue;
-    }
-    Json json = ToJson(event);
-    if (&event == &events.back()) json["cursor"] = cursor.text();
-    PrintJson(json);
+// None for what is no kind. As the events show them, in upper or lower case.
+std::optional<EventKind> ParseKind(const std::string& text) {
+  for (int i = 1; Name(static_cast<EventKind>(i)) != Name(EventKind::kUnknown); ++i) {
+    const auto kind = static_cast<EventKind>(i);
+    if (CLI::detail::to_lower(text) == CLI::detail::to_lower(std::string(Name(kind)))) return kind;
   }
+  return std::nullopt;
 }
 
-int Tail(const Context& context, const TailOptions& options) {
-  const auto client = context.Connect();
-  if (!client) return Fail(client.error());
-  std::promise<int> ended;
-  bool over = false;  // callbacks run one at a time
-  const auto end = [&](int code) {
-    if (!std::exchange(over, true)) ended.set_value(code);
-  };
-  Subscription subscription(*client, {.ns = context.ns, .start = Start(options)},
-                            {.on_snapshot =
-                                 [&](std::span<const Pod>, const Cursor& cursor) {
-                                   if (context.json())
-                                     PrintJson({{"kind", "START"}, {"cursor", cursor.text()}});
-                                 },
-                             .on_events =
-                                 [&](std::span<const Event> events, const Cursor& cursor) {
-                                   if (!over) Print(context, events, cursor);
-                                 },
-                             // Nothing more to replay.
-                             .on_position =
-                                 [&](const Position&) {
-                                   if (!options.follow) end(kOk);
-                                 },
-                             .on_interrupted = [](const Error& why) { Fail(why); },
-                             .on_end = [&](const Error& why) { end(Fail(why)); }});
-  return ended.get_future().get();
+int Tail(const Context& context, TailArguments arguments) {
+  TailOptions& tail = arguments.tail;
+  if (arguments.after) {
+    tail.start = Cursor(*arguments.after);
+  } else if (tail.follow && !arguments.oldest) {
+    tail.start = FromNow{};
+  }
+  for (const std::string& kind : arguments.kinds) tail.filter.kinds.push_back(*ParseKind(kind));
+  return RunTail(context, tail);
 }
+
+constexpr const char* kFooter =
+    "Begins with the oldest event, with --follow alone with what happens from now on. With -o json "
+    "the last event of each batch\n"
+    "has the `cursor` to go on from; keep the one of what you have applied, and give it back with "
+    "--after.\n"
+    "\n"
+    "Survives lost, stalled and draining coordinators, outages of the database, and a reader that "
+    "is too slow, and says so on\n"
+    "stderr, once when it begins and once when it is over. SIGINT and SIGTERM end it, and the "
+    "cursor to go on from is the\n"
+    "last line of stderr then.\n"
+    "\n"
+    "Kinds: POD_REGISTERED, POD_SUSPECTED, POD_REFUTED, POD_MOVED, POD_DIED, POD_LEFT, "
+    "WORK_CLAIMED, WORK_RELEASED,\n"
+    "WORK_COMPLETED, in upper or lower case.\n"
+    "\n"
+    "Exit codes:\n"
+    "  0  all is shown; or it was stopped, or nobody reads its output any more\n"
+    "  2  the command line is wrong, or the cursor is none of this log\n"
+    "  3  no coordinator could be reached at the start\n"
+    "  5  EXPIRED: the log no longer has what follows the cursor";
 
 }  // namespace
 
@@ -71,19 +69,30 @@ void AddEventsCommand(CLI::App& app, Context& context) {
                          ->require_subcommand(1)
                          ->fallthrough();
   CLI::App* tail =
-      events
-          ->add_subcommand(
-              "tail",
-              "Shows the events that are retained; with --follow those from now on, until "
-              "interrupted")
-          ->fallthrough();
-  auto options = std::make_shared<TailOptions>();
-  CLI::Option* after = tail->add_option("--after", options->after, "Begin after this cursor");
-  tail->add_flag("--oldest", options->oldest, "Begin with the oldest event that is retained")
+      events->add_subcommand("tail", "Shows the events that are retained, and those that follow")
+          ->fallthrough()
+          ->footer(kFooter);
+  auto arguments = std::make_shared<TailArguments>();
+  CLI::Option* after =
+      tail->add_option("--after", arguments->after, "Begin after this cursor")->type_name("CURSOR");
+  tail->add_flag("--oldest", arguments->oldest, "Begin with the oldest event that is retained")
       ->excludes(after);
-  tail->add_flag("--follow,-f", options->follow, "Go on with what happens");
-  tail->callback([&context, options] {
-    context.action = [&context, options] { return Tail(context, *options); };
+  tail->add_flag("--follow,-f", arguments->tail.follow, "Go on with what happens, until stopped");
+  tail->add_option("--kind", arguments->kinds,
+                   "Only events of this kind; several times, or with commas, for several kinds")
+      ->delimiter(',')
+      ->check([](const std::string& kind) {
+        return ParseKind(kind) ? std::string()
+                               : "'" + kind + "' is no kind of event; --help lists them";
+      })
+      ->allow_extra_args(false)
+      ->type_name("KIND");
+  AddLabels(*tail, arguments->tail.filter.pod_labels,
+            "Only events of pods with this label; several times for several labels");
+  tail->add_flag("--cursors", arguments->tail.cursors,
+                 "Show every new position, also while nothing happens that is shown");
+  tail->callback([&context, arguments] {
+    context.action = [&context, arguments] { return Tail(context, *arguments); };
   });
 }
 

@@ -17,7 +17,8 @@ constexpr const char* kFooter =
     "  1  the operation failed\n"
     "  2  the command line, or a value in it, is wrong\n"
     "  3  no coordinator could be reached, or none can do it just now\n"
-    "  4  refused because of how things stand: a lost claim, a stale fence, a taken name";
+    "  4  refused because of how things stand: a lost claim, a stale fence, a taken name\n"
+    "  5  the log no longer has what follows the cursor";
 
 void AddGlobalOptions(CLI::App& app, Context& context) {
   app.add_option("--address", context.addresses, "The coordinators, HOST:PORT,HOST:PORT")

@@ -112,7 +112,10 @@ Json ToJson(const Event& event) {
             {"kind", Name(event.kind)},
             {"pod_name", event.pod_name},
             {"incarnation", event.incarnation.value()}};
+  if (!event.pod_labels.empty()) json["pod_labels"] = event.pod_labels;
   if (event.cause != Cause::kNone) json["cause"] = Name(event.cause);
+  if (event.evidence != Evidence::kNone) json["evidence"] = Name(event.evidence);
+  if (event.detected_at) json["detected_at"] = Text(*event.detected_at);
   if (event.kind == EventKind::kPodDied || event.kind == EventKind::kPodLeft)
     json["orphans"] = event.orphans;
   if (!event.work_key.empty()) {
@@ -124,8 +127,21 @@ Json ToJson(const Event& event) {
   return json;
 }
 
+Json ToJson(const Position& position) {
+  return {{"kind", "POSITION"},
+          {"cursor", position.cursor.text()},
+          {"seq", position.seq.value()},
+          {"oldest", position.oldest.value()},
+          {"head", position.head.value()},
+          {"read_age_ms", position.read_age / std::chrono::milliseconds(1)}};
+}
+
+std::string JsonLine(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 void PrintJson(const Json& json) {
-  std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+  std::fputs(JsonLine(json).c_str(), stdout);
   std::fflush(stdout);
 }
 
@@ -169,15 +185,20 @@ void PrintItems(const std::vector<WorkItem>& items) {
   PrintTable(rows);
 }
 
-void PrintEvent(const Event& event) {
+std::string EventLine(const Event& event) {
   std::string line = event.occurred_at ? Text(*event.occurred_at) : "-";
   line += "  " + std::to_string(event.seq.value()) + "  " + std::string(Name(event.kind)) + "  " +
           event.pod_name + " (incarnation " + Text(event.incarnation) + ")";
   if (event.cause != Cause::kNone) line += "  cause " + std::string(Name(event.cause));
+  if (event.evidence != Evidence::kNone) line += " (" + std::string(Name(event.evidence)) + ")";
   if (event.orphans != 0) line += "  orphans " + std::to_string(event.orphans);
   if (!event.work_key.empty()) line += "  item " + event.work_key + "  fence " + Text(event.fence);
   if (event.previous_owner) line += "  from incarnation " + Text(event.previous_owner);
-  std::printf("%s\n", line.c_str());
+  return line + "\n";
+}
+
+void PrintEvent(const Event& event) {
+  std::fputs(EventLine(event).c_str(), stdout);
   std::fflush(stdout);
 }
 

@@ -9,6 +9,7 @@
 
 #include "vigil/event.h"
 #include "vigil/pod.h"
+#include "vigil/subscription.h"
 #include "vigil/work.h"
 
 namespace vigil::client {
@@ -18,8 +19,11 @@ using Json = nlohmann::ordered_json;
 Json ToJson(const Pod& pod);
 Json ToJson(const WorkItem& item);
 Json ToJson(const Event& event);
+Json ToJson(const Position& position);
 
-// One object, on one line, and flushed: whoever reads a stream of them waits for each.
+// One object, on one line.
+std::string JsonLine(const Json& json);
+// The same, written and flushed: whoever reads a stream of them waits for each.
 void PrintJson(const Json& json);
 
 // Columns as wide as their widest cell. The first row is the heading.
@@ -28,6 +32,7 @@ void PrintTable(const std::vector<std::vector<std::string>>& rows);
 void PrintPods(const std::vector<Pod>& pods);
 void PrintItems(const std::vector<WorkItem>& items);
 // A line for people.
+std::string EventLine(const Event& event);
 void PrintEvent(const Event& event);
 
 }  // namespace vigil::client

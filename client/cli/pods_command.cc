@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -6,7 +8,9 @@
 #include <memory>
 
 #include "cli/context.h"
+#include "cli/incidents.h"
 #include "cli/output.h"
+#include "guard/progress.h"
 #include "vigil/subscription.h"
 
 namespace vigil::client {
@@ -50,6 +54,8 @@ bool IsAboutAPod(const Event& event) { return event.work_key.empty(); }
 int Watch(const Context& context) {
   const auto client = context.Connect();
   if (!client) return Fail(client.error());
+  const Progress progress(context.json(), STDERR_FILENO);
+  Incidents incidents(progress);
   std::promise<int> ended;
   Subscription subscription(
       *client, {.ns = context.ns, .start = FromNow{}},
@@ -62,12 +68,15 @@ int Watch(const Context& context) {
            },
        .on_events =
            [&](std::span<const Event> events, const Cursor&) {
+             incidents.OnEvents();
              for (const Event& event : events) {
                if (!IsAboutAPod(event)) continue;
                context.json() ? PrintJson(ToJson(event)) : PrintEvent(event);
              }
            },
-       .on_interrupted = [](const Error& why) { Fail(why); },
+       .on_position = [&](const Position& position) { incidents.OnPosition(position); },
+       .on_interrupted = [&](const Error& why) { incidents.OnInterrupted(why); },
+       .on_resumed = [&](const Resumption& resumption) { incidents.OnResumed(resumption); },
        .on_end = [&](const Error& why) { ended.set_value(Fail(why)); }});
   return ended.get_future().get();
 }

@@ -11,6 +11,7 @@
 
 #include "cli/context.h"
 #include "cli/durations.h"
+#include "cli/labels.h"
 #include "guard/command_watchdog.h"
 #include "guard/exit_code.h"
 #include "guard/guardian.h"
@@ -23,7 +24,6 @@ namespace {
 struct RunArguments {
   RunOptions run;
   std::string profile = "strict";
-  std::vector<std::string> labels;
   bool random_name = false;
 };
 
@@ -48,10 +48,6 @@ int Run(const Context& context, RunArguments arguments) {
   run.pod.ns = context.ns;
   run.pod.profile =
       CLI::detail::to_lower(arguments.profile) == "fast" ? Profile::kFast : Profile::kStrict;
-  for (const std::string& label : arguments.labels) {
-    const std::size_t equals = label.find('=');
-    run.pod.labels[label.substr(0, equals)] = label.substr(equals + 1);
-  }
   run.json = context.json();
   if (run.watchdog != Duration::zero() && run.watchdog < CommandWatchdog::kShortest) {
     return Fail({Code::kInvalidArgument,
@@ -136,12 +132,7 @@ void AddRunCommand(CLI::App& app, Context& context) {
   AddDuration(*run, "--watchdog", arguments->run.watchdog,
               "How long the command may go without feeding its watchdog (sd_notify: WATCHDOG=1 to "
               "NOTIFY_SOCKET) before it is taken for hung and stopped; none by default");
-  run->add_option("--label", arguments->labels, "NAME=VALUE, any number of times")
-      ->check([](const std::string& label) {
-        return label.find('=') != std::string::npos ? std::string()
-                                                    : "'" + label + "' is not NAME=VALUE";
-      })
-      ->allow_extra_args(false);
+  AddLabels(*run, pod.labels, "A label of the pod; several times for several");
   run->add_option("command", arguments->run.command, "The command and its arguments, after --")
       ->required();
   run->callback([&context, arguments] {

@@ -1,4 +1,4 @@
-// What `vigil run` says about itself, a line at a time, on stderr.
+// What a command that runs for long says about itself, a line at a time, on stderr.
 #pragma once
 
 #include <nlohmann/json.hpp>

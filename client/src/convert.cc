@@ -2,6 +2,8 @@
 
 #include <google/protobuf/timestamp.pb.h>
 
+#include <algorithm>
+#include <limits>
 #include <optional>
 
 namespace vigil::client {
@@ -13,6 +15,7 @@ using std::chrono::seconds;
 static_assert(static_cast<int>(PodState::kLeft) == v1::POD_STATE_LEFT);
 static_assert(static_cast<int>(Profile::kFast) == v1::PROFILE_FAST);
 static_assert(static_cast<int>(Cause::kSuperseded) == v1::CAUSE_SUPERSEDED);
+static_assert(static_cast<int>(Evidence::kWeak) == v1::EVIDENCE_WEAK);
 static_assert(static_cast<int>(WorkState::kCompleted) == v1::WORK_STATE_COMPLETED);
 static_assert(static_cast<int>(EventKind::kWorkCompleted) == v1::EVENT_KIND_WORK_COMPLETED);
 
@@ -65,7 +68,10 @@ Event FromProto(const v1::Event& event) {
           .kind = Enum<EventKind>(event.kind(), v1::EventKind_MAX),
           .pod_name = event.pod_name(),
           .incarnation = Incarnation(event.incarnation()),
+          .pod_labels = {event.pod_labels().begin(), event.pod_labels().end()},
           .cause = Enum<Cause>(event.cause(), v1::Cause_MAX),
+          .evidence = Enum<Evidence>(event.evidence(), v1::Evidence_MAX),
+          .detected_at = FromProto(event.has_detected_at(), event.detected_at()),
           .orphans = event.orphans(),
           .work_key = event.work_key(),
           .fence = Fence(event.fence()),
@@ -74,7 +80,8 @@ Event FromProto(const v1::Event& event) {
 }
 
 Duration FromProto(const google::protobuf::Duration& duration) {
-  return seconds(duration.seconds()) + nanoseconds(duration.nanos());
+  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();  // 68 years
+  return seconds(std::clamp(duration.seconds(), -kMost, kMost)) + nanoseconds(duration.nanos());
 }
 
 google::protobuf::Duration ToProto(Duration duration) {
@@ -82,6 +89,13 @@ google::protobuf::Duration ToProto(Duration duration) {
   google::protobuf::Duration message;
   message.set_seconds(whole.count());
   message.set_nanos(static_cast<std::int32_t>((duration - whole).count()));
+  return message;
+}
+
+v1::EventFilter ToProto(const EventFilter& filter) {
+  v1::EventFilter message;
+  for (const EventKind kind : filter.kinds) message.add_kinds(static_cast<v1::EventKind>(kind));
+  message.mutable_pod_labels()->insert(filter.pod_labels.begin(), filter.pod_labels.end());
   return message;
 }
 

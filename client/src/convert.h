@@ -19,6 +19,7 @@ Event FromProto(const v1::Event& event);
 Duration FromProto(const google::protobuf::Duration& duration);
 
 google::protobuf::Duration ToProto(Duration duration);
+v1::EventFilter ToProto(const EventFilter& filter);
 v1::Profile ToProto(Profile profile);
 
 template <class To, class From>

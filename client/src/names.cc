@@ -83,6 +83,11 @@ std::string_view Name(Cause cause) {
   return Pick(kNames, cause);
 }
 
+std::string_view Name(Evidence evidence) {
+  static constexpr std::array<std::string_view, 4> kNames = {"NONE", "CERTAIN", "STRONG", "WEAK"};
+  return Pick(kNames, evidence);
+}
+
 std::string_view Name(SelfState state) {
   static constexpr std::array<std::string_view, 6> kNames = {"JOINING", "ALIVE", "SUSPENDED",
                                                              "LOST",    "LEFT",  "REFUSED"};

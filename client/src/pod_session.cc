@@ -177,8 +177,8 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
       if (welcome) self->keeper_->OnWelcome(address, BootClock::now());
       self->Act();
     };
-    inquiries_.emplace(address,
-                       Inquiry::Send(core_, core_->channels.At(address), inquire.patience, then));
+    inquiries_.emplace(address, Inquiry::Send({core_, &core_->loop}, core_->channels.At(address),
+                                              kPodRegistry, inquire.patience, then));
   }
 
   void Do(const action::Leave& leave) {

@@ -1,24 +1,22 @@
 #include "vigil/subscription.h"
 
 #include <atomic>
+#include <map>
 #include <utility>
 
 #include "convert.h"
 #include "core.h"
-#include "own_error.h"
+#include "inquiry.h"
+#include "reading_watch.h"
 #include "reconnect_pace.h"
-#include "status.h"
+#include "subscription_ends.h"
+#include "subscription_options.h"
 #include "subscription_stream.h"
 
 namespace vigil::client {
 namespace {
 
-Error Expired() {
-  return MakeError(
-      Code::kOutOfRange,
-      "EXPIRED: the cursor is older than the log retains, or of a history that was lost",
-      "Start again from now, with a snapshot.");
-}
+constexpr Duration kInquiryPatience = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -26,9 +24,10 @@ Error Expired() {
 // subscription's own loop: a callback that blocks holds up this subscription and nothing else.
 //
 // Invariants:
-//   1. At most one stream delivers; what an earlier one still has to say is ignored.
+//   1. At most one stream is open.
 //   2. `cursor_` is the position after the last callback that returned, and the only place to
 //   resume from.
+//   3. `closed_` is set when no callback will begin, and gRPC has nothing of the driver's any more.
 class Subscription::Driver : public std::enable_shared_from_this<Driver> {
  public:
   Driver(std::shared_ptr<Core> core, Options options, Callbacks callbacks)
@@ -36,12 +35,16 @@ class Subscription::Driver : public std::enable_shared_from_this<Driver> {
         options_(std::move(options)),
         callbacks_(std::move(callbacks)),
         pace_(core_->random),
+        reading_(options_.read_tolerance, core_->random),
         address_(core_->channels.preferred()) {
     if (const auto* cursor = std::get_if<Cursor>(&options_.start)) cursor_ = *cursor;
   }
 
   void Start() {
-    loop_->Post([self = shared_from_this()] { self->Connect(); });
+    loop_->Post([self = shared_from_this()] {
+      if (const auto mistake = FindMistake(self->options_)) return self->Finish(*mistake);
+      self->Connect();
+    });
   }
 
   void Cancel() {
@@ -57,19 +60,24 @@ class Subscription::Driver : public std::enable_shared_from_this<Driver> {
   }
 
  private:
+  // What was lost, from the first interruption to the first message after it.
+  struct Interruption {
+    Time since;
+    std::uint64_t attempts = 0;
+  };
+
   void Connect() {
     if (cancelled_) return;
     pace_.OnAttempt(BootClock::now());
+    reading_.OnRead();
+    if (interruption_) ++interruption_->attempts;
     snapshot_.clear();
     message_seen_ = false;
-    const std::uint64_t number = ++stream_number_;
+    end_ = {};
     SubscriptionStream::Handlers handlers{
-        .on_message =
-            [self = shared_from_this(), number](const v1::SubscribeResponse& message) {
-              if (number == self->stream_number_) self->Handle(message);
-            },
-        .on_end = [self = shared_from_this(),
-                   number](const grpc::Status& status) { self->Ended(number, status); }};
+        .on_message = [self = shared_from_this()](
+                          const v1::SubscribeResponse& message) { self->Handle(message); },
+        .on_end = [self = shared_from_this()](const grpc::Status& status) { self->Ended(status); }};
     stream_ = SubscriptionStream::Open(loop_, core_->channels.At(address_), Request(),
                                        std::move(handlers));
     Watch();
@@ -78,6 +86,7 @@ class Subscription::Driver : public std::enable_shared_from_this<Driver> {
   v1::SubscribeRequest Request() const {
     v1::SubscribeRequest request;
     request.set_namespace_(options_.ns);
+    *request.mutable_filter() = ToProto(options_.filter);
     if (cursor_) {
       request.set_after_cursor(cursor_->text());
     } else if (std::holds_alternative<FromOldest>(options_.start)) {
@@ -96,42 +105,47 @@ class Subscription::Driver : public std::enable_shared_from_this<Driver> {
       const auto self = weak.lock();
       if (!self || !self->stream_) return;
       self->core_->channels.Distrust(self->stream_->link());
-      self->stale_ = true;
+      self->end_.silent = true;
       self->stream_->Cancel();
     });
   }
 
   void Handle(const v1::SubscribeResponse& message) {
-    if (cancelled_ || end_) return;
-    if (!message_seen_) core_->channels.Prefer(address_);
-    message_seen_ = true;
-    connected_once_ = true;
+    if (cancelled_ || end_.said) return;
     loop_->Cancel(watchdog_);
+    if (message.has_end()) {
+      end_.said = message.end();
+      return Watch();
+    }
+    OnSuccess();
     switch (message.message_case()) {
       case v1::SubscribeResponse::kSnapshot:
         HandleSnapshot(message.snapshot());
         break;
       case v1::SubscribeResponse::kEvents:
+        reading_.OnRead();
         Apply(Cursor(message.events().cursor()), callbacks_.on_events,
               std::span<const Event>(FromProtos<Event>(message.events().events())));
         break;
-      case v1::SubscribeResponse::kPosition: {
-        const auto& position = message.position();
-        Run([&] {
-          if (!callbacks_.on_position) return;
-          callbacks_.on_position(
-              {Cursor(position.cursor()), Seq(position.head()), FromProto(position.read_age())});
-        });
-        cursor_ = Cursor(position.cursor());
+      case v1::SubscribeResponse::kPosition:
+        HandlePosition(message.position());
         break;
-      }
-      case v1::SubscribeResponse::kEnd:
-        end_ = message.end().reason();
-        break;
-      case v1::SubscribeResponse::MESSAGE_NOT_SET:
+      default:
         break;  // from a newer coordinator
     }
     Watch();
+  }
+
+  void OnSuccess() {
+    if (std::exchange(message_seen_, true)) return;
+    connected_once_ = true;
+    failed_in_row_ = 0;
+    core_->channels.Prefer(address_);
+    const auto interruption = std::exchange(interruption_, std::nullopt);
+    if (!interruption) return;
+    Run(callbacks_.on_resumed,
+        Resumption{core_->channels.addresses()[address_], cursor_.value_or(Cursor()),
+                   BootClock::now() - interruption->since, interruption->attempts});
   }
 
   // The parts are delivered as one, with the cursor of the last.
@@ -142,85 +156,104 @@ class Subscription::Driver : public std::enable_shared_from_this<Driver> {
     Apply(Cursor(part.cursor()), callbacks_.on_snapshot, std::span<const Pod>(pods));
   }
 
+  void HandlePosition(const v1::Position& message) {
+    const Position position{Cursor(message.cursor()), Seq(message.seq()), Seq(message.head()),
+                            Seq(message.oldest()), FromProto(message.read_age())};
+    reading_.OnPosition(position.read_age);
+    Run(callbacks_.on_position, position);
+    cursor_ = position.cursor;
+    if (reading_.WantsToAsk(BootClock::now())) LookForAReader();
+  }
+
+  // Asks all others at once, and follows the first that reads the log.
+  void LookForAReader() {
+    if (cancelled_ || !inquiries_.empty()) return;
+    reading_.OnAsked(BootClock::now());
+    for (std::size_t address = 0; address < core_->channels.size(); ++address) {
+      if (address == address_) continue;
+      const auto then = [self = shared_from_this(), address](bool serving) {
+        self->inquiries_.erase(address);
+        if (self->cancelled_) return self->TellWhenClosed();
+        if (serving) self->MoveTo(address);
+      };
+      inquiries_.emplace(address, Inquiry::Send(loop_, core_->channels.At(address), kPodEvents,
+                                                kInquiryPatience, then));
+    }
+  }
+
+  void MoveTo(std::size_t address) {
+    const Time now = BootClock::now();
+    if (!stream_ || end_.said || !reading_.WantsToMove(now)) return;
+    reading_.OnMove(now);
+    end_.unread = true;
+    next_address_ = address;
+    stream_->Cancel();
+  }
+
   template <class Callback, class Values>
   void Apply(Cursor after, const Callback& callback, Values values) {
-    Run([&] {
-      if (callback) callback(values, after);
-    });
+    Run(callback, values, after);
     cursor_ = std::move(after);
   }
 
-  template <class Callback>
-  void Run(Callback callback) {
-    if (cancelled_) return;
-    callback();
+  template <class Callback, class... Values>
+  void Run(const Callback& callback, const Values&... values) {
+    if (callback && !cancelled_) callback(values...);
   }
 
-  void Ended(std::uint64_t number, const grpc::Status& status) {
-    if (number != stream_number_) return;
-    stream_.reset();
+  void Ended(const grpc::Status& status) {
+    const auto link = std::exchange(stream_, nullptr)->link();
     loop_->Cancel(watchdog_);
-    if (cancelled_) return closed_.Set();
-    const auto end = std::exchange(end_, std::nullopt);
-    const bool stale = std::exchange(stale_, false);
-    if (end == v1::END_REASON_EXPIRED) return Finish(Expired());
-    const Error why = WhyEnded(end, stale, status);
+    if (cancelled_) return TellWhenClosed();
+    end_.status = status;
+    const Error why = WhyEnded(end_, cursor_);
     if (!IsRetryable(why)) return Finish(why);
     ++failed_in_row_;
-    if (message_seen_) failed_in_row_ = 1;
-    if (!connected_once_ && !options_.retry_first && failed_in_row_ >= core_->channels.size())
-      return Finish(why);
-    if (connected_once_ || options_.retry_first) {
-      Run([&] {
-        if (callbacks_.on_interrupted) callbacks_.on_interrupted(why);
-      });
+    const bool first_round = !connected_once_ && !options_.retry_first;
+    if (first_round && failed_in_row_ >= core_->channels.size()) return Finish(why);
+    if (!first_round) {
+      if (!interruption_) interruption_ = Interruption{BootClock::now()};
+      Run(callbacks_.on_interrupted, why);
     }
-    Reconnect(end == v1::END_REASON_LAGGED);
+    const auto said = end_.said ? end_.said->reason() : v1::END_REASON_UNSPECIFIED;
+    // Where one name stands for several coordinators, only a new connection can lead to another.
+    if (said == v1::END_REASON_DRAINING) core_->channels.Distrust(link);
+    Reconnect(said == v1::END_REASON_LAGGED);
   }
 
-  static Error WhyEnded(std::optional<v1::EndReason> end, bool stale, const grpc::Status& status) {
-    if (end == v1::END_REASON_LAGGED) {
-      return MakeError(Code::kUnavailable, "LAGGED: the subscription fell behind",
-                       "Make the callbacks faster.");
+  void Reconnect(bool lagged) {
+    const auto given = std::exchange(next_address_, std::nullopt);
+    if (given) {
+      address_ = *given;
+    } else if (!lagged) {
+      address_ = (address_ + 1) % core_->channels.size();
     }
-    if (end == v1::END_REASON_DRAINING) {
-      return MakeError(Code::kUnavailable, "DRAINING: the coordinator is shutting down",
-                       "Nothing: it is resumed elsewhere.");
-    }
-    if (stale) {
-      return MakeError(Code::kDeadlineExceeded, "the coordinator was silent for too long",
-                       "Look at the coordinator and at the network.");
-    }
-    if (!status.ok()) return FromStatus(status);
-    return MakeError(Code::kUnavailable, "the coordinator ended the stream without a reason",
-                     "Look at the log of the coordinator.");
-  }
-
-  void Reconnect(bool same_coordinator) {
-    if (!same_coordinator) address_ = (address_ + 1) % core_->channels.size();
     const Time now = BootClock::now();
+    const Time paced = pace_.OnEnd(
+        now, lagged || given ? ReconnectPace::Concerns::kThisOne : ReconnectPace::Concerns::kAll);
     // The first round over the other addresses is not slowed down: they have not failed yet.
-    const bool fresh_address = failed_in_row_ < core_->channels.size() && !same_coordinator;
-    const Time paced = pace_.OnEnd(now);
-    const Time when = fresh_address && !message_seen_ ? now : paced;
-    retry_ = loop_->PostAt(when, [weak = weak_from_this()] {
+    const bool fresh = !message_seen_ && failed_in_row_ < core_->channels.size();
+    retry_ = loop_->PostAt(fresh ? now : paced, [weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->Connect();
     });
   }
 
   void Finish(const Error& why) {
-    Run([&] {
-      if (callbacks_.on_end) callbacks_.on_end(why);
-    });
+    Run(callbacks_.on_end, why);
     cancelled_ = true;
-    closed_.Set();
+    Close();
   }
 
   void Close() {
     loop_->Cancel(watchdog_);
     loop_->Cancel(retry_);
-    if (stream_) return stream_->Cancel();
-    closed_.Set();
+    if (stream_) stream_->Cancel();
+    for (const auto& [address, inquiry] : inquiries_) inquiry->Cancel();
+    TellWhenClosed();
+  }
+
+  void TellWhenClosed() {
+    if (!stream_ && inquiries_.empty()) closed_.Set();
   }
 
   const std::shared_ptr<Core> core_;
@@ -232,17 +265,22 @@ class Subscription::Driver : public std::enable_shared_from_this<Driver> {
 
   // On the loop only.
   ReconnectPace pace_;
+  ReadingWatch reading_;
   std::size_t address_;
+  // Where to go when the stream has ended; else to the one after `address_`.
+  std::optional<std::size_t> next_address_;
   std::shared_ptr<SubscriptionStream> stream_;
-  std::uint64_t stream_number_ = 0;
+  // At most one to each address.
+  std::map<std::size_t, std::shared_ptr<Inquiry>> inquiries_;
   std::optional<Cursor> cursor_;
   std::vector<Pod> snapshot_;
-  std::optional<v1::EndReason> end_;
+  StreamEnd end_;
   TimerId watchdog_;
   TimerId retry_;
-  bool stale_ = false;
   bool message_seen_ = false;
   bool connected_once_ = false;
+  std::optional<Interruption> interruption_;
+  // Streams in a row that ended before a message came.
   std::size_t failed_in_row_ = 0;
 };
 

@@ -338,6 +338,7 @@ v1::SubscribeResponse ToProto(const SubscriberMessage& message) {
                    auto* to = response.mutable_position();
                    to->set_cursor(FormatCursor(notice.cursor));
                    to->set_oldest(notice.oldest.value);
+                   to->set_seq(notice.cursor.position.seq.value);
                    to->set_head(notice.head.value);
                    Set(to->mutable_read_age(), notice.read_age);
                  },

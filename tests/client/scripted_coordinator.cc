@@ -1,5 +1,7 @@
 #include "client/scripted_coordinator.h"
 
+#include "convert.h"
+
 #include <grpcpp/health_check_service_interface.h>
 
 namespace vigil::client {
@@ -126,12 +128,17 @@ ScriptedCoordinator::ScriptedCoordinator(Cluster& cluster, std::uint64_t number)
   builder.RegisterService(work_.get());
   server_ = builder.BuildAndStart();
   TakePodsIn(true);
+  ReadTheLog(true);
 }
 
 ScriptedCoordinator::~ScriptedCoordinator() { Kill(); }
 
 void ScriptedCoordinator::TakePodsIn(bool takes) {
   server_->GetHealthCheckService()->SetServingStatus("vigil.v1.PodRegistryService", takes);
+}
+
+void ScriptedCoordinator::ReadTheLog(bool reads) {
+  server_->GetHealthCheckService()->SetServingStatus("vigil.v1.PodEventService", reads);
 }
 
 std::string ScriptedCoordinator::address() const { return "127.0.0.1:" + std::to_string(port_); }
@@ -323,7 +330,10 @@ grpc::Status ScriptedCoordinator::Follow(const v1::SubscribeRequest& request,
       response.mutable_events()->set_cursor(std::to_string(seq));
     } else if (BootClock::now() >= next_position) {
       response.mutable_position()->set_cursor(std::to_string(seq));
-      response.mutable_position()->set_head(seq);
+      response.mutable_position()->set_seq(seq);
+      response.mutable_position()->set_head(cluster_.head());
+      response.mutable_position()->set_oldest(1);
+      *response.mutable_position()->mutable_read_age() = ToProto(script().read_age);
       next_position = BootClock::now() + kPositionInterval;
     } else {
       continue;

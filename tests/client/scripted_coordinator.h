@@ -112,6 +112,8 @@ class ScriptedCoordinator {
     bool grant_leases = true;
     bool link_degraded = false;
     bool answer_leaves = true;
+    // What positions say.
+    Duration read_age{};
     // Before the answer to a registration.
     Duration delay_registration{};
     // The answer to every unary call; called with the method's name.
@@ -125,6 +127,8 @@ class ScriptedCoordinator {
 
   // What it answers when it is asked for the health of its pod registry: SERVING until then.
   void TakePodsIn(bool takes);
+  // The same of its event log.
+  void ReadTheLog(bool reads);
 
   // What arrived: "register", "resume", "heartbeat", "leave", "detach", "subscribe", and the names
   // of unary methods.

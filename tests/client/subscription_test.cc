@@ -1,95 +1,19 @@
 // A subscription gets every event after its cursor, in order, whatever happens to the streams that
 // carry them.
-#include "vigil/subscription.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <future>
 #include <thread>
 
-#include "client/journal.h"
-#include "client/scripted_coordinator.h"
+#include "client/subscription_fixture.h"
 
 namespace vigil::client {
 namespace {
 
 using std::chrono::milliseconds;
-
-using Writer = grpc::ServerWriter<v1::SubscribeResponse>;
-
-v1::SubscribeResponse EventsMessage(std::initializer_list<std::uint64_t> seqs) {
-  v1::SubscribeResponse response;
-  for (const std::uint64_t seq : seqs) response.mutable_events()->add_events()->set_seq(seq);
-  response.mutable_events()->set_cursor(std::to_string(*std::prev(seqs.end())));
-  return response;
-}
-
-v1::SubscribeResponse EndMessage(v1::EndReason reason) {
-  v1::SubscribeResponse response;
-  response.mutable_end()->set_reason(reason);
-  return response;
-}
-
-class SubscriptionTest : public ::testing::Test {
- protected:
-  Client Connect(std::initializer_list<ScriptedCoordinator*> coordinators) {
-    Client::Options options{.spread = false};
-    for (const auto* coordinator : coordinators)
-      options.addresses.push_back(coordinator->address());
-    return *Client::Create(std::move(options));
-  }
-
-  void Follow(Subscription::Options options) { Follow({&a_, &b_}, std::move(options)); }
-
-  void Follow(std::initializer_list<ScriptedCoordinator*> coordinators,
-              Subscription::Options options) {
-    subscription_.emplace(
-        Connect(coordinators), std::move(options),
-        Subscription::Callbacks{
-            .on_snapshot =
-                [this](std::span<const Pod> pods, const Cursor& cursor) {
-                  snapshots_.Add({{pods.begin(), pods.end()}, cursor});
-                },
-            .on_events =
-                [this](std::span<const Event> events, const Cursor&) {
-                  for (const Event& event : events) events_.Add(event);
-                },
-            .on_position = [this](const Position& position) { positions_.Add(position); },
-            .on_interrupted = [this](const Error& why) { interruptions_.Add(why); },
-            .on_end = [this](const Error& why) { ends_.Add(why); }});
-  }
-
-  void Append(int count = 1) {
-    for (int i = 0; i < count; ++i) {
-      v1::Event event;
-      event.set_kind(v1::EVENT_KIND_POD_DIED);
-      cluster_.Append(event);
-    }
-  }
-
-  bool AwaitSeq(std::uint64_t seq) {
-    return events_.Await([seq](const Event& event) { return event.seq == Seq(seq); }).has_value();
-  }
-
-  std::vector<std::uint64_t> Seqs() const {
-    std::vector<std::uint64_t> seqs;
-    for (const Event& event : events_.all()) seqs.push_back(event.seq.value());
-    return seqs;
-  }
-
-  Cluster cluster_;
-  ScriptedCoordinator a_{cluster_, 1};
-  ScriptedCoordinator b_{cluster_, 2};
-  Journal<std::pair<std::vector<Pod>, Cursor>> snapshots_;
-  Journal<Event> events_;
-  Journal<Position> positions_;
-  Journal<Error> interruptions_;
-  Journal<Error> ends_;
-  std::optional<Subscription> subscription_;
-};
-
-const auto kAny = [](const auto&) { return true; };
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 TEST_F(SubscriptionTest, Subscribe_FromNowBeginsWithTheLivingPods) {  // P8
   v1::Register request;
@@ -103,17 +27,17 @@ TEST_F(SubscriptionTest, Subscribe_FromNowBeginsWithTheLivingPods) {  // P8
   EXPECT_EQ(snapshot->second, Cursor("1"));
   Append();
   ASSERT_TRUE(AwaitSeq(2));
-  EXPECT_THAT(Seqs(), ::testing::ElementsAre(2U));
+  EXPECT_THAT(Seqs(), ElementsAre(2U));
 }
 
 TEST_F(SubscriptionTest, Subscribe_FromOldestAndAfterACursor) {  // P8
   Append(3);
   Follow({.start = FromOldest{}});
   ASSERT_TRUE(AwaitSeq(3));
-  EXPECT_THAT(Seqs(), ::testing::ElementsAre(1U, 2U, 3U));
+  EXPECT_THAT(Seqs(), ElementsAre(1U, 2U, 3U));
   Follow({.start = Cursor("1")});
   ASSERT_TRUE(AwaitSeq(3));
-  EXPECT_THAT(Seqs(), ::testing::ElementsAre(1U, 2U, 3U, 2U, 3U));
+  EXPECT_THAT(Seqs(), ElementsAre(1U, 2U, 3U, 2U, 3U));
 }
 
 TEST_F(SubscriptionTest, Subscribe_ASnapshotInPartsIsDeliveredAsOne) {
@@ -143,7 +67,7 @@ TEST_F(SubscriptionTest, Subscribe_Resumable) {  // P8
   a_.Kill();
   Append(2);
   ASSERT_TRUE(AwaitSeq(4));
-  EXPECT_THAT(Seqs(), ::testing::ElementsAre(1U, 2U, 3U, 4U));
+  EXPECT_THAT(Seqs(), ElementsAre(1U, 2U, 3U, 4U));
   EXPECT_EQ(b_.subscribe_requests()[0].after_cursor(), "2");
   EXPECT_TRUE(interruptions_.Await(kAny));
 }
@@ -189,7 +113,7 @@ TEST_F(SubscriptionTest, Subscribe_WhatWasNotAppliedComesAgain) {  // P8: at lea
   a_.BreakStreams();  // while the first batch is being applied
   release.set_value();
   ASSERT_TRUE(seen.Await([](std::uint64_t seq) { return seq == 3; }));
-  EXPECT_THAT(seen.all(), ::testing::ElementsAre(1U, 2U, 3U));
+  EXPECT_THAT(seen.all(), ElementsAre(1U, 2U, 3U));
 }
 
 TEST_F(SubscriptionTest, Subscribe_ResumesByItselfAfterLaggedAndDraining) {
@@ -215,7 +139,10 @@ TEST_F(SubscriptionTest, Subscribe_ResumesByItselfAfterLaggedAndDraining) {
 TEST_F(SubscriptionTest, Subscribe_ReportsThatTheCursorExpired) {  // P8
   a_.Change([](auto& script) {
     script.subscribe = [](const auto&, Writer& writer, grpc::ServerContext&) {
-      writer.Write(EndMessage(v1::END_REASON_EXPIRED));
+      auto expired = EndMessage(v1::END_REASON_EXPIRED);
+      expired.mutable_end()->set_oldest(120);
+      expired.mutable_end()->set_head(340);
+      writer.Write(expired);
       return grpc::Status::OK;
     };
   });
@@ -223,7 +150,110 @@ TEST_F(SubscriptionTest, Subscribe_ReportsThatTheCursorExpired) {  // P8
   const auto end = ends_.Await(kAny);
   ASSERT_TRUE(end);
   EXPECT_EQ(end->code, Code::kOutOfRange);
+  EXPECT_THAT(end->message, HasSubstr("Retained are the events 120 to 340"));
+  EXPECT_EQ(end->metadata.at("cursor"), "1");
+  EXPECT_EQ(end->metadata.at("oldest"), "120");
+  EXPECT_EQ(end->metadata.at("head"), "340");
   EXPECT_EQ(b_.Count("subscribe"), 0);
+}
+
+TEST_F(SubscriptionTest, Subscribe_ExpiredWhenNothingIsRetained) {
+  a_.Change([](auto& script) {
+    script.subscribe = [](const auto&, Writer& writer, grpc::ServerContext&) {
+      auto expired = EndMessage(v1::END_REASON_EXPIRED);
+      expired.mutable_end()->set_oldest(341);
+      expired.mutable_end()->set_head(340);
+      writer.Write(expired);
+      return grpc::Status::OK;
+    };
+  });
+  Follow({.start = Cursor("1")});
+  const auto end = ends_.Await(kAny);
+  ASSERT_TRUE(end);
+  EXPECT_THAT(end->message, HasSubstr("No event is retained; the last one was 340"));
+}
+
+TEST_F(SubscriptionTest, Subscribe_TheFilterGoesWithEveryRequest) {
+  Append(1);
+  Follow({.start = FromOldest{},
+          .filter = {.kinds = {EventKind::kPodDied, EventKind::kPodLeft},
+                     .pod_labels = {{"tier", "web"}}}});
+  ASSERT_TRUE(AwaitSeq(1));
+  a_.Kill();
+  ASSERT_TRUE(cluster_.Await([&] { return b_.Count("subscribe") == 1; }));
+  for (const auto& request : {a_.subscribe_requests()[0], b_.subscribe_requests()[0]}) {
+    EXPECT_THAT(request.filter().kinds(),
+                ElementsAre(v1::EVENT_KIND_POD_DIED, v1::EVENT_KIND_POD_LEFT));
+    EXPECT_EQ(request.filter().pod_labels().at("tier"), "web");
+  }
+}
+
+TEST_F(SubscriptionTest, Event_SaysWhatWasSeenAndWhen) {
+  v1::Event event;
+  event.set_kind(v1::EVENT_KIND_POD_DIED);
+  event.set_cause(v1::CAUSE_LOCK_FREE);
+  event.set_evidence(v1::EVIDENCE_WEAK);
+  event.mutable_detected_at()->set_seconds(100);
+  event.mutable_occurred_at()->set_seconds(103);
+  (*event.mutable_pod_labels())["tier"] = "web";
+  cluster_.Append(event);
+  Follow({.start = FromOldest{}});
+  const auto seen = events_.Await(kAny);
+  ASSERT_TRUE(seen);
+  EXPECT_EQ(seen->evidence, Evidence::kWeak);
+  EXPECT_EQ(Name(seen->evidence), "WEAK");
+  EXPECT_EQ(*seen->occurred_at - *seen->detected_at, std::chrono::seconds(3));
+  EXPECT_EQ(seen->pod_labels.at("tier"), "web");
+}
+
+TEST_F(SubscriptionTest, Cursor_TextThatCanBeNoneIsRefusedBeforeAnythingIsSent) {
+  for (const std::string& text : {std::string(), std::string("a cursor"), std::string("v1.0\n"),
+                                  std::string("\xc3\xa9"), std::string(129, 'x')}) {
+    Journal<Error> ends;
+    Subscription subscription(Connect({&a_}), {.start = Cursor(text)},
+                              {.on_end = [&](const Error& why) { ends.Add(why); }});
+    const auto end = ends.Await(kAny);
+    ASSERT_TRUE(end) << text;
+    EXPECT_EQ(end->code, Code::kInvalidArgument);
+    EXPECT_EQ(end->reason, Reason::kInvalidCursor);
+  }
+  EXPECT_EQ(a_.Count("subscribe"), 0);
+}
+
+TEST_F(SubscriptionTest, Cursor_KeptAsTextIsGoodForAnotherSubscription) {  // P8
+  Append(2);
+  std::string kept;
+  {
+    Journal<std::string> cursors;
+    Subscription subscription(Connect({&a_}), {.start = FromOldest{}},
+                              {.on_events = [&](std::span<const Event>, const Cursor& after) {
+                                cursors.Add(after.text());
+                              }});
+    kept = cursors.Await(kAny).value();
+  }
+  Append(1);
+  Follow({&b_}, {.start = Cursor(kept)});
+  ASSERT_TRUE(AwaitSeq(3));
+  EXPECT_THAT(Seqs(), ElementsAre(3U));
+}
+
+TEST_F(SubscriptionTest, Options_ThatMakeNoSenseAreRefusedBeforeAnythingIsSent) {
+  using std::chrono::hours;
+  for (const Subscription::Options& options :
+       {Subscription::Options{.filter = {.kinds = {EventKind::kUnknown}}},
+        Subscription::Options{.idle_timeout = Duration::zero()},
+        Subscription::Options{.idle_timeout = Duration::max()},
+        Subscription::Options{.read_tolerance = milliseconds(-1)},
+        Subscription::Options{.read_tolerance = hours(2)}}) {
+    Journal<Error> ends;
+    Subscription subscription(Connect({&a_}), options,
+                              {.on_end = [&](const Error& why) { ends.Add(why); }});
+    const auto end = ends.Await(kAny);
+    ASSERT_TRUE(end);
+    EXPECT_EQ(end->code, Code::kInvalidArgument);
+    EXPECT_EQ(end->reason, Reason::kInvalidField);
+  }
+  EXPECT_EQ(a_.Count("subscribe"), 0);
 }
 
 TEST_F(SubscriptionTest, Subscribe_ReportsWhatRetryingCannotMend) {
@@ -297,67 +327,6 @@ TEST_F(SubscriptionTest, Subscribe_ASlowCallbackIsNoSilence) {
   entered.get_future().wait();
   EXPECT_EQ(a_.Count("subscribe"), 1);
   EXPECT_TRUE(interruptions_.all().empty());
-}
-
-TEST_F(SubscriptionTest, Cancel_FromACallbackIsTheLastOne) {
-  Append(1);
-  Follow({&a_}, {.start = FromOldest{}});
-  ASSERT_TRUE(AwaitSeq(1));
-  std::optional<Subscription> self;
-  std::promise<void> cancelled;
-  int callbacks = 0;
-  Client client = Connect({&a_});
-  std::promise<void> made;
-  auto is_made = made.get_future().share();
-  self.emplace(client, Subscription::Options{.start = FromOldest{}},
-               Subscription::Callbacks{.on_events = [&](std::span<const Event>, const Cursor&) {
-                 is_made.wait();
-                 ++callbacks;
-                 self->Cancel();
-                 cancelled.set_value();
-               }});
-  made.set_value();
-  cancelled.get_future().wait();
-  Append(1);
-  ASSERT_TRUE(AwaitSeq(2));
-  self.reset();
-  EXPECT_EQ(callbacks, 1);
-}
-
-TEST_F(SubscriptionTest, Destruction_WaitsForTheCallbackThatRuns) {
-  Append(1);
-  std::promise<void> entered;
-  std::promise<void> release;
-  std::atomic<bool> returned = false;
-  auto subscription = std::make_unique<Subscription>(
-      Connect({&a_}), Subscription::Options{.start = FromOldest{}},
-      Subscription::Callbacks{.on_events = [&](std::span<const Event>, const Cursor&) {
-        entered.set_value();
-        release.get_future().wait();
-        returned = true;
-      }});
-  entered.get_future().wait();
-  std::thread destroyer([&] { subscription.reset(); });
-  release.set_value();
-  destroyer.join();
-  EXPECT_TRUE(returned);
-}
-
-TEST_F(SubscriptionTest, Destruction_ByItsOwnCallback) {
-  Append(1);
-  std::promise<void> made;
-  std::promise<void> destroyed;
-  auto is_made = made.get_future().share();
-  std::unique_ptr<Subscription> subscription;
-  subscription = std::make_unique<Subscription>(
-      Connect({&a_}), Subscription::Options{.start = FromOldest{}},
-      Subscription::Callbacks{.on_events = [&](std::span<const Event>, const Cursor&) {
-        is_made.wait();
-        subscription.reset();
-        destroyed.set_value();
-      }});
-  made.set_value();
-  destroyed.get_future().wait();
 }
 
 }  // namespace

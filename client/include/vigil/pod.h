@@ -38,6 +38,14 @@ enum class Cause {
   kSuperseded = 6,
 };
 
+// What a cause is worth.
+enum class Evidence {
+  kNone = 0,     // There is none: nothing has ended and nothing is suspected.
+  kCertain = 1,  // It cannot be wrong: the pod said so, or its parent process saw its end.
+  kStrong = 2,   // What the pod's own coordinator saw of its connection or its heartbeats.
+  kWeak = 3,     // A lock that was found free: a connection that was cut looks the same.
+};
+
 // One life of a pod.
 struct Pod {
   std::string ns;
@@ -72,9 +80,10 @@ struct PodPage {
   std::string next_page_token;
 };
 
-// The words of the protocol: "ALIVE", "STRICT", "STREAM_ENDED".
+// The words of the protocol: "ALIVE", "STRICT", "STREAM_ENDED", "STRONG".
 std::string_view Name(PodState state);
 std::string_view Name(Profile profile);
 std::string_view Name(Cause cause);
+std::string_view Name(Evidence evidence);
 
 }  // namespace vigil::client

@@ -1,6 +1,7 @@
 // The numbers and names that everything else in this library is made of.
 #pragma once
 
+#include <algorithm>
 #include <compare>
 #include <cstdint>
 #include <functional>
@@ -35,8 +36,12 @@ using CoordinatorNumber = Number<struct CoordinatorTag>;
 // An event's place in the log of its namespace; the numbers of a namespace are contiguous.
 using Seq = Number<struct SeqTag>;
 
-// A position in the log of a namespace: everything up to it, and nothing after it. Opaque; keep it
-// as text.
+// A position in the log of a namespace: everything up to it, and nothing after it.
+//
+// Opaque, and made by coordinators only. To keep one, store its text, byte by byte; to go on, make
+// a Cursor of that text again. It means nothing in another namespace, its text is not ordered, and
+// it stays good across restarts, upgrades and failovers for as long as the log retains what follows
+// it.
 class Cursor {
  public:
   Cursor() = default;
@@ -44,6 +49,12 @@ class Cursor {
 
   const std::string& text() const { return text_; }
   bool empty() const { return text_.empty(); }
+  // Whether the text can be that of a cursor: 1 to 128 printable characters of ASCII, without a
+  // space. Whether it is one, and of this log, only a coordinator knows.
+  bool well_formed() const {
+    return !text_.empty() && text_.size() <= 128 &&
+           std::ranges::all_of(text_, [](char c) { return c > ' ' && c < '\x7f'; });
+  }
   friend bool operator==(const Cursor&, const Cursor&) = default;
 
  private:
