@@ -3,6 +3,7 @@
 
 #include "core/validate.h"
 #include "rpc/convert.h"
+#include "rpc/page_size.h"
 #include "rpc/services.h"
 #include "rpc/session_stream.h"
 #include "rpc/unary.h"

@@ -43,13 +43,4 @@ grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, Lane& lan
   return reactor;
 }
 
-// Page sizes: `fallback` when 0.
-inline constexpr uint32_t kDefaultPage = 100;
-inline constexpr uint32_t kLargestPage = 1000;
-
-inline Result<uint32_t> PageSize(uint32_t asked) {
-  if (asked > kLargestPage) return Fail(InvalidField("page_size", "must be at most 1000"));
-  return asked == 0 ? kDefaultPage : asked;
-}
-
 }  // namespace vigil
