@@ -14,23 +14,36 @@
 namespace vigil {
 namespace {
 
+constexpr Duration kDay = std::chrono::hours(24);
+
 std::optional<Duration> ParseDuration(const std::string& text) {
   static const std::map<std::string, double> nanos_per_unit{
-      {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}};
+      {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}, {"d", 24 * 3600e9}};
   double value = 0;
   const char* end = text.data() + text.size();
   const auto parsed = std::from_chars(text.data(), end, value);
   const auto unit = nanos_per_unit.find(std::string(parsed.ptr, end));
   if (parsed.ec != std::errc() || unit == nanos_per_unit.end()) return std::nullopt;
   const double nanos = value * unit->second;
-  if (!std::isfinite(nanos) || nanos <= 0 || nanos > 24 * 3600e9) return std::nullopt;
+  if (!std::isfinite(nanos) || nanos <= 0 || nanos > 3650 * 24 * 3600e9) {
+    return std::nullopt;
+  }
   return Duration(static_cast<Duration::rep>(nanos));
 }
 
 std::string ReadDuration(Duration& target, const std::string& text) {
   const auto duration = ParseDuration(text);
-  if (!duration) return "a duration of at most 24h, such as 500ms, 3s or 1m";
+  if (!duration || *duration > kDay) {
+    return "a duration of at most 24h, such as 500ms, 3s or 1m";
+  }
   target = *duration;
+  return "";
+}
+
+std::string ReadAge(Duration& target, const std::string& text) {
+  const auto age = ParseDuration(text);
+  if (!age || *age < std::chrono::minutes(1)) return "an age from 1m to 3650d, such as 12h or 7d";
+  target = *age;
   return "";
 }
 
@@ -75,24 +88,14 @@ std::string ReadLogLevel(log::Level& target, const std::string& text) {
 }
 
 constexpr int64_t kMany = 1'000'000;
+constexpr int64_t kMostEvents = 1'000'000'000'000;
 constexpr int64_t kLargestQueueBytes = int64_t{1} << 30;
 
-}  // namespace
+using C = Config;
+using S = const std::string&;
 
-std::string Setting::flag() const { return "--" + name; }
-
-std::string Setting::environment() const {
-  std::string variable = "VIGIL_" + name;
-  for (char& c : variable) {
-    c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  }
-  return variable;
-}
-
-const std::vector<Setting>& Settings() {
-  using C = Config;
-  using S = const std::string&;
-  static const std::vector<Setting> settings{
+std::vector<Setting> ClusterSettings() {
+  return {
       {"database", "",
        "connection string of PostgreSQL 14 or later, direct (no pooler); keep a password out of "
        "the "
@@ -148,6 +151,11 @@ const std::vector<Setting>& Settings() {
        "share of PostgreSQL's lock table that may be in use, by whomever, before new pods are "
        "refused",
        [](C& c, S text) { return ReadNumber(c.coordinator.lock_table_percent, text, 1, 100); }},
+  };
+}
+
+std::vector<Setting> LogSettings() {
+  return {
       {"max-subscribers", "10000", "subscriptions that this coordinator serves at most",
        [](C& c, S text) { return ReadNumber(c.coordinator.max_subscribers, text, 1, kMany); }},
       {"subscriber-queue-events", "4096",
@@ -163,6 +171,21 @@ const std::vector<Setting>& Settings() {
        [](C& c, S text) { return ReadDuration(c.coordinator.position_interval, text); }},
       {"log-poll-interval", "1s", "how often the event log is read when no wake-up comes",
        [](C& c, S text) { return ReadDuration(c.coordinator.log_poll_interval, text); }},
+      {"retention-age", "7d",
+       "how long events, pods that have ended and completed work items are kept, 1m to 3650d",
+       [](C& c, S text) { return ReadAge(c.coordinator.retention.age, text); }},
+      {"retention-events", "1000000",
+       "how many events a namespace keeps at most, however young they are",
+       [](C& c, S text) {
+         return ReadNumber(c.coordinator.retention.events, text, 100, kMostEvents);
+       }},
+      {"prune-interval", "1m", "how long to rest when there is nothing more to prune",
+       [](C& c, S text) { return ReadDuration(c.coordinator.prune_interval, text); }},
+  };
+}
+
+std::vector<Setting> WorkingSettings() {
+  return {
       {"first-message-deadline", "10s", "how long the first message of a session's stream may take",
        [](C& c, S text) { return ReadDuration(c.coordinator.first_message_deadline, text); }},
       {"request-threads", "4", "transactions that run at once for callers, each on a connection",
@@ -178,6 +201,28 @@ const std::vector<Setting>& Settings() {
        "how long pods may take to move when the coordinator is told to stop",
        [](C& c, S text) { return ReadDuration(c.drain_timeout, text); }},
   };
+}
+
+}  // namespace
+
+std::string Setting::flag() const { return "--" + name; }
+
+std::string Setting::environment() const {
+  std::string variable = "VIGIL_" + name;
+  for (char& c : variable) {
+    c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  }
+  return variable;
+}
+
+const std::vector<Setting>& Settings() {
+  static const std::vector<Setting> settings = [] {
+    std::vector<Setting> all = ClusterSettings();
+    for (const auto& more : {LogSettings(), WorkingSettings()}) {
+      all.insert(all.end(), more.begin(), more.end());
+    }
+    return all;
+  }();
   return settings;
 }
 

@@ -28,6 +28,7 @@ constexpr int kProbeThreads = 1;
 constexpr int kLogThreads = 1;
 constexpr int kReplayThreads = 2;
 constexpr int kRenewalThreads = 1;
+constexpr int kPruningThreads = 1;
 // The coordinator's own session, and the log's listener.
 constexpr int kOtherConnections = 2;
 
@@ -72,7 +73,7 @@ uint64_t RandomSeed() {
 int ConnectionsOf(const Config& config) {
   return config.coordinator.liveness_sessions + config.request_threads + config.session_threads +
          kVerdictThreads + kProbeThreads + kLogThreads + kReplayThreads + kRenewalThreads +
-         kOtherConnections;
+         kPruningThreads + kOtherConnections;
 }
 
 class Server::Parts {
@@ -91,8 +92,9 @@ class Server::Parts {
         replay_(database, {"replay", kReplayThreads, config_.coordinator.max_subscribers,
                            config_.database_deadline}),
         renewals_(database, {"renewal", kRenewalThreads, Queue(), config_.database_deadline}),
+        pruning_(database, {"pruning", kPruningThreads, Queue(), config_.database_deadline}),
         coordinator_({.database = database,
-                      .lanes = {sessions_, verdicts_, probe_, log_, replay_, renewals_},
+                      .lanes = {sessions_, verdicts_, probe_, log_, replay_, renewals_, pruning_},
                       .scheduler = loop_,
                       .log_scheduler = log_loop_,
                       .clock = clock_,
@@ -221,6 +223,7 @@ class Server::Parts {
   ThreadLane log_;
   ThreadLane replay_;
   ThreadLane renewals_;
+  ThreadLane pruning_;
   Coordinator coordinator_;
   std::unique_ptr<Timer> health_timer_;
   std::unique_ptr<Timer> log_health_timer_;

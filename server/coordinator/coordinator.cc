@@ -41,7 +41,9 @@ Coordinator::Coordinator(const Environment& environment, const CoordinatorSettin
           {event_log_, commit_proof_, env_.lanes.replay, env_.log_scheduler, env_.clock, settings},
           env_.seed),
       prober_(env_.lanes.probe, env_.scheduler, env_.clock, settings.timing,
-              settings.mass_suspicion, membership_, lock_table_, env_.seed, [this] { WakeLog(); }) {
+              settings.mass_suspicion, membership_, lock_table_, env_.seed, [this] { WakeLog(); }),
+      pruner_(env_.lanes.pruning, env_.scheduler, env_.clock, settings.retention,
+              settings.prune_interval, env_.seed) {
   liveness_.OnRetaken([this](const auto& sessions) { hosted_.Retaken(sessions); });
 }
 
@@ -59,6 +61,7 @@ void Coordinator::Start() {
   membership_.Start();
   hosted_.Start();
   prober_.Start();
+  pruner_.Start();
 }
 
 void Coordinator::Drain(Duration patience, std::function<void()> done) {

@@ -14,6 +14,7 @@
 #include "coordinator/liveness.h"
 #include "coordinator/membership.h"
 #include "coordinator/prober.h"
+#include "coordinator/pruner.h"
 #include "coordinator/settings.h"
 #include "coordinator/subscriptions.h"
 #include "coordinator/verdicts.h"
@@ -34,6 +35,7 @@ struct Lanes {
   // Subscribers that read the past.
   Lane& replay;
   Lane& renewals;
+  Lane& pruning;
 };
 
 // The environment outlives it. The event log and the subscriptions run on a thread of their own, so
@@ -90,6 +92,7 @@ class Coordinator {
   Conversations conversations_;
   Subscriptions subscriptions_;
   Prober prober_;
+  Pruner pruner_;
   bool subscribers_told_ = false;
   std::unique_ptr<Timer> drain_timer_;
 };

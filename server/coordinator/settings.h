@@ -6,6 +6,7 @@
 #include "core/bounded_queue.h"
 #include "core/mass_suspicion.h"
 #include "core/timing.h"
+#include "store/records.h"
 
 namespace vigil {
 
@@ -25,6 +26,9 @@ struct CoordinatorSettings {
   Duration log_poll_interval = std::chrono::seconds(1);
   // The log's reader has given up when a reading takes longer, far beyond its deadline.
   Duration log_give_up = std::chrono::seconds(20);
+  // What is kept, and how long pruning rests when there is nothing more to prune.
+  Retention retention{std::chrono::hours(24 * 7), 1'000'000};
+  Duration prune_interval = std::chrono::minutes(1);
   // How long the first message of a stream may take.
   Duration first_message_deadline = std::chrono::seconds(10);
 };

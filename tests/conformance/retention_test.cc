@@ -62,7 +62,7 @@ class RetentionTest : public StoreTest {
   Pruned PruneOld() { return PruneAll({kAge, kManyEvents}); }
 
   Pod Dead(Host& host, const std::string& name) {
-    const Pod pod = Register(host, name);
+    Pod pod = Register(host, name);
     Kill(pod);
     return pod;
   }

@@ -56,6 +56,24 @@ TEST(Settings, NonsenseIsRefusedWithWhatIsExpected) {
   }
 }
 
+TEST(Settings, AnAgeMayBeOfDaysAndOtherDurationsOfOneAtMost) {
+  const auto read = [](const std::string& name, const std::string& text) {
+    for (const Setting& setting : Settings()) {
+      Config config;
+      if (setting.name == name) return setting.read(config, text).empty();
+    }
+    return false;
+  };
+  for (const char* age : {"1m", "12h", "7d", "0.5d", "3650d"}) {
+    EXPECT_TRUE(read("retention-age", age)) << age;
+  }
+  for (const char* age : {"59s", "3651d", "-7d", "0d", "1e300d", "d", "7 d"}) {
+    EXPECT_FALSE(read("retention-age", age)) << age;
+  }
+  EXPECT_TRUE(read("drain-timeout", "1d"));
+  EXPECT_FALSE(read("drain-timeout", "2d"));
+}
+
 // P7: settings that would break the timing rule do not start.
 TEST(Settings, TimingThatCannotHoldIsRefused) {
   Config config;

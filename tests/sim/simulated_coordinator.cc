@@ -15,12 +15,13 @@ SimulatedCoordinator::SimulatedCoordinator(Place place)
       log_(Link(5), "log"),
       replay_(Link(9), "replay"),
       renewals_(Link(6), "renewal"),
+      pruning_(Link(10), "pruning"),
       requests_(Link(7), "request") {
   Chance chance = place_.chance.For(8);
   coordinator_ = std::make_unique<Coordinator>(
       Coordinator::Environment{
           .database = database_,
-          .lanes = {sessions_, verdicts_, probe_, log_, replay_, renewals_},
+          .lanes = {sessions_, verdicts_, probe_, log_, replay_, renewals_, pruning_},
           .scheduler = machine_,
           .log_scheduler = machine_,
           .clock = machine_,
@@ -37,7 +38,7 @@ DatabaseLink SimulatedCoordinator::Link(uint64_t number) {
 void SimulatedCoordinator::Kill() {
   machine_.Kill();
   for (DistantLane* lane :
-       {&sessions_, &verdicts_, &probe_, &log_, &replay_, &renewals_, &requests_}) {
+       {&sessions_, &verdicts_, &probe_, &log_, &replay_, &renewals_, &pruning_, &requests_}) {
     lane->Kill();
   }
   coordinator_.reset();
@@ -53,7 +54,7 @@ void SimulatedCoordinator::Drain(Duration patience, std::function<void()> done) 
 size_t SimulatedCoordinator::longest_queue() const {
   size_t longest = 0;
   for (const DistantLane* lane :
-       {&sessions_, &verdicts_, &probe_, &log_, &replay_, &renewals_, &requests_}) {
+       {&sessions_, &verdicts_, &probe_, &log_, &replay_, &renewals_, &pruning_, &requests_}) {
     longest = std::max(longest, lane->longest_queue());
   }
   return longest;
