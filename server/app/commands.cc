@@ -94,7 +94,7 @@ int ServeUntilStopped(const Config& config, const StopSignals& signals,
   return refused ? 1 : 0;
 }
 
-void Greet(int port, const std::string& psql) {
+void Greet(int port, const pg::PrivateCluster& cluster) {
   fmt::print(
       "vigild is listening on 127.0.0.1:{0} over a private Postgres that goes when it stops.\n"
       "\n"
@@ -104,10 +104,10 @@ void Greet(int port, const std::string& psql) {
       "    vigil --address 127.0.0.1:{0} events tail --oldest --follow\n"
       "\n"
       "  Look at its database (as root or as the user that started this):\n"
-      "    psql -h {1} postgres\n"
+      "    PGPASSWORD=$(cat {1}/password) psql -h {1} -p {2} -U postgres\n"
       "\n"
       "  Stop it with Ctrl-C.\n",
-      port, psql);
+      port, cluster.directory(), cluster.port());
   std::fflush(stdout);
 }
 
@@ -147,8 +147,7 @@ int ServeDevelopment(Config config) {
   config.database = (*cluster)->Conninfo();
   const auto migrated = pg::Migrate(config.database, PostgresSchema(), kMigrationDeadline);
   if (!migrated) return Refuse("cannot migrate the private Postgres", migrated.error());
-  return ServeUntilStopped(config, signals,
-                           [&](int port) { Greet(port, (*cluster)->directory()); });
+  return ServeUntilStopped(config, signals, [&](int port) { Greet(port, **cluster); });
 }
 
 int MigrateUp(const Config& config) {

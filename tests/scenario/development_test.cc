@@ -44,7 +44,7 @@ TEST(Development, ServerKilled_ItsPostgresIsGone) {
   Process& server = **spawned;
   const std::string port = AwaitBetween(server, "listening on 127.0.0.1:", " ");
   ASSERT_TRUE(AwaitServing("127.0.0.1:" + port, kPatience)) << server.Transcript();
-  const std::string directory = AwaitBetween(server, "psql -h ", " postgres");
+  const std::string directory = AwaitBetween(server, "psql -h ", " -p");
   ASSERT_TRUE(std::filesystem::exists(directory));
   pid_t postmaster = 0;
   std::ifstream(directory + "/data/postmaster.pid") >> postmaster;
@@ -56,6 +56,19 @@ TEST(Development, ServerKilled_ItsPostgresIsGone) {
   EXPECT_TRUE(AwaitGone(postmaster, kPatience));
   EXPECT_TRUE(AwaitGone(guardian, kPatience));
   EXPECT_FALSE(std::filesystem::exists(directory));
+}
+
+TEST(Development, TheCommandThatItShowsOpensItsDatabase) {
+  const auto vigild = FindBuilt("vigild");
+  ASSERT_TRUE(vigild) << vigild.error().message;
+  const auto server = Process::Spawn({.command = {*vigild, "dev", "--listen", "127.0.0.1:0"}});
+  ASSERT_TRUE(server) << server.error().message;
+  const std::string shown = AwaitBetween(**server, "    PGPASSWORD=", " postgres");
+  const auto look = Process::Spawn(
+      {.command = {"sh", "-c",
+                   "PGPASSWORD=" + shown + " postgres -Atc 'SELECT count(*) FROM vigil.pods'"}});
+  ASSERT_TRUE(look) << look.error().message;
+  EXPECT_EQ((*look)->AwaitEnd(kPatience), 0) << (*look)->Transcript();
 }
 
 }  // namespace
