@@ -72,7 +72,7 @@ bool WaitForDatabase(const Config& config, const PostgresDatabase& database,
 }
 
 int ServeUntilStopped(const Config& config, const StopSignals& signals,
-                      const std::function<void(int port)>& greet) {
+                      const std::function<void(const Server&)>& greet) {
   EventLoop loop;
   EventLoop log_loop;
   PostgresDatabase database(loop, log_loop,
@@ -87,14 +87,19 @@ int ServeUntilStopped(const Config& config, const StopSignals& signals,
     server.Join();
     bool stopped = false;
     while (greet && !stopped && !server.ready()) stopped = signals.WaitFor(kReadyCheck);
-    if (greet && !stopped) greet(server.port());
+    if (greet && !stopped) greet(server);
     if (!stopped) signals.Wait();
   }
   server.Stop();
   return refused ? 1 : 0;
 }
 
-void Greet(int port, const pg::PrivateCluster& cluster) {
+void Greet(const Server& server, const pg::PrivateCluster& cluster) {
+  const std::string http =
+      server.http_port() == 0
+          ? ""
+          : fmt::format("    curl -N 'http://127.0.0.1:{}/v1/events?namespace=default'\n",
+                        server.http_port());
   fmt::print(
       "vigild is listening on 127.0.0.1:{0} over a private Postgres that goes when it stops.\n"
       "\n"
@@ -102,12 +107,13 @@ void Greet(int port, const pg::PrivateCluster& cluster) {
       "    vigil --address 127.0.0.1:{0} run --pod first --work hello -- sleep 60\n"
       "    vigil --address 127.0.0.1:{0} pods list\n"
       "    vigil --address 127.0.0.1:{0} events tail --oldest --follow\n"
+      "{3}"
       "\n"
       "  Look at its database (as root or as the user that started this):\n"
       "    PGPASSWORD=$(cat {1}/password) psql -h {1} -p {2} -U postgres\n"
       "\n"
       "  Stop it with Ctrl-C.\n",
-      port, cluster.directory(), cluster.port());
+      server.port(), cluster.directory(), cluster.port(), http);
   std::fflush(stdout);
 }
 
@@ -147,7 +153,8 @@ int ServeDevelopment(Config config) {
   config.database = (*cluster)->Conninfo();
   const auto migrated = pg::Migrate(config.database, PostgresSchema(), kMigrationDeadline);
   if (!migrated) return Refuse("cannot migrate the private Postgres", migrated.error());
-  return ServeUntilStopped(config, signals, [&](int port) { Greet(port, **cluster); });
+  return ServeUntilStopped(config, signals,
+                           [&](const Server& server) { Greet(server, **cluster); });
 }
 
 int MigrateUp(const Config& config) {

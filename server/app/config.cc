@@ -70,6 +70,12 @@ std::string ReadAddress(std::string& target, const std::string& text) {
   return "";
 }
 
+std::string ReadAddressOrOff(std::string& target, const std::string& text) {
+  if (text != "off") return ReadAddress(target, text);
+  target.clear();
+  return "";
+}
+
 std::string ReadLogFormat(log::Format& target, const std::string& text) {
   if (text != "text" && text != "json") return "text or json";
   target = text == "json" ? log::Format::kJson : log::Format::kText;
@@ -106,6 +112,8 @@ std::vector<Setting> ClusterSettings() {
        }},
       {"listen", "127.0.0.1:7420", "address to serve gRPC on",
        [](C& c, S text) { return ReadAddress(c.listen, text); }},
+      {"http-listen", "127.0.0.1:7421", "address to serve HTTP on; off for none",
+       [](C& c, S text) { return ReadAddressOrOff(c.http_listen, text); }},
       {"advertise", "",
        "address that others are shown for this coordinator; that of listen when empty",
        [](C& c, S text) { return ReadAddress(c.advertise, text); }},
@@ -158,6 +166,8 @@ std::vector<Setting> LogSettings() {
   return {
       {"max-subscribers", "10000", "subscriptions that this coordinator serves at most",
        [](C& c, S text) { return ReadNumber(c.coordinator.max_subscribers, text, 1, kMany); }},
+      {"http-connections", "12000", "connections over HTTP that this coordinator keeps at most",
+       [](C& c, S text) { return ReadNumber(c.http_connections, text, 1, kMany); }},
       {"subscriber-queue-events", "4096",
        "deliveries that may wait for one live subscriber before it has LAGGED",
        [](C& c, S text) {

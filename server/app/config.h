@@ -15,6 +15,9 @@ struct Config {
   // A connection string of libpq. May carry a password: never logged, never shown.
   std::string database;
   std::string listen = "127.0.0.1:7420";
+  // Empty when it is off.
+  std::string http_listen = "127.0.0.1:7421";
+  size_t http_connections = 12000;
   // What other people's tools show for this coordinator; `listen` when empty.
   std::string advertise;
   log::Format log_format = log::Format::kText;

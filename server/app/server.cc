@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "coordinator/coordinator.h"
 #include "grpc/health/v1/health.pb.h"
+#include "http/http_server.h"
 #include "rpc/services.h"
 #include "store/lane.h"
 
@@ -41,6 +42,8 @@ const char* const kServices[] = {"", "vigil.v1.WorkService"};
 // Of their own, since pods and subscribers ask where they do better.
 constexpr char kPodRegistry[] = "vigil.v1.PodRegistryService";
 constexpr char kPodEvents[] = "vigil.v1.PodEventService";
+
+constexpr char kLogGaveUp[] = "a reading of the event log never came back";
 
 // A reading that takes so many deadlines never comes back.
 constexpr int kGiveUpDeadlines = 4;
@@ -133,6 +136,7 @@ class Server::Parts {
                         "Choose another address with --listen, or stop what listens there.",
                         {}});
     }
+    if (auto serving = ServeHttp(); !serving) return serving;
     ShowHealth(false, false);
     ShowLogHealth(false);
     thread_ = std::thread([this] { loop_.Run(); });
@@ -168,7 +172,8 @@ class Server::Parts {
 
   void End() {
     if (!thread_.joinable()) return;
-    // The loop still turns, so that the streams' last callbacks find their way.
+    // The loops still turn, so that the streams' last callbacks find their way.
+    if (http_) http_->Stop(std::chrono::milliseconds(kLastCallsMillis));
     server_->Shutdown(gpr_time_from_millis(kLastCallsMillis, GPR_TIMESPAN));
     loop_.Stop();
     log_loop_.Stop();
@@ -177,10 +182,24 @@ class Server::Parts {
   }
 
   int port() const { return port_; }
+  int http_port() const { return http_ ? http_->port() : 0; }
   bool ready() const { return ready_; }
 
  private:
   size_t Queue() const { return static_cast<size_t>(config_.request_queue); }
+
+  Result<void> ServeHttp() {
+    if (config_.http_listen.empty()) return {};
+    http_ = std::make_unique<HttpServer>(
+        HttpEnvironment{.log_loop = log_loop_,
+                        .subscriptions = coordinator_.subscriptions(),
+                        .clock = clock_,
+                        .loops = {&loop_, &log_loop_},
+                        .ready = [this] { return ready_.load(); },
+                        .gave_up = [this] { return log_gave_up_ ? kLogGaveUp : ""; }},
+        config_.http_connections);
+    return http_->Start(config_.http_listen);
+  }
 
   void WatchHealth() {
     if (draining_) return;
@@ -200,6 +219,7 @@ class Server::Parts {
   }
 
   void WatchLogHealth() {
+    log_gave_up_ = coordinator_.event_log().GaveUp();
     const bool readable = coordinator_.event_log().Readable();
     if (readable != log_readable_) ShowLogHealth(readable);
     log_health_timer_ = log_loop_.After(kHealthInterval, [this] { WatchLogHealth(); });
@@ -225,12 +245,14 @@ class Server::Parts {
   ThreadLane renewals_;
   ThreadLane pruning_;
   Coordinator coordinator_;
+  std::unique_ptr<HttpServer> http_;
   std::unique_ptr<Timer> health_timer_;
   std::unique_ptr<Timer> log_health_timer_;
   std::thread thread_;
   std::thread log_thread_;
   int port_ = 0;
   std::atomic<bool> ready_ = false;
+  std::atomic<bool> log_gave_up_ = false;
   bool welcomes_ = false;
   bool draining_ = false;      // the loop's thread
   bool log_readable_ = false;  // the log's thread
@@ -244,6 +266,7 @@ Server::~Server() { parts_->End(); }
 Result<void> Server::Start() { return parts_->Start(); }
 bool Server::ready() const { return parts_->ready(); }
 int Server::port() const { return parts_->port(); }
+int Server::http_port() const { return parts_->http_port(); }
 void Server::Join() { parts_->Join(); }
 void Server::Stop() { parts_->Stop(); }
 void Server::Abandon() { parts_->End(); }

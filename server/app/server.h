@@ -42,6 +42,9 @@ class Server {
   // The port that is listened on: of use when the configured one is 0.
   int port() const;
 
+  // The same for HTTP; 0 when that is off.
+  int http_port() const;
+
   // Drains: pods are asked to move and subscriptions end; after the configured time at most,
   // everything stops.
   void Stop();

@@ -202,7 +202,7 @@ class Coordinator {
   constructor() {
     this.printed = '';
     this.logged = '';
-    this.process = spawn(VIGILD, ['dev', '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.process = spawn(VIGILD, ['dev', '--listen', '127.0.0.1:0', '--http-listen', 'off'], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.ended = new Promise((resolve) => {
       this.process.on('error', (error) => { this.logged += error.message; resolve(null); });
       this.process.on('exit', (code) => resolve(code));

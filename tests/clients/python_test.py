@@ -83,7 +83,7 @@ class Coordinator:
     def __init__(self):
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [VIGILD, "dev", "--listen", "127.0.0.1:0"],
+            [VIGILD, "dev", "--listen", "127.0.0.1:0", "--http-listen", "off"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, text=True,
         )  # fmt: skip
 

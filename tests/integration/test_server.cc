@@ -11,9 +11,11 @@ namespace {
 
 constexpr int64_t kLongMillis = 20'000;
 
-Config ConfigOf(const CoordinatorSettings& settings) {
+Config ConfigOf(const CoordinatorSettings& settings, size_t http_connections) {
   Config config;
   config.listen = "127.0.0.1:0";
+  config.http_listen = "127.0.0.1:0";
+  config.http_connections = http_connections;
   config.drain_timeout = std::chrono::seconds(2);
   config.coordinator = settings;
   return config;
@@ -36,9 +38,10 @@ grpc::Status TryToRegister(TestServer& server) {
 
 }  // namespace
 
-TestServer::TestServer(const std::string& conninfo, CoordinatorSettings settings)
+TestServer::TestServer(const std::string& conninfo, CoordinatorSettings settings,
+                       size_t http_connections)
     : database_(loop_, log_loop_, {.conninfo = conninfo}),
-      server_(loop_, log_loop_, database_, ConfigOf(settings)) {
+      server_(loop_, log_loop_, database_, ConfigOf(settings, http_connections)) {
   const auto started = server_.Start();
   EXPECT_TRUE(started) << started.error().message;
   server_.Join();

@@ -20,7 +20,8 @@ namespace vigil {
 
 class TestServer {
  public:
-  explicit TestServer(const std::string& conninfo, CoordinatorSettings settings = {});
+  explicit TestServer(const std::string& conninfo, CoordinatorSettings settings = {},
+                      size_t http_connections = 100);
   ~TestServer();
 
   // Waits until the health service says SERVING. False: it did not in time.
@@ -28,6 +29,9 @@ class TestServer {
 
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   std::string address() const { return "127.0.0.1:" + std::to_string(server_.port()); }
+  int http_port() const { return server_.http_port(); }
+  // Drains, as SIGTERM does.
+  void Stop() { server_.Stop(); }
   v1::PodRegistryService::Stub& pods() { return *pods_; }
   v1::PodEventService::Stub& events() { return *events_; }
   v1::WorkService::Stub& work() { return *work_; }

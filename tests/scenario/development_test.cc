@@ -39,7 +39,8 @@ pid_t ParentOf(pid_t process) {
 TEST(Development, ServerKilled_ItsPostgresIsGone) {
   const auto vigild = FindBuilt("vigild");
   ASSERT_TRUE(vigild) << vigild.error().message;
-  const auto spawned = Process::Spawn({.command = {*vigild, "dev", "--listen", "127.0.0.1:0"}});
+  const auto spawned = Process::Spawn(
+      {.command = {*vigild, "dev", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"}});
   ASSERT_TRUE(spawned) << spawned.error().message;
   Process& server = **spawned;
   const std::string port = AwaitBetween(server, "listening on 127.0.0.1:", " ");
@@ -61,7 +62,8 @@ TEST(Development, ServerKilled_ItsPostgresIsGone) {
 TEST(Development, TheCommandThatItShowsOpensItsDatabase) {
   const auto vigild = FindBuilt("vigild");
   ASSERT_TRUE(vigild) << vigild.error().message;
-  const auto server = Process::Spawn({.command = {*vigild, "dev", "--listen", "127.0.0.1:0"}});
+  const auto server = Process::Spawn(
+      {.command = {*vigild, "dev", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"}});
   ASSERT_TRUE(server) << server.error().message;
   const std::string shown = AwaitBetween(**server, "    PGPASSWORD=", " postgres");
   const auto look = Process::Spawn(

@@ -94,8 +94,10 @@ Result<void> VigilCluster::Spawn(Place& place) {
   if (place.address.empty()) {
     if (options_.machine) place.machine = options_.machine(number);
     place.address = place.machine.address + ":0";
+    place.http_address = place.address;
   }
-  std::vector<std::string> command = {vigild_, "serve", "--listen", place.address};
+  std::vector<std::string> command = {vigild_,       "serve",         "--listen",
+                                      place.address, "--http-listen", place.http_address};
   command.insert(command.end(), options_.settings.begin(), options_.settings.end());
   auto process = Process::Spawn(On(place.machine, {.command = std::move(command),
                                                    .environment = {{"VIGIL_DATABASE", conninfo}}}));
@@ -106,12 +108,14 @@ Result<void> VigilCluster::Spawn(Place& place) {
 
 Result<void> VigilCluster::AwaitService(Place& place) const {
   const auto listening = place.process->AwaitLine(Says("Listening."), options_.start_limit);
+  const auto http = place.process->AwaitLine(Says("Serving HTTP."), options_.start_limit);
   const auto joined = place.process->AwaitLine(Says("Joined the cluster."), options_.start_limit);
-  if (!listening || !joined) {
+  if (!listening || !http || !joined) {
     return Unstartable("a coordinator does not start: " + place.process->Transcript(),
                        "See what it says.");
   }
   place.address = place.machine.address + ":" + FieldOf(listening->text, "port");
+  place.http_address = place.machine.address + ":" + FieldOf(http->text, "port");
   place.number = client::CoordinatorNumber(
       std::strtoull(FieldOf(joined->text, "coordinator").c_str(), nullptr, 10));
   if (!AwaitServing(place.address, options_.start_limit)) {

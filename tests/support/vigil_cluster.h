@@ -34,7 +34,7 @@ struct RunOptions {
   Machine machine;
 };
 
-// Coordinators are known by their place, from 0 on, which keeps its port over a restart.
+// Coordinators are known by their place, from 0 on, which keeps its ports over a restart.
 //
 // Owns the database, and the processes of the coordinators, which are killed with it; the pods
 // belong to whoever ran them. Thread-safe: no, one thread at a time.
@@ -64,6 +64,9 @@ class VigilCluster {
   Process& coordinator(int place) { return *places_.at(static_cast<size_t>(place)).process; }
   std::string address(int place) const { return places_.at(static_cast<size_t>(place)).address; }
   int port(int place) const;
+  std::string http_address(int place) const {
+    return places_.at(static_cast<size_t>(place)).http_address;
+  }
   // All of them, beginning with this one.
   std::vector<std::string> Addresses(int first = 0) const;
   // The number that the coordinator has in the database.
@@ -93,6 +96,7 @@ class VigilCluster {
   struct Place {
     Machine machine;
     std::string address;
+    std::string http_address;
     client::CoordinatorNumber number;
     std::unique_ptr<Process> process;
   };

@@ -41,7 +41,7 @@ THIRD_PARTIES = {
     "grpc": {"rpc", "app"},
     "google/": {"rpc", "app"},
     "CLI/": {"app", "main"},
-    "httplib": {"http"},
+    "boost/": {"http"},
     "prometheus/": {"http", "app"},
 }
 

@@ -1,0 +1,47 @@
+// A whole answer that is not a stream: its status and its JSON.
+#pragma once
+
+#include <string>
+
+#include "base/error.h"
+
+namespace vigil {
+
+// The statuses that answers have, with HTTP's numbers.
+enum class HttpStatus {
+  kOk = 200,
+  kNoContent = 204,
+  kBadRequest = 400,
+  kForbidden = 403,
+  kNotFound = 404,
+  kMethodNotAllowed = 405,
+  kRequestTimeout = 408,
+  kConflict = 409,
+  kContentTooLarge = 413,
+  kHeadTooLarge = 431,
+  kInternal = 500,
+  kUnavailable = 503,
+};
+
+struct Answer {
+  HttpStatus status = HttpStatus::kOk;
+  // JSON, or empty.
+  std::string body;
+};
+
+// Whether the same request may be served a little later, or elsewhere.
+bool IsTemporary(const Error& error);
+
+HttpStatus StatusOf(const Error& error);
+
+// {"reason", "message", "hint"}, beside the error's metadata by its names.
+std::string ToJson(const Error& error);
+
+// All of the response, as it is written. `keep` says whether the connection is kept.
+std::string ToText(const Answer& answer, bool keep);
+
+// The error as an answer, with the status that its code has or with another one.
+Answer Refusal(const Error& error);
+Answer Refusal(HttpStatus status, const Error& error);
+
+}  // namespace vigil

@@ -1,0 +1,151 @@
+#include "http/connection.h"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "http/event_response.h"
+
+namespace vigil {
+namespace {
+
+namespace http = boost::beast::http;
+using boost::system::error_code;
+
+constexpr uint32_t kLargestHead = 16 * 1024;
+// What may have come behind a head: the client's next request.
+constexpr size_t kReadAhead = 4 * 1024;
+// Until a request is whole, and until an answer is written.
+constexpr std::chrono::seconds kPatience(10);
+
+constexpr std::string_view kLastEventId = "Last-Event-ID";
+
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(Peer peer, const Reception& reception)
+      : peer_(std::move(peer)), reception_(reception), deadline_(peer_.context) {}
+
+  void ReadRequest();
+  void Answer(const vigil::Answer& answer, bool keep);
+
+ private:
+  void SetDeadline();
+  void OnRequest(const error_code& error);
+  void Take(const http::request<http::empty_body>& request);
+  void OnAnswered(const error_code& error, bool keep);
+  void Close();
+
+  Peer peer_;
+  const Reception& reception_;
+  boost::asio::steady_timer deadline_;
+  boost::beast::flat_buffer buffer_{kLargestHead + kReadAhead};
+  // A new one for each request.
+  std::optional<http::request_parser<http::empty_body>> parser_;
+  std::string written_;
+  bool late_ = false;
+};
+
+void Connection::SetDeadline() {
+  deadline_.expires_after(kPatience);
+  deadline_.async_wait([self = shared_from_this()](const error_code& aborted) {
+    if (aborted) return;
+    self->late_ = true;
+    error_code ignored;
+    self->peer_.socket.cancel(ignored);
+  });
+}
+
+void Connection::ReadRequest() {
+  parser_.emplace();
+  parser_->header_limit(kLargestHead);
+  SetDeadline();
+  http::async_read_header(
+      peer_.socket, buffer_, *parser_,
+      [self = shared_from_this()](const error_code& error, size_t) { self->OnRequest(error); });
+}
+
+void Connection::OnRequest(const error_code& error) {
+  deadline_.cancel();
+  const bool begun = parser_->got_some() || buffer_.size() > 0;
+  if (!error) {
+    Take(parser_->get());
+  } else if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+    Answer(HeadTooLarge(), /*keep=*/false);
+  } else if (late_ && begun) {
+    Answer(RequestTooSlow(), /*keep=*/false);
+  } else if (error.category() == http::make_error_code(http::error::bad_method).category() &&
+             error != http::error::end_of_stream && error != http::error::partial_message) {
+    Answer(NotHttp(error.message()), /*keep=*/false);
+  } else {
+    Close();
+  }
+}
+
+void Connection::Take(const http::request<http::empty_body>& request) {
+  const auto length = parser_->content_length();
+  const auto text = [](const auto& view) { return std::string_view(view.data(), view.size()); };
+  const RequestHead head{.method = text(request.method_string()),
+                         .target = text(request.target()),
+                         .version = request.version(),
+                         .hosts = request.count(http::field::host),
+                         .last_event_id = text(request[std::string(kLastEventId)]),
+                         .has_body = parser_->chunked() || (length && *length > 0)};
+  const bool keep = request.keep_alive() && !head.has_body;
+  Route route = RouteOf(head);
+  if (const auto* answer = std::get_if<vigil::Answer>(&route)) {
+    Answer(*answer, keep);
+  } else if (const auto* probe = std::get_if<Probe>(&route)) {
+    Answer(reception_.probe(*probe), keep);
+  } else {
+    RespondWithEvents(std::move(peer_), {.request = std::move(std::get<SubscriptionRequest>(route)),
+                                         .version = head.version,
+                                         .comes_back = !head.last_event_id.empty(),
+                                         .retry = reception_.retry(),
+                                         .place = reception_.stream()});
+  }
+}
+
+void Connection::Answer(const vigil::Answer& answer, bool keep) {
+  written_ = ToText(answer, keep);
+  late_ = false;
+  SetDeadline();
+  boost::asio::async_write(peer_.socket, boost::asio::buffer(written_),
+                           [self = shared_from_this(), keep](const error_code& error, size_t) {
+                             self->OnAnswered(error, keep);
+                           });
+}
+
+void Connection::OnAnswered(const error_code& error, bool keep) {
+  deadline_.cancel();
+  if (error) {
+    Close();
+  } else if (keep) {
+    ReadRequest();
+  } else {
+    CloseGently(std::move(peer_));
+  }
+}
+
+void Connection::Close() {
+  error_code ignored;
+  peer_.socket.close(ignored);
+}
+
+}  // namespace
+
+void ServeRequests(Peer peer, const Reception& reception) {
+  std::make_shared<Connection>(std::move(peer), reception)->ReadRequest();
+}
+
+void TurnAway(Peer peer, const Reception& reception, const Answer& answer) {
+  std::make_shared<Connection>(std::move(peer), reception)->Answer(answer, /*keep=*/false);
+}
+
+}  // namespace vigil

@@ -1,0 +1,61 @@
+// The HTTP side of a coordinator: the event log as Server-Sent Events, and what orchestrators ask.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/loop.h"
+#include "coordinator/subscriptions.h"
+
+namespace vigil {
+
+struct HttpEnvironment {
+  // The thread of the subscriptions.
+  Scheduler& log_loop;
+  Subscriptions& subscriptions;
+  const Clock& clock;
+  // All loops of the process: /livez fails when one does not turn.
+  std::vector<Scheduler*> loops;
+  // Whether the coordinator serves: /readyz. Any thread.
+  std::function<bool()> ready;
+  // What has given up for good, in a sentence; empty when nothing has: /livez. Any thread.
+  std::function<std::string()> gave_up;
+};
+
+// Serves on a thread of its own, which decodes, posts and returns, as gRPC's threads do; nothing
+// blocks it and it decides nothing.
+//
+// Bounded are the connections, with an answer to those that are too many; a request's head (16 KiB)
+// and the time until it is whole (10 s, also on a connection that is kept); what a connection that
+// is not read from keeps for its client: one message of its subscription, and 256 KiB in the
+// kernel.   (P11)
+//
+// One thread calls Start and Stop, in this order. The environment outlives it, and its loops turn
+// from Start to Stop and not any more when it is destroyed.
+class HttpServer {
+ public:
+  HttpServer(HttpEnvironment environment, size_t max_connections);
+  ~HttpServer();
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  // `address` is HOST:PORT, port 0 for a free one. Error when it cannot be listened on.
+  Result<void> Start(const std::string& address);
+
+  // The port that is listened on.
+  int port() const;
+
+  // Takes nothing new, waits at most this long until all streams have ended and are written out,
+  // and does nothing more. What is open then is closed when the server goes.
+  void Stop(Duration patience);
+
+ private:
+  class Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace vigil

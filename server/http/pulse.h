@@ -1,0 +1,39 @@
+// Whether the loops of the process turn.
+#pragma once
+
+#include <boost/asio/steady_timer.hpp>
+#include <vector>
+
+#include "http/socket.h"
+
+namespace vigil {
+
+// Asks each loop for a sign of life, again as soon as the last one came, but once a second; one
+// that has not answered for 10 s does not turn.
+//
+// Runs on the HTTP thread.
+class Pulse {
+ public:
+  Pulse(const HttpEnvironment& environment, HttpContext& context);
+
+  void Start();
+  void Stop() { timer_.cancel(); }
+
+  bool AllTurn() const;
+
+ private:
+  struct Loop {
+    Scheduler& scheduler;
+    // Since when it has been asked without an answer.
+    std::optional<Instant> asked;
+  };
+
+  void Ask();
+
+  const HttpEnvironment& env_;
+  HttpContext& context_;
+  boost::asio::steady_timer timer_;
+  std::vector<Loop> loops_;
+};
+
+}  // namespace vigil

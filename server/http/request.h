@@ -1,0 +1,40 @@
+// What a request's head asks of the server, as a function of the head alone.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "http/answer.h"
+#include "http/events_target.h"
+
+namespace vigil {
+
+// The part of a request's head that matters here.
+struct RequestHead {
+  std::string_view method;
+  std::string_view target;
+  // Of the protocol: 10 or 11.
+  unsigned version = 11;
+  // How many there are.
+  size_t hosts = 0;
+  std::string_view last_event_id;
+  bool has_body = false;
+};
+
+// Whether the process is wedged; whether the coordinator serves.
+enum class Probe { kLive, kReady };
+
+// An answer, or what has to be looked up or followed for one.
+using Route = std::variant<Answer, Probe, SubscriptionRequest>;
+
+Route RouteOf(const RequestHead& head);
+
+// --- Answers to what is no request.
+
+Answer HeadTooLarge();
+Answer NotHttp(std::string_view why);
+Answer RequestTooSlow();
+Answer TooManyConnections();
+
+}  // namespace vigil
