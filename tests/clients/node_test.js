@@ -298,6 +298,7 @@ async function takeOver({ victim, survivor, log }, registry, work) {
     assert.strictEqual(event.incarnation, victim.incarnation);
     assert.strictEqual(event.cause, 'CAUSE_STREAM_ENDED');
     assert.strictEqual(event.orphans, 1);
+    assert.strictEqual(event.evidence, 'EVIDENCE_STRONG');
   });
   const claimed = await check('ClaimWork_GivesTheOrphanAHigherFence', async () => { // P5
     const answer = await call(work, 'ClaimWork', { ...expected, incarnation: survivor.incarnation });
@@ -343,6 +344,27 @@ async function takeOver({ victim, survivor, log }, registry, work) {
   return rival;
 }
 
+async function readWithAFilter(events) {
+  const filter = { kinds: ['EVENT_KIND_POD_DIED'] };
+  const first = await check('Subscribe_AFilterChoosesAndThePositionTellsTheRest', async () => { // P8
+    const stream = events.Subscribe({ namespace: NAMESPACE, from_oldest: {}, filter });
+    const inbox = new Inbox(stream);
+    assert.deepStrictEqual((await inbox.next('events')).events.map((event) => event.pod_name), ['victim']);
+    const position = await inbox.next('position');
+    assert.strictEqual(position.oldest, '1');
+    assert.strictEqual(position.seq, position.head);
+    stream.cancel();
+    return position;
+  });
+  await check('Subscribe_ACursorOfAPositionIsAsGoodAsAnEvents', async () => {
+    const stream = events.Subscribe({ namespace: NAMESPACE, after_cursor: first.cursor, filter });
+    const again = await new Inbox(stream).next('position');
+    assert.strictEqual(again.cursor, first.cursor);
+    assert.strictEqual(again.seq, first.seq);
+    stream.cancel();
+  });
+}
+
 async function leaveCluster({ survivor, log }, rival, registry, coordinator) {
   await check('Session_LeaveIsConfirmedAndInTheLog', async () => {
     for (const pod of [survivor, rival]) {
@@ -376,6 +398,7 @@ async function main() {
     const [registry, events, work, health] = clients;
     const cast = await joinCluster(registry, events, health);
     const rival = await takeOver(cast, registry, work);
+    await readWithAFilter(events);
     await leaveCluster(cast, rival, registry, coordinator);
   };
   try {

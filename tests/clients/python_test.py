@@ -310,6 +310,7 @@ def die_and_claim(registry, work, victim, survivor, log):
         event = log.until("POD_DIED")
         expect((event.pod_name, event.incarnation), ("victim", victim.incarnation), "who died")
         expect((event.cause, event.orphans), (types.CAUSE_STREAM_ENDED, 1), "cause and orphans")
+        expect(event.evidence, types.EVIDENCE_STRONG, "what the cause is worth")
     with check("ClaimWork_GivesTheOrphanAHigherFence"):  # P5
         answer = claim(survivor)
         expect(answer.outcome, messages.CLAIM_OUTCOME_CLAIMED, "the outcome")
@@ -356,6 +357,22 @@ def use_fences(work, victim, survivor, started, claimed):
         expect((answer.item.state, answer.item.checkpoint), (types.WORK_STATE_COMPLETED, b"half"), "the item")
 
 
+def read_with_a_filter(events):
+    from vigil.v1 import pod_event_service_pb2 as messages
+
+    deaths = messages.EventFilter(kinds=[messages.EVENT_KIND_POD_DIED])
+    with check("Subscribe_AFilterChoosesAndThePositionTellsTheRest"):  # P8
+        request = messages.SubscribeRequest(namespace=NAMESPACE, from_oldest=messages.FromOldest(), filter=deaths)
+        inbox = Inbox(events.Subscribe(request, timeout=STREAM_SECONDS))
+        expect([event.pod_name for event in inbox.next("events").events], ["victim"], "who died")
+        position = inbox.next("position")
+        expect((position.oldest, position.seq), (1, position.head), "where the replay ends")
+    with check("Subscribe_ACursorOfAPositionIsAsGoodAsAnEvents"):
+        request = messages.SubscribeRequest(namespace=NAMESPACE, after_cursor=position.cursor, filter=deaths)
+        again = Inbox(events.Subscribe(request, timeout=STREAM_SECONDS)).next("position")
+        expect((again.cursor, again.seq), (position.cursor, position.seq), "where it stands")
+
+
 def leave_cluster(registry, log, pods, coordinator):
     from vigil.v1 import pod_event_service_pb2 as events
     from vigil.v1 import pod_registry_service_pb2 as messages
@@ -393,6 +410,7 @@ def tell(coordinator):
         victim, survivor, log = join_cluster(registry, events, health)
         rival, started, claimed = die_and_claim(registry, work, victim, survivor, log)
         use_fences(work, victim, survivor, started, claimed)
+        read_with_a_filter(events)
         leave_cluster(registry, log, [survivor, rival], coordinator)
 
 
