@@ -31,7 +31,7 @@ void AddGlobalOptions(CLI::App& app, Context& context) {
       ->check(CLI::IsMember({"table", "json"}))
       ->capture_default_str();
   app.add_flag("--in-order", context.in_order,
-               "Begin with the first address, not with a random one");
+               "Try the addresses in the order given, not in a random one");
 }
 
 void AddVersionCommand(CLI::App& app, Context& context) {

@@ -33,8 +33,8 @@ Link::Link(const std::string& the_address)
       work(v1::WorkService::NewStub(channel)),
       health(grpc::health::v1::Health::NewStub(channel)) {}
 
-Channels::Channels(std::vector<std::string> addresses, std::size_t preferred)
-    : addresses_(std::move(addresses)), links_(addresses_.size()), preferred_(preferred) {}
+Channels::Channels(std::vector<std::string> addresses)
+    : addresses_(std::move(addresses)), links_(addresses_.size()) {}
 
 std::shared_ptr<Link> Channels::At(std::size_t index) {
   MutexLock lock(mutex_);

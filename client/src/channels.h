@@ -34,15 +34,15 @@ struct Link {
 // Thread safety: everything may be called from any thread.
 class Channels {
  public:
-  // REQUIRES: at least one address, preferred < addresses.size().
-  Channels(std::vector<std::string> addresses, std::size_t preferred);
+  // REQUIRES: at least one address.
+  explicit Channels(std::vector<std::string> addresses);
 
   std::shared_ptr<Link> At(std::size_t index);
   // Something timed out on this link, so its connection may be dead without saying so: the next At
   // makes a new one. What runs on the old one is left alone.
   void Distrust(const std::shared_ptr<Link>& link);
 
-  // Where to begin: the last address that was seen to work.
+  // Where to begin: the last address that was seen to work, or the first.
   std::size_t preferred() const;
   void Prefer(std::size_t index);
 
@@ -53,7 +53,7 @@ class Channels {
   const std::vector<std::string> addresses_;
   mutable Mutex mutex_;
   std::vector<std::shared_ptr<Link>> links_ VIGIL_GUARDED_BY(mutex_);
-  std::size_t preferred_ VIGIL_GUARDED_BY(mutex_);
+  std::size_t preferred_ VIGIL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace vigil::client

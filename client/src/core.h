@@ -13,8 +13,9 @@ class Core {
  public:
   explicit Core(Client::Options the_options);
 
-  const Client::Options options;
   const Random random;
+  // With the addresses in the order in which they are tried.
+  const Client::Options options;
   Channels channels;
   // Runs the sessions' state machines and their timers, and never anything that blocks.
   Loop loop;

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "client/scripted_coordinator.h"
 #include "vigil/client.h"
 #include "vigil/work.h"
@@ -150,6 +152,14 @@ TEST_F(CallsTest, ClaimOrphans_GoesOnWhenNothingWasSentOrChanged) {
   const Work work(Connect({&a_, &b_}, {.attempt_timeout = milliseconds(300)}), "default");
   EXPECT_TRUE(work.ClaimOrphans(Incarnation(1)));
   EXPECT_EQ(b_.CallsOf("ClaimOrphans"), 2);
+}
+
+TEST_F(CallsTest, Spread_EveryOrderOfAddressesIsTaken) {
+  const std::vector<std::string> given = {"a:1", "b:1", "c:1"};
+  std::set<std::vector<std::string>> orders;
+  for (int i = 0; i < 200; ++i) orders.insert(Client::Create({.addresses = given})->addresses());
+  EXPECT_EQ(orders.size(), 6U);
+  EXPECT_EQ(Client::Create({.addresses = given, .spread = false})->addresses(), given);
 }
 
 }  // namespace

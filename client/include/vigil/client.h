@@ -43,8 +43,8 @@ class Client {
     Duration call_timeout = std::chrono::seconds(10);
     // For one attempt.
     Duration attempt_timeout = std::chrono::seconds(3);
-    // Start at an address chosen at random, so that pods spread over the coordinators; else at the
-    // first.
+    // Try the addresses in an order chosen at random, so that pods and subscribers spread over the
+    // coordinators, and those of a lost one over the others; else as they are given.
     bool spread = true;
   };
 
@@ -58,6 +58,7 @@ class Client {
   // The pods of a namespace by incarnation, a page at a time.
   Result<PodPage> ListPods(const PodQuery& query) const;
 
+  // In the order in which they are tried.
   const std::vector<std::string>& addresses() const;
 
  private:
