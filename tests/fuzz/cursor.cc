@@ -9,7 +9,7 @@ namespace vigil {
 namespace {
 
 void Try(std::string_view ns, std::string_view text) {
-  const auto cursor = ParseCursor(text, ns);
+  const auto cursor = ParseCursor(ExactText(text).view(), ExactText(ns).view());
   if (!cursor) {
     RequireRefusal(cursor.error());
     Require(cursor.error().reason == "INVALID_CURSOR", "a malformed cursor is an INVALID_CURSOR");
