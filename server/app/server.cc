@@ -1,5 +1,6 @@
 #include "app/server.h"
 
+#include <absl/synchronization/mutex.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/server.h>
@@ -107,6 +108,8 @@ class Server::Parts {
                      config_.advertise.empty() ? config_.listen : config_.advertise) {}
 
   Result<void> Start() {
+    // Debian's Abseil looks for deadlocks at every lock of gRPC's, under one lock of all threads.
+    absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     // Reflection finds the descriptor of the health service only once it is linked in and used.
