@@ -1,21 +1,17 @@
 #include "death.h"
 
 #include <fmt/format.h>
-#include <sys/utsname.h>
-
 #include <cmath>
 #include <cstdio>
-#include <fstream>
 #include <functional>
 #include <random>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "floor_chain.h"
 #include "measuring.h"
-#include "pg/connection.h"
 #include "pg/private_cluster.h"
+#include "report.h"
 #include "support/vigil_cluster.h"
 #include "vigil_chain.h"
 
@@ -24,33 +20,6 @@ namespace {
 
 // The claim is to be committed within so many floors.
 constexpr double kTarget = 3;
-constexpr pg::Statement kDescribeServer{
-    "describe_server",
-    "SELECT current_setting('server_version'), current_setting('fsync'),"
-    "       current_setting('synchronous_commit')"};
-
-struct Postgres {
-  std::string version;
-  std::string fsync;
-  std::string synchronous_commit;
-};
-
-Result<Postgres> Describe(const pg::PrivateCluster& cluster) {
-  const Instant deadline = Now() + kStartLimit;
-  auto connection = pg::Connection::Open({.conninfo = cluster.Conninfo()}, deadline);
-  if (!connection) return Fail(connection.error().error);
-  auto rows =
-      (*connection)->Execute({.steps = {{&kDescribeServer, {}}}, .changes = false}, deadline);
-  if (!rows) return Fail(rows.error().error);
-  pg::Row row = (*rows)[0][0];
-  Postgres postgres;
-  postgres.version = row.Text();
-  postgres.fsync = row.Text();
-  postgres.synchronous_commit = row.Text();
-  if (postgres.fsync == "on") return postgres;
-  return Fail(Unmeasurable("fsync is off: a commit would cost nothing"));
-}
-
 // A pod's death does not wait for a good moment: rounds spread over what repeats itself by the
 // clock.
 class Peace {
@@ -131,23 +100,23 @@ Json HopsOf(const std::vector<VigilRound>& rounds) {
           {"claim", Milliseconds(Of(rounds, claim).p50)}};
 }
 
-std::string ProcessorName() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+// The same as one figure a row.
+Json RowsOf(const Json& report) {
+  Json rows = Json::array();
+  for (const char* field : {"event_ms", "claim_ms", "floor_all_ms"}) {
+    const std::string name(field, std::string_view(field).find("_ms"));
+    for (const auto& [rank, value] : report.at(field).items()) {
+      rows.push_back(Row(fmt::format("{}_{}", name, rank), value.get<double>(), "ms"));
+    }
   }
-  return "unknown";
+  if (report.contains("target")) {
+    rows.push_back(Row("claim_p50_over_floor", report.at("claim_p50_over_floor").get<double>(),
+                       "ratio", report.at("target").get<double>()));
+  }
+  return rows;
 }
 
-Json Machine() {
-  utsname kernel{};
-  uname(&kernel);
-  return {{"cpus", std::thread::hardware_concurrency()},
-          {"processor", ProcessorName()},
-          {"kernel", kernel.release}};
-}
-
-Json Report(const Rounds& rounds, const DeathOptions& options, const Postgres& postgres) {
+Json Report(const Rounds& rounds, const DeathOptions& options, const Json& postgres) {
   const Summary claim = Of(rounds.vigil, &VigilRound::claimed);
   const Summary floor = Of(rounds.floor, &FloorRound::claimed);
   Json report{{"bench", "death"},
@@ -172,11 +141,10 @@ Json Report(const Rounds& rounds, const DeathOptions& options, const Postgres& p
     report["target"] = kTarget;
     report["met"] = ratio <= kTarget;
   }
-  report["postgres"] = {{"version", postgres.version},
-                        {"fsync", postgres.fsync},
-                        {"synchronous_commit", postgres.synchronous_commit}};
+  report["rows"] = RowsOf(report);
+  report["postgres"] = postgres;
   report["vigil"] = VIGIL_VERSION;
-  report["machine"] = Machine();
+  report["machine"] = DescribeMachine();
   return report;
 }
 
@@ -186,7 +154,7 @@ Result<Json> MeasureDeath(const DeathOptions& options) {
   // It forks: before any thread.
   auto postgres = pg::PrivateCluster::Start({.fsync = true});
   if (!postgres) return Fail(postgres.error());
-  auto description = Describe(**postgres);
+  auto description = DescribePostgres(**postgres);
   if (!description) return Fail(description.error());
   auto cluster = VigilCluster::Start(
       **postgres, {.coordinators = 1, .settings = {"--log-level", options.log_level}});

@@ -10,10 +10,12 @@
 #include <string_view>
 
 #include "death.h"
+#include "fanout.h"
 
 namespace {
 
 using vigil::bench::DeathOptions;
+using vigil::bench::FanoutOptions;
 
 // A whole number of ms or s, as long as a lease may be.
 std::optional<vigil::Duration> ParseLease(std::string_view text) {
@@ -38,6 +40,15 @@ int Print(const vigil::Result<vigil::bench::Json>& measured, const std::string& 
   std::printf("%s",
               output == "json" ? (measured->dump() + "\n").c_str() : table(*measured).c_str());
   return 0;
+}
+
+void AddCommonOptions(CLI::App& command, std::string& log_level, std::string& output) {
+  command.add_option("--log-level", log_level, "of the coordinator; debug shows its log")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->capture_default_str();
+  command.add_option("-o,--output", output, "table or json")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str();
 }
 
 }  // namespace
@@ -67,12 +78,22 @@ int main(int argc, char** argv) {
   command->add_option("--warm-up", death.warm_up, "rounds before, which do not count")
       ->check(CLI::Range(0, 1000))
       ->capture_default_str();
-  command->add_option("--log-level", death.log_level, "of the coordinator; debug shows its log")
-      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+  AddCommonOptions(*command, death.log_level, output);
+
+  FanoutOptions fanout;
+  auto* fanout_command = app.add_subcommand(
+      "fanout", "commit of an event until its subscribers have it, and what that costs");
+  fanout_command->add_option("--subscribers", fanout.subscribers, "a round for each of these")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 10000))
       ->capture_default_str();
-  command->add_option("-o,--output", output, "table or json")
-      ->check(CLI::IsMember({"table", "json"}))
+  fanout_command->add_option("--samples", fanout.samples, "events of each round that count")
+      ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  fanout_command->add_option("--warm-up", fanout.warm_up, "events before, which do not count")
+      ->check(CLI::Range(0, 1000))
+      ->capture_default_str();
+  AddCommonOptions(*fanout_command, fanout.log_level, output);
 
   try {
     app.parse(argc, argv);
@@ -82,5 +103,8 @@ int main(int argc, char** argv) {
   if (profile == "strict") death.profile = vigil::client::Profile::kStrict;
   death.lease = *ParseLease(lease);
   if (command->parsed()) return Print(MeasureDeath(death), output, vigil::bench::DeathTable);
+  if (fanout_command->parsed()) {
+    return Print(MeasureFanout(fanout), output, vigil::bench::FanoutTable);
+  }
   return 2;
 }

@@ -16,7 +16,8 @@ inline constexpr Duration kStartLimit = std::chrono::seconds(30);
 Error Unmeasurable(std::string message);
 
 // The rest of the first line that begins with `words`, waited for.
-Result<std::string> AwaitWords(Process& process, const std::string& words);
+Result<std::string> AwaitWords(Process& process, const std::string& words,
+                               Duration within = kStartLimit);
 
 // Returns when the process has been left alone for so long; an error if it ended meanwhile.
 Result<void> LeaveInPeace(Process& process, Duration peace);

@@ -1,0 +1,52 @@
+// Pods that are there to die, one by one.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+
+namespace vigil::bench {
+
+// FAST pods of this process, on raw streams of one connection, so that one of them dies when its
+// stream is cancelled: strong evidence, without a process that the kernel must take down first.
+//
+// Owns the streams, and a thread that sends their heartbeats. One thread at a time.
+class MortalPods {
+ public:
+  // So many of them, registered and confirmed when this returns.
+  static Result<std::unique_ptr<MortalPods>> Register(const std::string& address,
+                                                      const std::string& ns,
+                                                      const std::string& names, int count);
+
+  ~MortalPods();
+  MortalPods(const MortalPods&) = delete;
+  MortalPods& operator=(const MortalPods&) = delete;
+
+  // Cancels the stream of one that lives, and returns its incarnation. REQUIRES: one lives.
+  uint64_t KillNext();
+
+ private:
+  struct Pod;
+
+  MortalPods();
+
+  Result<void> RegisterOne(const std::string& ns, const std::string& name);
+  void KeepAlive();
+
+  struct Connection;
+  const std::unique_ptr<Connection> connection_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::unique_ptr<Pod>> living_;  // guarded by mutex_
+  std::vector<std::unique_ptr<Pod>> dead_;    // guarded by mutex_
+  bool over_ = false;                         // guarded by mutex_
+  std::thread heartbeats_;
+};
+
+}  // namespace vigil::bench
