@@ -166,7 +166,8 @@ std::vector<Setting> LogSettings() {
   return {
       {"max-subscribers", "10000", "subscriptions that this coordinator serves at most",
        [](C& c, S text) { return ReadNumber(c.coordinator.max_subscribers, text, 1, kMany); }},
-      {"http-connections", "12000", "connections over HTTP that this coordinator keeps at most",
+      {"http-connections", "12000",
+       "connections over HTTP at most; never more than half of the files that the process may open",
        [](C& c, S text) { return ReadNumber(c.http_connections, text, 1, kMany); }},
       {"subscriber-queue-events", "4096",
        "deliveries that may wait for one live subscriber before it has LAGGED",

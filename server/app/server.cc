@@ -6,6 +6,9 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <atomic>
 #include <future>
 #include <random>
@@ -65,6 +68,11 @@ std::string MakeToken() {
     }
   }
   return token;
+}
+
+size_t DescriptorLimit() {
+  rlimit limit{};
+  return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
 }
 
 uint64_t RandomSeed() {
@@ -200,7 +208,7 @@ class Server::Parts {
                         .loops = {&loop_, &log_loop_},
                         .ready = [this] { return ready_.load(); },
                         .gave_up = [this] { return log_gave_up_ ? kLogGaveUp : ""; }},
-        config_.http_connections);
+        std::min(config_.http_connections, DescriptorLimit() / 2));
     return http_->Start(config_.http_listen);
   }
 

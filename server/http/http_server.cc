@@ -68,7 +68,8 @@ class HttpServer::Parts {
     Accept();
     pulse_.Start();
     thread_ = std::thread([this] { context_.run(); });
-    log::Info("Serving HTTP.", {{"address", address}, {"port", port()}});
+    log::Info("Serving HTTP.",
+              {{"address", address}, {"port", port()}, {"max_connections", max_connections_}});
     return {};
   }
 
@@ -110,9 +111,13 @@ class HttpServer::Parts {
     acceptor_.async_accept([this](const error_code& error, HttpSocket socket) {
       if (!acceptor_.is_open()) return;
       if (!error) {
+        failing_ = false;
         Take(std::move(socket));
         Accept();
         return;
+      }
+      if (!std::exchange(failing_, true)) {
+        log::Warning("No connection over HTTP can be taken.", {{"error", error.message()}});
       }
       pause_.expires_after(kAcceptPause);
       pause_.async_wait([this](const error_code& aborted) {
@@ -139,14 +144,8 @@ class HttpServer::Parts {
   }
 
   Answer AnswerTo(Probe probe) const {
-    if (probe == Probe::kReady) {
-      if (env_.ready()) return {.body = "{\"ready\":true}\n"};
-      return Refusal(CoordinatorUntrusted("this coordinator does not grant leases"));
-    }
-    const std::string gave_up = env_.gave_up();
-    if (gave_up.empty() && pulse_.AllTurn()) return {.body = "{\"live\":true}\n"};
-    return Refusal(Error{.message = gave_up.empty() ? "a loop does not turn" : gave_up,
-                         .hint = "Restart this process."});
+    return probe == Probe::kReady ? ReadyAnswer(env_.ready())
+                                  : LiveAnswer(pulse_.AllTurn(), env_.gave_up());
   }
 
   Duration Retry() {
@@ -172,11 +171,13 @@ class HttpServer::Parts {
   // The HTTP thread's.
   size_t connections_ = 0;
   size_t streams_ = 0;
+  // The last connection could not be taken.
+  bool failing_ = false;
   std::mt19937 random_{std::random_device()()};
   HttpContext context_{1};
   tcp::acceptor acceptor_{context_};
   boost::asio::steady_timer pause_{context_};
-  Pulse pulse_{env_, context_};
+  Pulse pulse_{env_.clock, env_.loops, context_};
   std::thread thread_;
 };
 

@@ -11,9 +11,9 @@ constexpr Duration kPatience = std::chrono::seconds(10);
 
 }  // namespace
 
-Pulse::Pulse(const HttpEnvironment& environment, HttpContext& context)
-    : env_(environment), context_(context), timer_(context) {
-  for (Scheduler* scheduler : env_.loops) loops_.push_back({*scheduler, std::nullopt});
+Pulse::Pulse(const Clock& clock, const std::vector<Scheduler*>& loops, HttpContext& context)
+    : clock_(clock), context_(context), timer_(context) {
+  for (Scheduler* scheduler : loops) loops_.push_back({*scheduler, std::nullopt});
 }
 
 void Pulse::Start() {
@@ -27,14 +27,14 @@ void Pulse::Start() {
 void Pulse::Ask() {
   for (Loop& loop : loops_) {
     if (loop.asked) continue;
-    loop.asked = env_.clock.Now();
+    loop.asked = clock_.Now();
     loop.scheduler.Post(
         [this, &loop] { boost::asio::post(context_, [&loop] { loop.asked = std::nullopt; }); });
   }
 }
 
 bool Pulse::AllTurn() const {
-  const Instant now = env_.clock.Now();
+  const Instant now = clock_.Now();
   return std::ranges::all_of(
       loops_, [&](const Loop& loop) { return !loop.asked || now - *loop.asked < kPatience; });
 }

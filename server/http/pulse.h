@@ -2,8 +2,11 @@
 #pragma once
 
 #include <boost/asio/steady_timer.hpp>
+#include <optional>
 #include <vector>
 
+#include "base/clock.h"
+#include "base/loop.h"
 #include "http/socket.h"
 
 namespace vigil {
@@ -14,7 +17,7 @@ namespace vigil {
 // Runs on the HTTP thread.
 class Pulse {
  public:
-  Pulse(const HttpEnvironment& environment, HttpContext& context);
+  Pulse(const Clock& clock, const std::vector<Scheduler*>& loops, HttpContext& context);
 
   void Start();
   void Stop() { timer_.cancel(); }
@@ -30,7 +33,7 @@ class Pulse {
 
   void Ask();
 
-  const HttpEnvironment& env_;
+  const Clock& clock_;
   HttpContext& context_;
   boost::asio::steady_timer timer_;
   std::vector<Loop> loops_;

@@ -53,6 +53,17 @@ Route RouteOf(const RequestHead& head) {
   return EventsOrRefusal(head);
 }
 
+Answer ReadyAnswer(bool ready) {
+  if (ready) return {.body = "{\"ready\":true}\n"};
+  return Refusal(CoordinatorUntrusted("this coordinator does not grant leases"));
+}
+
+Answer LiveAnswer(bool loops_turn, const std::string& gave_up) {
+  if (loops_turn && gave_up.empty()) return {.body = "{\"live\":true}\n"};
+  return Refusal(Error{.message = gave_up.empty() ? "a loop does not turn" : gave_up,
+                       .hint = "Restart this process."});
+}
+
 Answer HeadTooLarge() {
   return Violation(HttpStatus::kHeadTooLarge, "the request's head is larger than 16 KiB",
                    "Ask for fewer labels, and send fewer headers.");

@@ -30,6 +30,12 @@ using Route = std::variant<Answer, Probe, SubscriptionRequest>;
 
 Route RouteOf(const RequestHead& head);
 
+// --- Answers to probes.
+
+Answer ReadyAnswer(bool ready);
+// `gave_up` says what has given up for good, empty when nothing has.
+Answer LiveAnswer(bool loops_turn, const std::string& gave_up);
+
 // --- Answers to what is no request.
 
 Answer HeadTooLarge();

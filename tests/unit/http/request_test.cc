@@ -69,6 +69,17 @@ TEST(Request, Sse_WhoHasHeardOfExpiredIsToldToStop) {
   EXPECT_EQ(std::get<Answer>(route).status, HttpStatus::kNoContent);
 }
 
+// Only what a restart cures fails /livez; a database that is away does not.
+TEST(Request, ProbesTellWhatIsWrong) {
+  EXPECT_EQ(ReadyAnswer(true).status, HttpStatus::kOk);
+  EXPECT_EQ(ReadyAnswer(false).status, HttpStatus::kUnavailable);
+  EXPECT_EQ(LiveAnswer(true, "").status, HttpStatus::kOk);
+  EXPECT_EQ(LiveAnswer(false, "").status, HttpStatus::kInternal);
+  const Answer gave_up = LiveAnswer(true, "the reader gave up");
+  EXPECT_EQ(gave_up.status, HttpStatus::kInternal);
+  EXPECT_THAT(gave_up.body, HasSubstr("the reader gave up"));
+}
+
 TEST(Answer, EveryErrorHasItsStatus) {
   EXPECT_EQ(StatusOf(InvalidField("f", "must")), HttpStatus::kBadRequest);
   EXPECT_EQ(StatusOf(InvalidCursor("is not")), HttpStatus::kBadRequest);
