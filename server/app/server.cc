@@ -129,6 +129,9 @@ class Server::Parts {
     services_.push_back(MakePodEventService(environment));
     services_.push_back(MakeWorkService(environment));
 
+    // First, since a server of gRPC that has begun ends only while the loops turn.
+    if (auto serving = ServeHttp(); !serving) return serving;
+
     grpc::ServerBuilder builder;
     builder.AddListeningPort(config_.listen, grpc::InsecureServerCredentials(), &port_);
     // Two servers on one port would share its callers in silence.
@@ -147,7 +150,6 @@ class Server::Parts {
                         "Choose another address with --listen, or stop what listens there.",
                         {}});
     }
-    if (auto serving = ServeHttp(); !serving) return serving;
     ShowHealth(false, false);
     ShowLogHealth(false);
     thread_ = std::thread([this] { loop_.Run(); });

@@ -9,6 +9,8 @@ namespace vigil {
 namespace {
 
 constexpr Duration kDrainCheck = std::chrono::milliseconds(20);
+// Verdicts that wait to be served as they were committed.
+constexpr int kMostOnTheirWay = 64;
 
 }  // namespace
 
@@ -37,9 +39,8 @@ Coordinator::Coordinator(const Environment& environment, const CoordinatorSettin
       conversations_({env_.lanes.sessions, env_.scheduler, env_.clock, liveness_, membership_,
                       link_, hosted_, lock_table_, env_.make_token, [this] { WakeLog(); }},
                      settings),
-      subscriptions_(
-          {event_log_, commit_proof_, env_.lanes.replay, env_.log_scheduler, env_.clock, settings},
-          env_.seed),
+      subscriptions_({event_log_, commit_proof_, env_.lanes.replay, env_.log_scheduler, env_.clock,
+                      settings, env_.seed}),
       prober_(env_.lanes.probe, env_.scheduler, env_.clock, settings.timing,
               settings.mass_suspicion, membership_, lock_table_, env_.seed, [this] { WakeLog(); }),
       pruner_(env_.lanes.pruning, env_.scheduler, env_.clock, settings.retention,
@@ -48,11 +49,21 @@ Coordinator::Coordinator(const Environment& environment, const CoordinatorSettin
 }
 
 void Coordinator::WakeLog() {
-  env_.log_scheduler.Post([this] { event_log_.Wake(); });
+  if (waking_log_.exchange(true)) return;
+  env_.log_scheduler.Post([this] {
+    waking_log_ = false;
+    event_log_.Wake();
+  });
 }
 
 void Coordinator::Committed(const std::string& ns, const WrittenEvents& written) {
-  env_.log_scheduler.Post([this, ns, written] { event_log_.Committed(ns, written); });
+  // Whoever tells subscribers is behind: it reads them, many at once.
+  if (committed_on_their_way_ >= kMostOnTheirWay) return WakeLog();
+  ++committed_on_their_way_;
+  env_.log_scheduler.Post([this, ns, written] {
+    --committed_on_their_way_;
+    event_log_.Committed(ns, written);
+  });
 }
 
 void Coordinator::Start() {

@@ -1,6 +1,7 @@
 // One coordinator: its parts, and what one part's news means for the others.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -94,6 +95,9 @@ class Coordinator {
   Prober prober_;
   Pruner pruner_;
   bool subscribers_told_ = false;
+  // On their way to the log's thread.
+  std::atomic<bool> waking_log_ = false;
+  std::atomic<int> committed_on_their_way_ = 0;
   std::unique_ptr<Timer> drain_timer_;
 };
 

@@ -31,7 +31,14 @@ Delivery::Delivery(std::vector<Event> events, Cursor cursor)
       bytes_(kFixedBytes + BytesOf(events_)) {}
 
 EventBatch::EventBatch(std::string ns, std::vector<Event> events)
-    : ns_(std::move(ns)), events_(std::move(events)) {}
+    : ns_(std::move(ns)), events_(std::move(events)), bytes_(BytesOf(events_)) {}
+
+std::shared_ptr<const EventBatch> EventBatch::After(Position position) const {
+  const auto place = position.seq.value - events_.front().seq.value;
+  const auto last = events_.begin() + static_cast<std::ptrdiff_t>(place);
+  if (last->position() != position) return nullptr;
+  return std::make_shared<const EventBatch>(ns_, std::vector<Event>(last + 1, events_.end()));
+}
 
 const std::shared_ptr<const Delivery>& EventBatch::For(const EventFilter& filter) const {
   auto& delivery = deliveries_[filter];

@@ -1,12 +1,12 @@
 // Events on their way to subscribers, shared by all who get the same.
 #pragma once
 
-#include <any>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "coordinator/wire_forms.h"
 #include "core/cursor.h"
 #include "core/event_filter.h"
 #include "core/types.h"
@@ -34,18 +34,14 @@ class Delivery {
   // As `make` makes it. One thread at a time.
   template <typename Form>
   const Form& As(Form (*make)(const Delivery&)) const {
-    for (const auto& form : forms_) {
-      if (const auto* made = std::any_cast<Form>(form.get())) return *made;
-    }
-    forms_.push_back(std::make_unique<std::any>(make(*this)));
-    return std::any_cast<const Form&>(*forms_.back());
+    return forms_.Of(*this, make);
   }
 
  private:
   const std::vector<Event> events_;
   const Cursor cursor_;
   const size_t bytes_;
-  mutable std::vector<std::unique_ptr<std::any>> forms_;
+  mutable WireForms forms_;
 };
 
 // Events as the reader got them: whole transactions of one log, in order, not empty.
@@ -55,6 +51,10 @@ class EventBatch {
 
   const std::vector<Event>& events() const { return events_; }
   Position end() const { return events_.back().position(); }
+  size_t bytes() const { return bytes_; }
+
+  // What comes after this position, which is in it; nothing when another event is there.
+  std::shared_ptr<const EventBatch> After(Position position) const;
 
   // What the filter chooses of it, which may be nothing. One thread at a time.
   const std::shared_ptr<const Delivery>& For(const EventFilter& filter) const;
@@ -66,6 +66,7 @@ class EventBatch {
  private:
   const std::string ns_;
   const std::vector<Event> events_;
+  const size_t bytes_;
   mutable std::map<EventFilter, std::shared_ptr<const Delivery>> deliveries_;
 };
 

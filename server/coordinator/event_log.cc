@@ -9,6 +9,9 @@ namespace vigil {
 namespace {
 
 constexpr uint32_t kPageSize = 512;
+// Of each log that is followed, for those who join.
+constexpr size_t kRecentBatches = 256;
+constexpr size_t kRecentBytes = 128 * 1024;
 // The log is not being read when so many polls, or commits, have not been answered.
 constexpr int kUnreadIntervals = 4;
 
@@ -100,7 +103,11 @@ void EventLog::Look() {
           const auto found = feeds_.find(namespaces[i]);
           if (found == feeds_.end()) continue;
           const auto& [start, head] = (*bounds)[i];
-          if (head != found->second.position) {
+          // Whoever is ahead of the head stands on what is lost.
+          const bool ahead = std::ranges::any_of(
+              found->second.followers,
+              [head = head.seq](const auto& follower) { return follower.second.seq > head; });
+          if (head != found->second.position || ahead) {
             Want(found->first, found->second);
           } else {
             found->second.reading = {{start.seq.value + 1}, head.seq, asked};
@@ -178,6 +185,7 @@ void EventLog::Serve(const std::string& ns, const std::vector<Event>& events) {
 void EventLog::Serve(const std::string& ns, const std::shared_ptr<const EventBatch>& batch) {
   const auto feed = feeds_.find(ns);
   if (feed == feeds_.end()) return;
+  Remember(feed->second, batch);
   feed->second.position = batch->end();
   // A follower may leave while it is served, and its place in the map with it.
   std::vector<LogFollower*> followers;
@@ -196,20 +204,46 @@ void EventLog::Serve(const std::string& ns, const std::shared_ptr<const EventBat
       continue;
     }
     // It has the beginning of this batch already, or that of another log.
-    const auto last =
-        events.begin() + static_cast<std::ptrdiff_t>(served.seq.value - events.front().seq.value);
-    if (last->position() != served) {
+    const auto rest = batch->After(served);
+    if (!rest) {
       Detach(ns, follower);
       follower->OnDetached();
-    } else if (last + 1 != events.end()) {
-      follower->OnEvents(
-          std::make_shared<const EventBatch>(ns, std::vector<Event>(last + 1, events.end())));
+    } else if (!rest->events().empty()) {
+      follower->OnEvents(rest);
     }
   }
 }
 
-bool EventLog::Attach(const std::string& ns, Position after, const LogReading& reading,
-                      LogFollower* follower) {
+void EventLog::Remember(Feed& feed, const std::shared_ptr<const EventBatch>& batch) {
+  feed.recent.emplace_back(feed.position, batch);
+  feed.recent_bytes += batch->bytes();
+  while (feed.recent.size() > kRecentBatches || feed.recent_bytes > kRecentBytes) {
+    feed.recent_bytes -= feed.recent.front().second->bytes();
+    feed.recent.pop_front();
+  }
+}
+
+std::optional<EventLog::Batches> EventLog::Since(const Feed& feed, Position after) {
+  Batches since;
+  for (auto recent = feed.recent.rbegin(); recent != feed.recent.rend(); ++recent) {
+    const auto& [before, batch] = *recent;
+    if (before.seq > after.seq) {
+      since.push_front(batch);
+      continue;
+    }
+    const auto rest = before == after           ? batch
+                      : before.seq == after.seq ? nullptr
+                                                : batch->After(after);
+    if (!rest) return std::nullopt;
+    if (!rest->events().empty()) since.push_front(rest);
+    return since;
+  }
+  return std::nullopt;
+}
+
+std::optional<EventLog::Batches> EventLog::Attach(const std::string& ns, Position after,
+                                                  const LogReading& reading,
+                                                  LogFollower* follower) {
   // The time without anybody to read for is no silence of the log's.
   if (feeds_.empty()) answered_ = env_.clock.Now();
   const auto [found, first] = feeds_.try_emplace(ns);
@@ -221,9 +255,13 @@ bool EventLog::Attach(const std::string& ns, Position after, const LogReading& r
   // What was committed since `after` was read woke nobody here; and where the two do not agree, the
   // reader finds out whether it stands on what was lost.
   Wake();
-  if (after.seq <= feed.position.seq && after != feed.position) return false;
-  feed.followers.emplace(follower, after);
-  return true;
+  if (after == feed.position || after.seq > feed.position.seq) {
+    feed.followers.emplace(follower, after);
+    return Batches();
+  }
+  auto since = Since(feed, after);
+  if (since) feed.followers.emplace(follower, feed.position);
+  return since;
 }
 
 void EventLog::Detach(const std::string& ns, LogFollower* follower) {

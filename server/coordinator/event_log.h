@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -72,10 +73,12 @@ class EventLog {
   // they are the very next; otherwise they are read in their turn.   (P4)
   void Committed(const std::string& ns, const WrittenEvents& written);
 
-  // Follows from `after`, where `reading` led the follower, if the reader is there or `after` is
-  // ahead of it; false when the reader is further, so that the gap must be read first.
-  [[nodiscard]] bool Attach(const std::string& ns, Position after, const LogReading& reading,
-                            LogFollower* follower);
+  // Follows from `after`, where `reading` led the follower, if the reader is there, or a little
+  // further, or `after` is ahead of it. Returns what the reader has served since. Nothing when the
+  // reader is too far, so that the gap must be read first.
+  using Batches = std::deque<std::shared_ptr<const EventBatch>>;
+  [[nodiscard]] std::optional<Batches> Attach(const std::string& ns, Position after,
+                                              const LogReading& reading, LogFollower* follower);
   void Detach(const std::string& ns, LogFollower* follower);
 
   // Of a followed namespace.
@@ -93,6 +96,10 @@ class EventLog {
     LogReading reading;
     // Waits for its turn to be read.
     bool wanted = false;
+    // What was served last, each with the position before it: a log that is written without rest
+    // would else be gone on from before anybody who replays can join.
+    std::deque<std::pair<Position, std::shared_ptr<const EventBatch>>> recent;
+    size_t recent_bytes = 0;
     // Each with the position up to which it has been served, which may be ahead of the reader's.
     std::map<LogFollower*, Position> followers;
   };
@@ -109,6 +116,8 @@ class EventLog {
   void Took(const std::string& ns, Position after, const EventPage& page, Instant asked);
   // Those of whom this is true.
   void LetGo(const std::string& ns, const std::function<bool(const Position& served)>& lost);
+  static void Remember(Feed& feed, const std::shared_ptr<const EventBatch>& batch);
+  static std::optional<Batches> Since(const Feed& feed, Position after);
   void Serve(const std::string& ns, const std::vector<Event>& events);
   void Serve(const std::string& ns, const std::shared_ptr<const EventBatch>& batch);
 

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "coordinator/delivery.h"
+#include "coordinator/wire_forms.h"
 #include "core/cursor.h"
 #include "core/types.h"
 
@@ -32,8 +33,10 @@ struct SnapshotPart {
   std::vector<Pod> pods;
   // On the last part only.
   std::optional<Cursor> cursor;
+  mutable WireForms forms;
 };
 
+using DeliveredPods = std::shared_ptr<const SnapshotPart>;
 using DeliveredEvents = std::shared_ptr<const Delivery>;
 
 struct PositionNotice {
@@ -53,7 +56,7 @@ struct EndNotice {
   Seq head;
 };
 
-using SubscriberMessage = std::variant<SnapshotPart, DeliveredEvents, PositionNotice, EndNotice>;
+using SubscriberMessage = std::variant<DeliveredPods, DeliveredEvents, PositionNotice, EndNotice>;
 
 // A subscriber's stream. Called on the log's thread; never blocks and never calls back from inside
 // a call.

@@ -9,18 +9,13 @@ namespace vigil {
 namespace {
 
 constexpr uint32_t kReplayPage = 512;
-constexpr size_t kSnapshotPart = 500;
 // How long a subscriber that does not read may take to hear why it is dropped.
 constexpr Duration kEndPatience = std::chrono::seconds(10);
 // How often to look whether a commit was acknowledged, and for how many intervals of commits.
 constexpr Duration kProofInterval = std::chrono::milliseconds(50);
 constexpr int kProofIntervals = 4;
-
-size_t BytesOf(const Pod& pod) {
-  size_t bytes = 128 + pod.name.size();
-  for (const auto& [key, value] : pod.labels) bytes += 8 + key.size() + value.size();
-  return bytes;
-}
+// After which one that does not read at all is given up, in replay, too.
+constexpr Duration kLongestWrite = std::chrono::hours(2);
 
 // The position that a subscriber has when it has got this message; nothing when that does not move
 // it.
@@ -28,8 +23,8 @@ std::optional<Position> PositionAfter(const SubscriberMessage& message) {
   if (const auto* events = std::get_if<DeliveredEvents>(&message)) {
     return (*events)->cursor().position;
   }
-  const auto* part = std::get_if<SnapshotPart>(&message);
-  return part && part->cursor ? std::optional(part->cursor->position) : std::nullopt;
+  const auto* pods = std::get_if<DeliveredPods>(&message);
+  return pods && (*pods)->cursor ? std::optional((*pods)->cursor->position) : std::nullopt;
 }
 
 }  // namespace
@@ -53,6 +48,18 @@ Then<T> Subscription::IfStillHere(std::function<void(Result<T>)> then) {
   };
 }
 
+template <typename T>
+void Subscription::AskStore(std::function<Result<T>(Store&)> work,
+                            std::function<void(Result<T>)> then) {
+  Ask<T>(
+      env_.replay, env_.scheduler,
+      [here = std::weak_ptr<int>(here_), work = std::move(work)](Store& store) -> Result<T> {
+        if (here.expired()) return vigil::Fail(CoordinatorUntrusted("nobody waits for it"));
+        return work(store);
+      },
+      IfStillHere<T>(std::move(then)));
+}
+
 void Subscription::Start() {
   if (const auto* cursor = std::get_if<Cursor>(&request_.start)) {
     Begin(cursor->position, {}, /*at_head=*/false);
@@ -64,50 +71,31 @@ void Subscription::Start() {
 }
 
 void Subscription::StartAtOldest() {
-  Ask<std::vector<LogBounds>>(
-      env_.replay, env_.scheduler,
+  AskStore<std::vector<LogBounds>>(
       [ns = request_.ns](Store& store) { return store.ReadBounds({ns}); },
-      IfStillHere<std::vector<LogBounds>>(
-          [this, asked = env_.clock.Now()](Result<std::vector<LogBounds>> bounds) {
-            if (!bounds) return Fail(std::move(bounds.error()));
-            const auto& [start, head] = bounds->front();
-            Begin(start, {{start.seq.value + 1}, head.seq, asked}, start == head);
-          }));
+      [this, asked = env_.clock.Now()](Result<std::vector<LogBounds>> bounds) {
+        if (!bounds) return Fail(std::move(bounds.error()));
+        const auto& [start, head] = bounds->front();
+        Begin(start, {{start.seq.value + 1}, head.seq, asked}, start == head);
+      });
 }
 
 void Subscription::StartWithSnapshot() {
-  Ask<PodSnapshot>(
-      env_.replay, env_.scheduler, [ns = request_.ns](Store& store) { return store.Snapshot(ns); },
-      IfStillHere<PodSnapshot>([this, asked = env_.clock.Now()](Result<PodSnapshot> snapshot) {
+  env_.snapshots.Get(
+      request_.ns, IfStillHere<Snapshots::Shared>([this](Result<Snapshots::Shared> snapshot) {
         if (!snapshot) return Fail(std::move(snapshot.error()));
-        const Position head = snapshot->head;
-        const Seq oldest = snapshot->oldest;
-        TakeSnapshot(std::move(*snapshot));
-        Begin(head, {oldest, head.seq, asked}, /*at_head=*/true);
+        snapshot_ = std::move(*snapshot);
+        const bool fresh =
+            env_.clock.Now() - snapshot_->reading().at < env_.settings.log_poll_interval;
+        Begin(snapshot_->head(), snapshot_->reading(), fresh);
       }));
-}
-
-void Subscription::TakeSnapshot(PodSnapshot snapshot) {
-  SnapshotPart part;
-  size_t bytes = 0;
-  for (Pod& pod : snapshot.pods) {
-    if (!request_.filter.Passes(pod)) continue;
-    bytes += BytesOf(pod);
-    if (!part.pods.empty() && (part.pods.size() == kSnapshotPart || bytes > kLargestDelivery)) {
-      paced_.emplace_back(std::exchange(part, {}));
-      bytes = BytesOf(pod);
-    }
-    part.pods.push_back(std::move(pod));
-  }
-  part.cursor = Cursor{snapshot.head, request_.ns};
-  paced_.emplace_back(std::move(part));
 }
 
 void Subscription::Begin(Position after, const LogReading& reading, bool at_head) {
   read_ = after;
   own_reading_ = reading;
   at_head_ = at_head;
-  if (paced_.empty()) written_ = after;
+  if (!snapshot_) written_ = after;
   phase_ = Phase::kReplay;
   last_write_ = env_.clock.Now();
   TellPositionRegularly();
@@ -118,31 +106,33 @@ void Subscription::ReplayOrJoin() {
   if (replaying_) return;
   // Not before replay has come to the head: a reader that begins with this subscription would
   // deliver the past as fast as it reads, and not as fast as the subscriber does.
-  if (at_head_ && env_.log.Attach(request_.ns, read_, own_reading_, this)) {
-    phase_ = Phase::kLive;
-    // A snapshot says by itself where it ends.
-    if (!std::holds_alternative<FromNow>(request_.start)) TellPosition();
-    return;
+  if (std::exchange(at_head_, false)) {
+    const auto since = env_.log.Attach(request_.ns, read_, own_reading_, this);
+    if (since) phase_ = Phase::kLive;
+    // The past is over, as far as it was known when it was read. A snapshot says so by itself.
+    if (!std::holds_alternative<FromNow>(request_.start)) paced_.emplace_back(Standing());
+    if (since) {
+      for (const auto& batch : *since) TakePast(*batch);
+      return WriteNext();
+    }
   }
   replaying_ = true;
   Read();
+  WriteNext();
 }
 
 void Subscription::Read() {
-  Ask<EventPage>(
-      env_.replay, env_.scheduler,
-      [ns = request_.ns, after = read_](Store& store) {
-        return store.ReadEvents(ns, after, kReplayPage);
-      },
-      IfStillHere<EventPage>([this, asked = env_.clock.Now()](Result<EventPage> page) {
-        if (!page) {
-          CouldNotRead(std::move(page.error()));
-        } else if (page->expired) {
-          NotFound(*page, asked);
-        } else {
-          Took(std::move(*page), asked);
-        }
-      }));
+  AskStore<EventPage>([ns = request_.ns, after = read_](
+                          Store& store) { return store.ReadEvents(ns, after, kReplayPage); },
+                      [this, asked = env_.clock.Now()](Result<EventPage> page) {
+                        if (!page) {
+                          CouldNotRead(std::move(page.error()));
+                        } else if (page->expired) {
+                          NotFound(*page, asked);
+                        } else {
+                          Took(std::move(*page), asked);
+                        }
+                      });
 }
 
 void Subscription::Took(EventPage page, Instant asked) {
@@ -151,22 +141,30 @@ void Subscription::Took(EventPage page, Instant asked) {
   own_reading_ = {page.oldest, page.head, asked};
   at_head_ = page.events.empty() || page.events.back().seq >= page.head;
   for (const auto& batch : EventBatch::Split(request_.ns, std::move(page.events))) {
-    read_ = batch->end();
-    const auto& chosen = batch->For(request_.filter);
-    if (!chosen->events().empty()) paced_.emplace_back(chosen);
+    TakePast(*batch);
   }
   WriteNext();
 }
 
+void Subscription::TakePast(const EventBatch& batch) {
+  read_ = batch.end();
+  const auto& chosen = batch.For(request_.filter);
+  if (!chosen->events().empty()) paced_.emplace_back(chosen);
+}
+
 // Who has not read anything yet may do better elsewhere.
 void Subscription::CouldNotRead(Error error) {
-  if (own_reading_.at == Instant{} || !error.Is(reason::kDatabaseUnavailable)) {
-    return Fail(std::move(error));
-  }
+  const bool passes = error.Is(reason::kDatabaseUnavailable) || error.Is(reason::kLimitReached);
+  if (own_reading_.at == Instant{} || !passes) return Fail(std::move(error));
   replay_timer_ = env_.scheduler.After(env_.settings.log_poll_interval, [this] { Read(); });
 }
 
 void Subscription::NotFound(const EventPage& page, Instant asked) {
+  // What was the oldest has been pruned meanwhile.
+  if (std::holds_alternative<FromOldest>(request_.start) && !told_anything_) {
+    replaying_ = false;
+    return StartAtOldest();
+  }
   if (missed_) return End({EndReason::kExpired, std::nullopt, page.oldest, page.head});
   missed_ = asked;
   ReadAgainOnceProven();
@@ -211,11 +209,16 @@ void Subscription::Enqueue(SubscriberMessage message, size_t bytes) {
 void Subscription::WriteNext() {
   if (writing_ || phase_ == Phase::kOver) return;
   SubscriberMessage message;
-  if (!queue_.empty()) {
-    message = queue_.Pop();
+  if (snapshot_) {
+    const auto [part, next] = snapshot_->From(snapshot_written_, request_.filter);
+    snapshot_written_ = next;
+    if (part->cursor) snapshot_ = nullptr;
+    message = part;
   } else if (!paced_.empty()) {
     message = std::move(paced_.front());
     paced_.pop_front();
+  } else if (!queue_.empty()) {
+    message = queue_.Pop();
   } else {
     written_ = read_;
     if (phase_ == Phase::kReplay) ReplayOrJoin();
@@ -223,6 +226,7 @@ void Subscription::WriteNext() {
   }
   if (const auto position = PositionAfter(message)) written_ = position;
   writing_ = true;
+  told_anything_ = true;
   last_write_ = env_.clock.Now();
   stream_->Write(message);
 }
@@ -238,21 +242,27 @@ void Subscription::Written() {
 }
 
 void Subscription::TellPositionRegularly() {
-  position_timer_ = env_.scheduler.After(env_.settings.position_interval, [this] {
-    const bool silent =
-        env_.clock.Now() - last_write_ >= env_.settings.position_interval && !writing_;
-    if (silent && queue_.empty() && paced_.empty() && written_) TellPosition();
-    TellPositionRegularly();
-  });
+  const Instant now = env_.clock.Now();
+  const bool idle = !writing_ && queue_.empty() && paced_.empty() && written_;
+  Duration wait = env_.settings.position_interval - (now - last_write_);
+  if (wait <= Duration::zero()) {
+    if (idle) {
+      paced_.emplace_back(Standing());
+      WriteNext();
+    }
+    wait = env_.settings.position_interval;
+  }
+  if (now - last_write_ > kLongestWrite) return End({EndReason::kLagged, WrittenUpTo(), {}, {}});
+  position_timer_ = env_.scheduler.After(wait, [this] { TellPositionRegularly(); });
 }
 
-void Subscription::TellPosition() {
+PositionNotice Subscription::Standing() const {
   const LogReading reading =
       phase_ == Phase::kLive ? env_.log.LastReading(request_.ns) : own_reading_;
   const Seq head = std::max(reading.head, read_.seq);
   // Reading alone does not prove that it was the primary that answered.
   const Instant proven = std::min(reading.at, env_.proof.sent());
-  Enqueue(PositionNotice{*WrittenUpTo(), reading.oldest, head, env_.clock.Now() - proven}, 0);
+  return {*WrittenUpTo(), reading.oldest, head, env_.clock.Now() - proven};
 }
 
 void Subscription::Finish() {
@@ -275,6 +285,7 @@ void Subscription::End(EndNotice notice) {
 
 void Subscription::Fail(Error error) {
   Finish();
+  end_timer_ = env_.scheduler.After(kEndPatience, [this] { stream_->Cancel(); });
   stream_->End(std::move(error));
 }
 

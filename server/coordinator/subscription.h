@@ -12,6 +12,7 @@
 #include "coordinator/commit_proof.h"
 #include "coordinator/event_log.h"
 #include "coordinator/settings.h"
+#include "coordinator/snapshots.h"
 #include "coordinator/subscriber_stream.h"
 #include "core/bounded_queue.h"
 #include "store/lane.h"
@@ -44,6 +45,7 @@ class Subscription final : public LogFollower {
     EventLog& log;
     const CommitProof& proof;
     Lane& replay;
+    Snapshots& snapshots;
     Scheduler& scheduler;
     const Clock& clock;
     CoordinatorSettings settings;
@@ -67,11 +69,11 @@ class Subscription final : public LogFollower {
 
   void StartAtOldest();
   void StartWithSnapshot();
-  void TakeSnapshot(PodSnapshot snapshot);
   void Begin(Position after, const LogReading& reading, bool at_head);
   void ReplayOrJoin();
   void Read();
   void Took(EventPage page, Instant asked);
+  void TakePast(const EventBatch& batch);
   void CouldNotRead(Error error);
   void NotFound(const EventPage& page, Instant asked);
   void ReadAgainOnceProven();
@@ -81,13 +83,18 @@ class Subscription final : public LogFollower {
   void End(EndNotice notice);
   void Fail(Error error);
   void TellPositionRegularly();
-  void TellPosition();
+  PositionNotice Standing() const;
   // Nothing while a snapshot is not written to its end.
   std::optional<Cursor> WrittenUpTo() const;
 
   // Wraps a continuation so that it does nothing once the subscription is gone.
   template <typename T>
   Then<T> IfStillHere(std::function<void(Result<T>)> then);
+
+  // Asks the store in the lane of those who replay, unless the subscription is gone by then: those
+  // who gave up waiting must not keep others waiting.
+  template <typename T>
+  void AskStore(std::function<Result<T>(Store&)> work, std::function<void(Result<T>)> then);
 
   const Environment env_;
   const SubscriptionRequest request_;
@@ -97,9 +104,13 @@ class Subscription final : public LogFollower {
   // Up to where events were read for it, and up to where it has got them.
   Position read_;
   std::optional<Position> written_;
-  // Parts of a snapshot, or of a page of the past.
+  // Of which so much is written.
+  std::shared_ptr<const Snapshot> snapshot_;
+  size_t snapshot_written_ = 0;
+  // A page of the past, or what the reader had served before this one joined.
   std::deque<SubscriberMessage> paced_;
   bool writing_ = false;
+  bool told_anything_ = false;
   bool replaying_ = false;
   // What was read last reached the end of the log.
   bool at_head_ = false;

@@ -16,6 +16,12 @@ constexpr Duration kDrainEach = std::chrono::milliseconds(1);
 
 }  // namespace
 
+Subscriptions::Subscriptions(const Environment& environment)
+    : snapshots_(environment.replay, environment.scheduler, environment.clock),
+      env_{environment.log,       environment.proof, environment.replay,  snapshots_,
+           environment.scheduler, environment.clock, environment.settings},
+      random_(environment.seed) {}
+
 void Subscriptions::Opened(const Stream& stream, SubscriptionRequest request) {
   if (draining_) {
     stream->End(CoordinatorDraining());

@@ -17,8 +17,17 @@ class Subscriptions {
  public:
   using Stream = std::shared_ptr<SubscriberStream>;
 
-  Subscriptions(const Subscription::Environment& environment, uint64_t seed)
-      : env_(environment), random_(seed) {}
+  struct Environment {
+    EventLog& log;
+    const CommitProof& proof;
+    Lane& replay;
+    Scheduler& scheduler;
+    const Clock& clock;
+    CoordinatorSettings settings;
+    uint64_t seed = 0;
+  };
+
+  explicit Subscriptions(const Environment& environment);
 
   void Opened(const Stream& stream, SubscriptionRequest request);
   void Written(const Stream& stream);
@@ -34,6 +43,7 @@ class Subscriptions {
  private:
   void DrainSome(size_t share);
 
+  Snapshots snapshots_;
   const Subscription::Environment env_;
   std::mt19937_64 random_;
   std::unordered_map<Stream, std::unique_ptr<Subscription>> subscriptions_;

@@ -28,13 +28,13 @@ std::string IdOf(const std::optional<Cursor>& cursor) {
   return cursor ? FormatCursor(*cursor) : std::string();
 }
 
-EventText Text(const SnapshotPart& part) {
+EventText WriteOutPods(const SnapshotPart& part) {
   std::string text;
   AddBlock(text, "snapshot", IdOf(part.cursor), ToJson(part));
   return Shared(std::move(text));
 }
 
-EventText WriteOut(const Delivery& delivery) {
+EventText WriteOutEvents(const Delivery& delivery) {
   std::string text;
   Position told;
   for (const Event& event : delivery.events()) {
@@ -51,7 +51,8 @@ EventText WriteOut(const Delivery& delivery) {
 }
 
 // What many subscribers get is written out once.
-EventText Text(const DeliveredEvents& delivered) { return delivered->As(&WriteOut); }
+EventText Text(const DeliveredPods& pods) { return pods->forms.Of(*pods, &WriteOutPods); }
+EventText Text(const DeliveredEvents& events) { return events->As(&WriteOutEvents); }
 
 // The comment is for whoever looks at the bytes, and for proxies; programs read the event.
 EventText Text(const PositionNotice& notice) {

@@ -317,6 +317,14 @@ v1::SessionResponse ToProto(const HostMessage& message) {
   return response;
 }
 
+v1::SubscribeResponse ToProto(const SnapshotPart& part) {
+  v1::SubscribeResponse response;
+  auto* to = response.mutable_snapshot();
+  for (const auto& pod : part.pods) *to->add_pods() = ToProto(pod);
+  if (part.cursor) to->set_cursor(FormatCursor(*part.cursor));
+  return response;
+}
+
 v1::SubscribeResponse ToProto(const Delivery& delivery) {
   v1::SubscribeResponse response;
   auto* to = response.mutable_events();
@@ -328,11 +336,7 @@ v1::SubscribeResponse ToProto(const Delivery& delivery) {
 v1::SubscribeResponse ToProto(const SubscriberMessage& message) {
   v1::SubscribeResponse response;
   std::visit(Overloaded{
-                 [&](const SnapshotPart& part) {
-                   auto* to = response.mutable_snapshot();
-                   for (const auto& pod : part.pods) *to->add_pods() = ToProto(pod);
-                   if (part.cursor) to->set_cursor(FormatCursor(*part.cursor));
-                 },
+                 [&](const DeliveredPods& pods) { response = ToProto(*pods); },
                  [&](const DeliveredEvents& events) { response = ToProto(*events); },
                  [&](const PositionNotice& notice) {
                    auto* to = response.mutable_position();

@@ -16,6 +16,7 @@ namespace vigil {
 v1::Pod ToProto(const Pod& pod);
 v1::WorkItem ToProto(const WorkItem& item);
 v1::SessionResponse ToProto(const HostMessage& message);
+v1::SubscribeResponse ToProto(const SnapshotPart& part);
 v1::SubscribeResponse ToProto(const Delivery& delivery);
 v1::SubscribeResponse ToProto(const SubscriberMessage& message);
 

@@ -2,6 +2,7 @@
 #include <grpcpp/support/slice.h>
 
 #include <memory>
+#include <mutex>
 #include <utility>
 
 #include "core/errors.h"
@@ -24,12 +25,16 @@ grpc::ByteBuffer Encode(const v1::SubscribeResponse& response) {
   return {&bytes, 1};
 }
 
-// Shared by all who get the same events: a copy shares the bytes.
-grpc::ByteBuffer EncodeDelivery(const Delivery& delivery) { return Encode(ToProto(delivery)); }
+// Shared by all who get the same: a copy shares the bytes.
+grpc::ByteBuffer EncodePods(const SnapshotPart& part) { return Encode(ToProto(part)); }
+grpc::ByteBuffer EncodeEvents(const Delivery& delivery) { return Encode(ToProto(delivery)); }
 
 grpc::ByteBuffer Encode(const SubscriberMessage& message) {
   if (const auto* events = std::get_if<DeliveredEvents>(&message)) {
-    return (*events)->As<grpc::ByteBuffer>(EncodeDelivery);
+    return (*events)->As<grpc::ByteBuffer>(EncodeEvents);
+  }
+  if (const auto* pods = std::get_if<DeliveredPods>(&message)) {
+    return (*pods)->forms.Of<grpc::ByteBuffer>(**pods, EncodePods);
   }
   return Encode(ToProto(message));
 }
@@ -76,7 +81,11 @@ class SubscribeStream final : public SubscriberStream,
   }
 
   void Cancel() override {
-    if (!done_) context_->TryCancel();
+    {
+      // Once OnDone has returned, there is no context any more.
+      std::lock_guard lock(done_mutex_);
+      if (!done_) context_->TryCancel();
+    }
     End(std::nullopt);
   }
 
@@ -96,9 +105,12 @@ class SubscribeStream final : public SubscriberStream,
   }
 
   void OnDone() override {
+    {
+      std::lock_guard lock(done_mutex_);
+      done_ = true;
+    }
     env_.log_scheduler.Post([self = std::move(self_)] {
       self->over_ = true;
-      self->done_ = true;
       self->env_.subscriptions.Ended(self);
     });
   }
@@ -109,7 +121,9 @@ class SubscribeStream final : public SubscriberStream,
   StreamWriter<SubscribeReactor, grpc::ByteBuffer> writer_;
   std::shared_ptr<SubscribeStream> self_;
   bool over_ = false;  // the log's thread
-  bool done_ = false;  // the log's thread
+  // gRPC may call OnDone from inside TryCancel.
+  std::recursive_mutex done_mutex_;
+  bool done_ = false;  // guarded by done_mutex_
 };
 
 // Raw, so that a message that many get is encoded once.

@@ -38,8 +38,8 @@ TEST_F(Outages, LockLost_BeforeItsPodIsHostedIsRefutedWhenItIs) {
   EXPECT_EQ(cluster_.Look("a").state, PodState::kAlive);
 }
 
-// P8, P11: however many pods are refuted at once, the part of the log that one transaction writes is
-// bounded.
+// P8, P11: however many pods are refuted at once, the part of the log that one transaction writes
+// is bounded.
 TEST_F(Outages, LocksOfManyLost_TheyAreRefutedInBoundedTransactions) {
   CoordinatorSettings settings;
   settings.timing.default_lease = seconds(60);

@@ -157,6 +157,27 @@ TEST_F(SubscriptionsTest, DatabaseAway_ReplayGoesOnAfterwards) {
   EXPECT_TRUE(host_->coordinator.event_log().Readable());
 }
 
+// P8: one that is ahead of the reader when its events are lost hears of it at the next look, with
+// others to look for, too.
+TEST_F(SubscriptionsTest, EventsLost_WhoIsAheadOfTheReaderExpires) {
+  host_->database.SetDeaf(true);
+  const auto other = cluster_.Subscribe(*host_, FromNow{}, "other");
+  const auto early = cluster_.Subscribe(*host_, FromOldest{});
+  cluster_.Read(*host_, other);
+  cluster_.Read(*host_, early);
+  auto& writer = cluster_.Add();
+  Happen(writer, 3);
+  const auto ahead = cluster_.Subscribe(*host_, FromOldest{});
+  host_->lane.StallNext(seconds(2));  // the look that would bring the reader there
+  cluster_.Read(*host_, ahead);
+  ExpectContiguous(ahead->Events(), 1, 3);
+  LoseEventsAfter(0);
+  cluster_.scheduler.Advance(seconds(4));
+  cluster_.Read(*host_, ahead);
+  ASSERT_TRUE(ahead->Ending());
+  EXPECT_EQ(ahead->Ending()->reason, EndReason::kExpired);
+}
+
 TEST_F(SubscriptionsTest, DatabaseAway_WhoHasReadNothingYetIsSentElsewhere) {
   Happen(*host_, 2);
   host_->database.SetAway(true);

@@ -22,6 +22,51 @@ TEST_F(SubscriptionsTest, FromOldest_ReplaysThenFollows) {
   ExpectContiguous(subscriber->Events(), 1, 1203);
 }
 
+// P8: a log that is written without rest is joined all the same, right behind the reader.
+TEST_F(SubscriptionsTest, BusyLog_WhoReplaysJoinsTheReaderThatHasGoneOn) {
+  Happen(*host_, 5);
+  const auto live = cluster_.Subscribe(*host_, FromNow{});
+  cluster_.Read(*host_, live);
+  const auto replaying = cluster_.Subscribe(*host_, FromOldest{});  // its first page is written
+  Happen(*host_, 3);
+  cluster_.Read(*host_, live);
+  host_->database.SetAway(true);  // it has no other way than to join
+  cluster_.Read(*host_, replaying);
+  ExpectContiguous(replaying->Events(), 1, 8);
+}
+
+// Those who begin from now at once share one snapshot, and what is made of it.
+TEST_F(SubscriptionsTest, FromNow_ThoseWhoAskTogetherShareTheSnapshot) {
+  Happen(*host_, 3);
+  std::vector<SubscriberHandle> subscribers;
+  for (int i = 0; i < 4; ++i) {
+    subscribers.push_back(std::make_shared<RecordedSubscriberStream>());
+    host_->coordinator.subscriptions().Opened(subscribers.back(), {"default", FromNow{}, {}});
+  }
+  cluster_.scheduler.Settle();
+  const auto part = [&](int i) { return std::get<DeliveredPods>(subscribers[i]->heard.front()); };
+  EXPECT_EQ(part(0)->pods.size(), 3U);
+  EXPECT_EQ(part(1), part(2));  // the first one's was under way already
+  EXPECT_EQ(part(2), part(3));
+}
+
+// P8, P11: however many do not read theirs, the snapshots are bounded, and whoever gets an older
+// one gets what happened since.
+TEST_F(SubscriptionsTest, FromNow_NeverReadSnapshotsAreBounded) {
+  Happen(*host_, 501);  // two parts, of which the second is never asked for
+  std::vector<SubscriberHandle> stuck;
+  for (size_t i = 0; i < Snapshots::kMost; ++i) {
+    stuck.push_back(cluster_.Subscribe(*host_, FromNow{}));
+  }
+  Happen(*host_, 2);
+  const auto late = cluster_.Subscribe(*host_, FromNow{});
+  cluster_.Read(*host_, late);
+  EXPECT_EQ(std::get<DeliveredPods>(late->heard.front()),
+            std::get<DeliveredPods>(stuck.back()->heard.front()));
+  ExpectContiguous(late->Events(), 502, 503);
+  EXPECT_EQ(cluster_.Subscribe(*host_, FromNow{}, "other")->reason, reason::kLimitReached);
+}
+
 // P8: the past comes at the subscriber's pace, even to the first one, for whom the reader begins.
 TEST_F(SubscriptionsTest, Replay_NeverLags) {
   CoordinatorSettings settings = Patient();
@@ -81,8 +126,8 @@ TEST_F(SubscriptionsTest, FromNow_TheSnapshotAndWhatFollows) {
   const auto subscriber = cluster_.Subscribe(*host_, FromNow{});
   cluster_.Read(*host_, subscriber);
   ASSERT_EQ(subscriber->heard.size(), 2u);
-  const auto& first = std::get<SnapshotPart>(subscriber->heard[0]);
-  const auto& last = std::get<SnapshotPart>(subscriber->heard[1]);
+  const auto& first = *std::get<DeliveredPods>(subscriber->heard[0]);
+  const auto& last = *std::get<DeliveredPods>(subscriber->heard[1]);
   EXPECT_EQ(first.pods.size() + last.pods.size(), 700u);
   EXPECT_FALSE(first.cursor);
   EXPECT_EQ(*last.cursor, At(700));
@@ -139,6 +184,21 @@ TEST_F(SubscriptionsTest, AfterCursor_ThatADoubtfulServerDoesNotHaveIsLeftToAnot
 // P8: a verdict that is the very next by its number, after an event that is another one now.
 // P8, P11: the queue is bounded, and its bound ends the subscription with a cursor to resume from.
 // P11: one that does not read even that is cut off.
+// However the last event fell between two positions, the next one does not come later.
+TEST_F(SubscriptionsTest, Silence_IsBrokenAnIntervalAfterTheLastMessage) {
+  const auto subscriber = cluster_.Subscribe(*host_, FromNow{});
+  cluster_.Read(*host_, subscriber);
+  cluster_.scheduler.Advance(milliseconds(100));
+  Happen(*host_, 1);
+  cluster_.Read(*host_, subscriber);
+  const size_t heard = subscriber->heard.size();
+  cluster_.scheduler.Advance(milliseconds(4900));
+  EXPECT_EQ(subscriber->heard.size(), heard);
+  cluster_.scheduler.Advance(milliseconds(200));
+  ASSERT_EQ(subscriber->heard.size(), heard + 1);
+  EXPECT_TRUE(std::holds_alternative<PositionNotice>(subscriber->heard.back()));
+}
+
 TEST_F(SubscriptionsTest, Silence_IsBrokenByThePosition) {
   Happen(*host_, 2);
   const auto subscriber = cluster_.Subscribe(*host_, At(2));

@@ -131,8 +131,8 @@ void SimulatedFollower::Heard(const Feed& feed, const SubscriberMessage& message
   WatchSilence();
   if (const auto* delivered = std::get_if<DeliveredEvents>(&message)) {
     Take(*delivered);
-  } else if (const auto* part = std::get_if<SnapshotPart>(&message)) {
-    if (part->cursor) cursor_ = part->cursor;
+  } else if (const auto* part = std::get_if<DeliveredPods>(&message)) {
+    if ((*part)->cursor) cursor_ = (*part)->cursor;
   } else if (const auto* position = std::get_if<PositionNotice>(&message)) {
     if (cursor_ && cursor_->position.seq != position->cursor.position.seq) {
       hears_.violation("a subscriber at " + std::to_string(cursor_->position.seq.value) +

@@ -93,8 +93,10 @@ TEST(EventText, Sse_AnEventIsNamedByItsKindAndHasOneLineOfData) {
 }
 
 TEST(EventText, Sse_TheIdOfASnapshotIsThatOfItsLastPart) {
-  const auto first = Parse(*ToEventText(SnapshotPart{{Pod{.name = "a"}}, std::nullopt}));
-  const auto last = Parse(*ToEventText(SnapshotPart{{}, Cursor{{{4}, {64}}, "default"}}));
+  const auto first = Parse(
+      *ToEventText(std::make_shared<const SnapshotPart>(SnapshotPart{.pods = {Pod{.name = "a"}}})));
+  const auto last = Parse(*ToEventText(std::make_shared<const SnapshotPart>(
+      SnapshotPart{.cursor = Cursor{{{4}, {64}}, "default"}})));
   EXPECT_EQ(first.front().event, "snapshot");
   EXPECT_EQ(first.front().id, std::nullopt);
   EXPECT_EQ(last.front().id, IdAt(4));

@@ -109,7 +109,7 @@ TEST(Json, ASnapshotIsThatOfTheContract) {
   ended.state = PodState::kDead;
   ended.ended_at = {1'700'000'001'000'000};
   const auto snapshot = ExpectProtobufPrintsTheSame<v1::Snapshot>(
-      ToJson(SnapshotPart{{pod, ended}, Cursor{{{4}, {64}}, "default"}}));
+      ToJson(SnapshotPart{.pods = {pod, ended}, .cursor = Cursor{{{4}, {64}}, "default"}}));
   ASSERT_EQ(snapshot.pods_size(), 2);
   EXPECT_EQ(snapshot.pods(0).namespace_(), "default");
   EXPECT_EQ(snapshot.pods(0).state(), v1::POD_STATE_SUSPECT);
