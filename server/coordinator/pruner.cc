@@ -44,22 +44,19 @@ void Pruner::Sweep() {
 }
 
 template <typename T>
-void Pruner::Carry(std::function<Result<T>(Store&)> work, std::function<Step(T)> then) {
+void Pruner::Carry(std::function<Result<T>(Store&)> work, std::function<Step(T)> then,
+                   Step otherwise) {
   Ask<T>(lane_, scheduler_, std::move(work),
-         [this, began = clock_.Now(), then = std::move(then)](Result<T> outcome) {
-           if (!outcome) return Failed(outcome.error());
-           failing_ = false;
-           const Step next = then(std::move(*outcome));
+         [this, began = clock_.Now(), then = std::move(then), otherwise](Result<T> outcome) {
+           const bool first = !std::exchange(failing_, !outcome);
+           if (!outcome && first) {
+             log::Failed("Old events, pods and items could not be pruned; it is tried again.",
+                         outcome.error());
+           }
+           const Step next = outcome ? then(std::move(*outcome)) : otherwise;
            const Duration pause = std::max<Duration>(clock_.Now() - began, kShortestPause);
            timer_ = scheduler_.After(pause, [this, next] { (this->*next)(); });
          });
-}
-
-void Pruner::Failed(const Error& error) {
-  if (!std::exchange(failing_, true)) {
-    log::Failed("Old events, pods and items could not be pruned; it is tried again.", error);
-  }
-  SweepLater();
 }
 
 void Pruner::PruneCoordinators() {
@@ -99,10 +96,16 @@ void Pruner::PruneNamespace() {
                                          {"items", pruned.items}});
                   if (pruned.more && ++rounds_ < kRounds) return &Pruner::PruneNamespace;
                   unfinished_ = unfinished_ || pruned.more;
-                  rounds_ = 0;
-                  namespaces_.pop_front();
-                  return &Pruner::PruneNextNamespace;
-                });
+                  return &Pruner::SkipNamespace;
+                },
+                &Pruner::SkipNamespace);
+}
+
+// One that fails each time keeps no other waiting.
+void Pruner::SkipNamespace() {
+  rounds_ = 0;
+  namespaces_.pop_front();
+  PruneNextNamespace();
 }
 
 }  // namespace vigil

@@ -40,10 +40,12 @@ class Pruner {
   void PruneNextNamespace();
   void ListNamespaces();
   void PruneNamespace();
+  // Leaves the namespace at hand to the next sweep.
+  void SkipNamespace();
   // Runs `work`, and when it succeeded `then`, which names the next step of the sweep.
   template <typename T>
-  void Carry(std::function<Result<T>(Store&)> work, std::function<Step(T)> then);
-  void Failed(const Error& error);
+  void Carry(std::function<Result<T>(Store&)> work, std::function<Step(T)> then,
+             Step otherwise = &Pruner::SweepLater);
 
   Lane& lane_;
   Scheduler& scheduler_;

@@ -174,7 +174,7 @@ void Subscription::ReadAgainOnceProven() {
   const Instant proven = env_.proof.sent();
   if (proven > *missed_) {
     Read();
-  } else if (env_.clock.Now() - proven >= kProofIntervals * env_.settings.timing.ping_interval) {
+  } else if (env_.clock.Now() - *missed_ >= kProofIntervals * env_.settings.timing.ping_interval) {
     Fail(CoordinatorUntrusted("its position is not known to this coordinator's database"));
   } else {
     replay_timer_ = env_.scheduler.After(kProofInterval, [this] { ReadAgainOnceProven(); });

@@ -74,7 +74,7 @@ std::string ToJson(const Error& error) {
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
-std::string ToText(const Answer& answer, bool keep) {
+std::string ToText(const Answer& answer, bool keep, bool head_only) {
   std::string text = fmt::format("HTTP/1.1 {} {}\r\nConnection: {}\r\nCache-Control: no-store\r\n",
                                  static_cast<int>(answer.status), PhraseOf(answer.status),
                                  keep ? "keep-alive" : "close");
@@ -82,7 +82,7 @@ std::string ToText(const Answer& answer, bool keep) {
   if (answer.status == HttpStatus::kUnavailable) text += "Retry-After: 1\r\n";
   if (answer.status == HttpStatus::kNoContent) return text + "\r\n";
   return text + fmt::format("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
-                            answer.body.size(), answer.body);
+                            answer.body.size(), head_only ? "" : answer.body);
 }
 
 Answer Refusal(const Error& error) { return Refusal(StatusOf(error), error); }

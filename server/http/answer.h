@@ -37,8 +37,9 @@ HttpStatus StatusOf(const Error& error);
 // {"reason", "message", "hint"}, beside the error's metadata by its names.
 std::string ToJson(const Error& error);
 
-// All of the response, as it is written. `keep` says whether the connection is kept.
-std::string ToText(const Answer& answer, bool keep);
+// All of the response, as it is written. `keep` says whether the connection is kept; `head_only`
+// that it answers HEAD, which has no body: whoever asked would take it for the next response.
+std::string ToText(const Answer& answer, bool keep, bool head_only = false);
 
 // The error as an answer, with the status that its code has or with another one.
 Answer Refusal(const Error& error);

@@ -50,6 +50,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<http::request_parser<http::empty_body>> parser_;
   std::string written_;
   bool late_ = false;
+  // The request at hand is HEAD.
+  bool head_only_ = false;
 };
 
 void Connection::SetDeadline() {
@@ -91,13 +93,16 @@ void Connection::OnRequest(const error_code& error) {
 void Connection::Take(const http::request<http::empty_body>& request) {
   const auto length = parser_->content_length();
   const auto text = [](const auto& view) { return std::string_view(view.data(), view.size()); };
-  const RequestHead head{.method = text(request.method_string()),
-                         .target = text(request.target()),
-                         .version = request.version(),
-                         .hosts = request.count(http::field::host),
-                         .last_event_id = text(request[std::string(kLastEventId)]),
-                         .has_body = parser_->chunked() || (length && *length > 0)};
+  const RequestHead head{
+      .method = text(request.method_string()),
+      .target = text(request.target()),
+      .version = request.version(),
+      .hosts = request.count(http::field::host),
+      .last_event_id = text(request[std::string(kLastEventId)]),
+      .accepts = text(request[http::field::accept]),
+      .has_body = request.count(http::field::transfer_encoding) > 0 || (length && *length > 0)};
   const bool keep = request.keep_alive() && !head.has_body;
+  head_only_ = head.wants_head_only();
   Route route = RouteOf(head);
   if (const auto* answer = std::get_if<vigil::Answer>(&route)) {
     Answer(*answer, keep);
@@ -106,14 +111,14 @@ void Connection::Take(const http::request<http::empty_body>& request) {
   } else {
     RespondWithEvents(std::move(peer_), {.request = std::move(std::get<SubscriptionRequest>(route)),
                                          .version = head.version,
-                                         .comes_back = !head.last_event_id.empty(),
+                                         .comes_back = head.comes_back(),
                                          .retry = reception_.retry(),
                                          .place = reception_.stream()});
   }
 }
 
 void Connection::Answer(const vigil::Answer& answer, bool keep) {
-  written_ = ToText(answer, keep);
+  written_ = ToText(answer, keep, std::exchange(head_only_, false));
   late_ = false;
   SetDeadline();
   boost::asio::async_write(peer_.socket, boost::asio::buffer(written_),

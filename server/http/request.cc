@@ -40,7 +40,8 @@ Route RouteOf(const RequestHead& head) {
         HttpStatus::kNotFound, fmt::format("there is nothing at {}", path),
         fmt::format("Ask for {}?namespace=NAME, {} or {}.", kEventsPath, kLivePath, kReadyPath));
   }
-  if (head.method != "GET") {
+  const bool probe = path == kLivePath || path == kReadyPath;
+  if (head.method != "GET" && !(probe && head.wants_head_only())) {
     return Violation(HttpStatus::kMethodNotAllowed,
                      fmt::format("{} cannot be used on {}", head.method, path), "Use GET.");
   }

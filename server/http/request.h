@@ -19,7 +19,15 @@ struct RequestHead {
   // How many there are.
   size_t hosts = 0;
   std::string_view last_event_id;
+  // Of the header `Accept`.
+  std::string_view accepts;
   bool has_body = false;
+
+  // An EventSource comes back by itself unless it is told an error.
+  bool comes_back() const {
+    return !last_event_id.empty() || accepts.find("text/event-stream") != std::string_view::npos;
+  }
+  bool wants_head_only() const { return method == "HEAD"; }
 };
 
 // Whether the process is wedged; whether the coordinator serves.

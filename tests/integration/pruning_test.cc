@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <thread>
 
+#include "coordinator/pruner.h"
 #include "pg/connection.h"
 #include "store/postgres/postgres_database.h"
 #include "support/store_test_database.h"
@@ -93,6 +95,35 @@ TEST_F(Pruning, AVerdictDoesNotWaitForAPruningThatIsHeldUp) {
   const auto pruned = pruning.get();
   ASSERT_TRUE(pruned) << pruned.error().message;
   EXPECT_EQ(pruned->events, 20U);
+}
+
+// A namespace that can never be pruned keeps no other waiting.
+TEST_F(Pruning, ANamespaceThatFailsIsPassedOver) {
+  for (int i = 0; i < 10; ++i) Kill(Register("old-" + std::to_string(i)));
+  auto first = store_->Register({.ns = "before-shop",
+                                 .name = "a",
+                                 .registration_id = "registration of a",
+                                 .lease = seconds(3),
+                                 .coordinator = {1},
+                                 .session = {1000}});
+  ASSERT_TRUE(first);
+  Age(test_database_, hours(1));
+  auto held = Hold("SELECT FROM vigil.namespaces WHERE name = 'before-shop' FOR UPDATE");
+  ThreadLane lane(database_, {"pruning", 1, 10, std::chrono::milliseconds(500)});
+  SystemClock clock;
+  Pruner pruner(lane, loop_, clock, {minutes(30), 1'000'000}, std::chrono::milliseconds(10), 1);
+  loop_.Post([&] { pruner.Start(); });
+  std::thread turning([this] { loop_.Run(); });
+
+  const Instant deadline = clock.Now() + seconds(20);
+  bool pruned = false;
+  while (!pruned && clock.Now() < deadline) {
+    pruned = store_->ReadBounds({kNs}).value()[0].start.seq.value > 0;
+  }
+  EXPECT_TRUE(pruned);
+  held.reset();
+  loop_.Stop();
+  turning.join();
 }
 
 // Of pods and items it leaves what somebody else has locked for the next round.

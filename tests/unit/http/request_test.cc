@@ -49,6 +49,23 @@ TEST(Request, WhatIsNoneIsRefusedWithItsStatus) {
   ExpectRefused(with_body, HttpStatus::kContentTooLarge);
 }
 
+TEST(Request, ProbesAnswerHead) {
+  RequestHead head = Get("/readyz");
+  head.method = "HEAD";
+  EXPECT_EQ(std::get<Probe>(RouteOf(head)), Probe::kReady);
+}
+
+TEST(Request, Sse_AnEventSourceComesBackThoughItHasNoIdYet) {
+  RequestHead head = Get(kEvents);
+  EXPECT_FALSE(head.comes_back());
+  head.accepts = "text/event-stream";
+  EXPECT_TRUE(head.comes_back());
+  head.accepts = "*/*";
+  EXPECT_FALSE(head.comes_back());
+  head.last_event_id = "v1.40.default.4";
+  EXPECT_TRUE(head.comes_back());
+}
+
 TEST(Request, TheHostIsNamedOnce) {
   RequestHead head = Get("/livez");
   head.hosts = 0;
@@ -101,6 +118,8 @@ TEST(Answer, TheTextIsAWholeResponse) {
   EXPECT_EQ(json["limit"], "max-subscribers");
   EXPECT_THAT(ToText({HttpStatus::kMethodNotAllowed, "{}"}, true), HasSubstr("Allow: GET\r\n"));
   EXPECT_THAT(ToText({HttpStatus::kNoContent, ""}, true), Not(HasSubstr("Content-Length")));
+  EXPECT_THAT(ToText({HttpStatus::kOk, "{}"}, true, /*head_only=*/true),
+              testing::EndsWith("Content-Length: 2\r\n\r\n"));
 }
 
 TEST(Answer, BytesThatAreNoTextDoNotBreakTheJson) {
