@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "history/promised.h"
+
 namespace vigil {
 
 Incarnation IncarnationOf(const PodHandle& pod) {
@@ -115,8 +117,10 @@ void SimulatedCluster::KeepAlive(Member& member, const std::vector<PodHandle>& p
 
 SubscriberHandle SimulatedCluster::Subscribe(Member& member, const SubscriptionStart& start,
                                              const std::string& ns, EventFilter filter) {
-  auto subscriber = std::make_shared<RecordedSubscriberStream>();
-  member.coordinator.subscriptions().Opened(subscriber, {ns, start, std::move(filter)});
+  const SubscriptionRequest request{ns, start, std::move(filter)};
+  auto subscriber = std::make_shared<RecordedSubscriberStream>(clock, request);
+  subscribers_.push_back(subscriber);
+  member.coordinator.subscriptions().Opened(subscriber, request);
   scheduler.Settle();
   return subscriber;
 }
@@ -127,6 +131,32 @@ void SimulatedCluster::Read(Member& member, const SubscriberHandle& subscriber) 
     member.coordinator.subscriptions().Written(subscriber);
     scheduler.Settle();
   }
+}
+
+void SimulatedCluster::LoseEventsAfter(Seq head) {
+  lost_logs_.push_back(Log());
+  engine->LoseEvents(kNamespace, head);
+}
+
+history::Violations SimulatedCluster::Violations() {
+  history::Violations all;
+  const bool lost = !lost_logs_.empty();
+  const history::Reference now{.log = Log(), .only_events = lost, .bounds = history::kPromised};
+  for (const auto& subscriber : subscribers_) {
+    if (subscriber->ns != kNamespace) continue;
+    history::History told = subscriber->history;
+    auto violations = history::Validate(told, now);
+    const auto expiry = history::Explicit(told, now);
+    all.insert(all.end(), expiry.begin(), expiry.end());
+    const auto end = subscriber->Ending();
+    if (end && end->reason == EndReason::kExpired) told.pop_back();
+    for (const auto& log : lost_logs_) {
+      if (!violations.empty())
+        violations = history::Validate(told, {.log = log, .only_events = lost});
+    }
+    all.insert(all.end(), violations.begin(), violations.end());
+  }
+  return all;
 }
 
 Pod SimulatedCluster::Look(const std::string& name) {

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "coordinator/coordinator.h"
+#include "history/from_coordinator.h"
+#include "history/validators.h"
 #include "store/memory/memory_database.h"
 #include "support/simulated_time.h"
 
@@ -41,15 +43,27 @@ class RecordedPodStream final : public PodStream {
 // What a subscriber hears. It reads at once, or when the test says so.
 class RecordedSubscriberStream final : public SubscriberStream {
  public:
+  RecordedSubscriberStream(const Clock& clock, const SubscriptionRequest& request)
+      : ns(request.ns), clock_(clock) {
+    history.push_back({clock_.Now(), history::FromRequest(request)});
+  }
+
   void Write(const SubscriberMessage& message) override {
     heard.push_back(message);
+    history.push_back(history::FromMessage(message, clock_.Now()));
     ++unread;
   }
   void End(std::optional<Error> error) override {
-    if (!ended) reason = error ? std::string(error->reason) : "";
+    if (!ended) {
+      reason = error ? std::string(error->reason) : "";
+      if (!Ending()) NoteEnd(reason);
+    }
     ended = true;
   }
-  void Cancel() override { ended = true; }
+  void Cancel() override {
+    if (!ended && !Ending()) NoteEnd("cancelled");
+    ended = true;
+  }
 
   std::vector<Event> Events() const {
     std::vector<Event> events;
@@ -65,10 +79,21 @@ class RecordedSubscriberStream final : public SubscriberStream {
     return end ? std::optional(*end) : std::nullopt;
   }
 
+  const std::string ns;
   std::vector<SubscriberMessage> heard;
+  history::History history;
   int unread = 0;
   bool ended = false;
   std::string reason;
+
+ private:
+  void NoteEnd(const std::string& error) {
+    history::Ended end;
+    end.error = error;
+    history.push_back({clock_.Now(), end});
+  }
+
+  const Clock& clock_;
 };
 
 using PodHandle = std::shared_ptr<RecordedPodStream>;
@@ -122,6 +147,11 @@ class SimulatedCluster {
                              const std::string& ns = kNamespace, EventFilter filter = {});
   // The subscriber reads all that was written to it, and what follows from that.
   void Read(Member& member, const SubscriberHandle& subscriber);
+  // A failover to a standby that never got the events after this one.
+  void LoseEventsAfter(Seq head);
+  // What was promised of the stream and not kept: each subscriber was told what one log has, from
+  // before or after a loss, and whoever was told that it EXPIRED has.   (P8)
+  history::Violations Violations();
 
   Pod Look(const std::string& name);
   std::vector<Event> Log();
@@ -136,6 +166,8 @@ class SimulatedCluster {
   std::unique_ptr<MemoryDatabase> observer_;
   std::unique_ptr<Store> store_;
   std::vector<std::unique_ptr<Member>> members_;
+  std::vector<SubscriberHandle> subscribers_;
+  std::vector<std::vector<Event>> lost_logs_;
   uint64_t registrations_ = 0;
 };
 

@@ -109,6 +109,7 @@ TEST_F(SubscriptionsTest, NeverReading_HasLagged) {
   const auto again = cluster.Subscribe(host, resume);
   cluster.Read(host, again);
   ExpectContiguous(again->Events(), resume.position.seq.value + 1, 20);
+  EXPECT_THAT(cluster.Violations(), testing::IsEmpty());
 }
 
 TEST_F(SubscriptionsTest, NeverReading_IsCutOffInTheEnd) {

@@ -1,6 +1,7 @@
 // What tests of subscriptions begin with: one coordinator whose log a test fills.
 #pragma once
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -27,7 +28,10 @@ class SubscriptionsTest : public testing::Test {
   Cursor At(uint64_t seq) { return {cluster_.Log().at(seq - 1).position(), "default"}; }
 
   // A failover to a standby that never got the rest.
-  void LoseEventsAfter(uint64_t head) { cluster_.engine->LoseEvents("default", Seq{head}); }
+  void LoseEventsAfter(uint64_t head) { cluster_.LoseEventsAfter(Seq{head}); }
+
+  // Whatever a test looks at, every subscriber was told the truth.   (P8)
+  void TearDown() override { EXPECT_THAT(cluster_.Violations(), testing::IsEmpty()); }
 
   // Leases so long that silent pods make no events of their own.
   static CoordinatorSettings Patient() {

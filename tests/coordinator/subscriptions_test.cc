@@ -79,6 +79,7 @@ TEST_F(SubscriptionsTest, Replay_NeverLags) {
   cluster.Read(host, subscriber);
   EXPECT_FALSE(subscriber->Ending());
   ExpectContiguous(subscriber->Events(), 1, 3000);
+  EXPECT_THAT(cluster.Violations(), testing::IsEmpty());
 }
 
 TEST_F(SubscriptionsTest, Replay_EndsWithThePosition) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/errors.h"
+#include "history/promised.h"
 
 namespace vigil::sim {
 namespace {
@@ -29,7 +30,9 @@ std::string Text(const Pod& pod) {
 
 Checker::Checker(const Plan& plan, VirtualTime& time, DatabaseServer& server,
                  const Witness& witness)
-    : plan_(plan), time_(time), server_(server), witness_(witness), beginning_(time.Now()) {}
+    : plan_(plan), time_(time), server_(server), witness_(witness), beginning_(time.Now()) {
+  reference_.bounds = history::kPromised;
+}
 
 void Checker::Violate(const std::string& promise, const std::string& what) {
   if (!violation_) violation_ = Violation{promise, what, time_.Now() - beginning_};
@@ -66,12 +69,12 @@ void Checker::LookAt(const Tables& tables, const Server& server) {
 // --- The log
 
 void Checker::LookAtLog(const memory::NamespaceRow& space) {
-  const auto& log = space.log;
-  if (log.size() < log_size_) Violate("P4", "the log is shorter than it was");
-  for (; log_size_ < log.size(); ++log_size_) {
-    const Event& event = log[log_size_];
-    if (event.seq.value != log_size_ + 1) {
-      Violate("P4", fmt::format("event {} stands at {}", event.seq.value, log_size_ + 1));
+  if (space.head() < Head()) Violate("P4", "the log is shorter than it was");
+  reference_.oldest = space.oldest;
+  while (Head() < space.head()) {
+    const Event& event = reference_.log.emplace_back(space.At(Seq{Head().value + 1}));
+    if (event.seq != Head()) {
+      Violate("P4", fmt::format("event {} stands at {}", event.seq.value, Head().value));
     }
     if (event.transaction_end < event.seq) {
       Violate("P4", fmt::format("event {} is after the end of its transaction", event.seq.value));
@@ -85,19 +88,13 @@ void Checker::LookAtLog(const memory::NamespaceRow& space) {
   }
 }
 
-Seq Checker::Head() const { return Seq{log_size_}; }
+Seq Checker::Head() const { return Seq{reference_.log.size()}; }
 
-void Checker::Delivered(const std::vector<Event>& events) {
-  server_.engine->Inspect([&](const Tables& tables, const Server&) {
-    const auto found = tables.namespaces.find(kNamespace);
-    for (const Event& event : events) {
-      const bool there =
-          found != tables.namespaces.end() && event.seq.value <= found->second.log.size();
-      if (!there || found->second.log[event.seq.value - 1] != event) {
-        Violate("P8", fmt::format("event {} was told otherwise than it is", event.seq.value));
-      }
-    }
-  });
+void Checker::Judge(const history::History& told, Seq through) {
+  reference_.through = through;
+  for (const std::string& violation : history::Validate(told, reference_)) {
+    Violate("P8", violation);
+  }
 }
 
 // --- Pods

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "history/validators.h"
 #include "sim/plan.h"
 #include "sim/simulated_coordinator.h"
 #include "sim/simulated_pod.h"
@@ -47,8 +48,8 @@ class Checker {
   void Saw(SessionNumber session, SessionMoment moment);
   // This pod, which no process is told of, found itself LOST.
   void Lost(const SimulatedPod& pod);
-  // A follower was told these.   (P8)
-  void Delivered(const std::vector<Event>& events);
+  // A follower was told this, and everything up to `through`.   (P8)
+  void Judge(const history::History& told, Seq through);
   // Somebody holds the token of this incarnation twice: what it believes proves nothing any more.
   void Exempt(Incarnation incarnation) { exempt_.insert(incarnation); }
 
@@ -102,7 +103,7 @@ class Checker {
   const Instant beginning_;
   std::optional<Violation> violation_;
   uint64_t transactions_ = 0;
-  size_t log_size_ = 0;
+  history::Reference reference_;
   std::map<Incarnation, Row> rows_;
   std::map<SessionNumber, Instant> taken_;
   // When the host of a session heard the last heartbeat, and of the end of the stream.

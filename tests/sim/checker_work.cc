@@ -59,11 +59,7 @@ void Checker::LookAtRest(Seq head) {
       return;
     }
     someone_works = true;
-    const auto position = pod->follower().position();
-    if (!position || *position < head) {
-      Violate("P8", fmt::format("the follower at {} does not get on from {} to {}", pod->name(),
-                                position ? position->value : 0, head.value));
-    }
+    Judge(pod->follower().history(), head);
   }
   server_.engine->Inspect([&](const Tables& tables, const Server& server) {
     const auto found = tables.namespaces.find(kNamespace);

@@ -46,7 +46,8 @@ class DistantListener final : public LogListener {
         std::make_shared<memory::Link>(),
         [shared, weak = std::weak_ptr<WakeUp>(wake_up_)](const std::optional<LogHead>& head) {
           const DatabaseRoute& route = *shared->route;
-          if (route.answers_cut || route.former_primary || shared->chance.OneIn(20)) return;
+          if (route.deaf || route.answers_cut || route.former_primary) return;
+          if (shared->chance.OneIn(20)) return;
           shared->machine.Arrive(shared->time.Now() + shared->Delay(), [weak, head] {
             if (const auto callback = weak.lock()) (*callback)(head);
           });

@@ -31,6 +31,8 @@ struct DatabaseRoute {
   // The coordinator is left alone with the former primary, which answers pings and holds the locks
   // that it held, and whose commits wait for a standby that does not come.
   bool former_primary = false;
+  // No wake-up comes.
+  bool deaf = false;
   // The next commit loses its answer.
   std::optional<memory::LostAnswer> lose_next_answer;
   // Before each transaction of the probe the coordinator's own session ends.

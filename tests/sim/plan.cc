@@ -13,7 +13,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::array<const char*, 29> kNames = {
+constexpr std::array<const char*, 30> kNames = {
     "kill pod",
     "lose pod",
     "freeze pod",
@@ -43,8 +43,12 @@ constexpr std::array<const char*, 29> kNames = {
     "wall clock jumps",
     "forged resume",
     "second resume",
+    "stall follower",
 };
-static_assert(kNames.size() == static_cast<size_t>(FaultKind::kSecondResume) + 1);
+static_assert(kNames.size() == static_cast<size_t>(FaultKind::kStallFollower) + 1);
+
+// Those that a seed may draw come first.
+constexpr size_t kDrawn = static_cast<size_t>(FaultKind::kSecondResume) + 1;
 
 // What no living pod may notice.
 constexpr std::array kGentle = {
@@ -84,7 +88,7 @@ std::optional<Duration> DrawGentleLease(Chance& chance) {
 
 Fault DrawFault(Chance& chance, const Plan& plan) {
   Fault fault;
-  const int kinds = static_cast<int>(plan.gentle ? kGentle.size() : kNames.size());
+  const int kinds = static_cast<int>(plan.gentle ? kGentle.size() : kDrawn);
   const int kind = chance.Below(kinds);
   fault.kind = plan.gentle ? kGentle[static_cast<size_t>(kind)] : static_cast<FaultKind>(kind);
   fault.pod = chance.Below(static_cast<int>(plan.pods.size()));

@@ -58,6 +58,9 @@ enum class FaultKind {
   // Somebody asks to resume a pod with a token that is not its own; with its own, from elsewhere.
   kForgedResume,
   kSecondResume,
+  // --- Only where a test asks for it.
+  // A pod's follower reads nothing for a while.
+  kStallFollower,
 };
 
 struct Fault {
@@ -80,6 +83,8 @@ struct Plan {
   bool gentle = false;
   CoordinatorSettings settings;
   int coordinators = 3;
+  // Whether the database wakes up whoever listens.
+  bool wake_ups = true;
   struct Pod {
     std::string name;
     Profile profile = Profile::kStrict;

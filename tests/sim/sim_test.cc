@@ -2,6 +2,7 @@
 // is one run.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 
@@ -45,6 +46,52 @@ TEST_F(SimulationTest, SameSeed_SameRun) {
     once.Run();
     again.Run();
     EXPECT_EQ(once.Fingerprint(), again.Fingerprint()) << "seed " << seed;
+  }
+}
+
+// Two coordinators, and pods that work and follow.
+Plan Quiet(int pods, Duration length) {
+  Plan plan;
+  plan.gentle = true;
+  plan.coordinators = 2;
+  for (int i = 0; i < pods; ++i) plan.pods.push_back({.name = "pod-" + std::to_string(i)});
+  plan.length = length;
+  plan.rest = std::chrono::seconds(30);
+  return plan;
+}
+
+// P8, P11: who stops reading for an hour is dropped, and misses nothing.
+TEST_F(SimulationTest, FollowerStallsForAnHour_IsDroppedAndMissesNothing) {
+  Plan plan = Quiet(1, std::chrono::seconds(3700));
+  plan.settings.subscriber_queue.count = 64;
+  plan.faults.push_back({.kind = FaultKind::kStallFollower,
+                         .at = std::chrono::seconds(60),
+                         .lasts = std::chrono::hours(1)});
+  Simulation simulation(plan);
+  const auto violation = simulation.Run();
+  ASSERT_FALSE(violation) << violation->promise << ": " << violation->what;
+  const history::History& told = simulation.Pods().front()->follower().history();
+  const auto stalled = std::find_if(told.begin(), told.end(), [](const auto& record) {
+    return std::holds_alternative<history::Stalled>(record.what);
+  });
+  ASSERT_NE(stalled, told.end());
+  EXPECT_GE(stalled->at - (stalled - 1)->at, std::chrono::seconds(3590));
+  const auto end = std::find_if(stalled, told.end(), [](const auto& record) {
+    return std::holds_alternative<history::Ended>(record.what);
+  });
+  ASSERT_NE(end, told.end());
+  EXPECT_EQ(std::get<history::Ended>(end->what).error, "cancelled");
+  EXPECT_GT(history::EventCount(told), 500U);
+}
+
+// P8: without any wake-up the poll finds everything, whatever else goes wrong.
+TEST_F(SimulationTest, WakeUpsLostEntirely_FollowersHearEverything) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    Plan plan = PlanFor(seed);
+    plan.wake_ups = false;
+    const auto violation = Simulation(plan).Run();
+    ASSERT_FALSE(violation) << "seed " << seed << ": " << violation->promise << ": "
+                            << violation->what;
   }
 }
 

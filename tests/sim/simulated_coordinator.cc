@@ -17,6 +17,7 @@ SimulatedCoordinator::SimulatedCoordinator(Place place)
       renewals_(Link(6), "renewal"),
       pruning_(Link(10), "pruning"),
       requests_(Link(7), "request") {
+  route_->deaf = !place_.wake_ups;
   Chance chance = place_.chance.For(8);
   coordinator_ = std::make_unique<Coordinator>(
       Coordinator::Environment{

@@ -26,6 +26,8 @@ class SimulatedCoordinator final : public HostEnd {
     CoordinatorSettings settings;
     Chance chance;
     OnSession on_session;
+    // Whether the database wakes it up.
+    bool wake_ups = true;
   };
 
   explicit SimulatedCoordinator(Place place);

@@ -2,11 +2,21 @@
 
 #include <utility>
 
+#include "history/from_coordinator.h"
+
 namespace vigil::sim {
 namespace {
 
+using history::Ended;
+
 // No message for so long, and the stream is stale.
 constexpr Duration kStale = std::chrono::seconds(8);
+
+Ended Broken() {
+  Ended end;
+  end.broken = true;
+  return end;
+}
 
 }  // namespace
 
@@ -24,7 +34,7 @@ class SimulatedFollower::Feed final : public SubscriberStream,
 
   void Open(const SubscriptionStart& start) {
     path_.Carry(kToCoordinator, [self = shared_from_this(), start] {
-      if (self->host_.machine().dead()) return self->TellEnd();
+      if (self->host_.machine().dead()) return self->TellEnd(Broken());
       self->host_.machine().Arrive(self->time_.Now(), [self, start] {
         if (std::exchange(self->opened_, true) || self->closed_) return;
         self->host_.coordinator()->subscriptions().Opened(self, {kNamespace, start, {}});
@@ -34,35 +44,72 @@ class SimulatedFollower::Feed final : public SubscriberStream,
 
   void Write(const SubscriberMessage& message) override {
     to_pod_->Push([self = shared_from_this(), message] {
-      self->pod_.Arrive(self->time_.Now(), [self, message] {
-        if (self->follower_) self->follower_->Heard(*self, message);
-      });
-      self->host_.machine().Arrive(self->time_.Now(), [self] {
-        if (!self->closed_) self->host_.coordinator()->subscriptions().Written(self);
-      });
+      self->ArriveAtPod([self, message] { self->follower_->Heard(*self, message); });
+      if (self->Stalled()) {
+        ++self->unread_;
+      } else {
+        self->TellWritten();
+      }
     });
   }
 
-  void End(std::optional<Error>) override { Finish(); }
-  void Cancel() override { Finish(); }
+  void End(std::optional<Error> error) override {
+    Ended end;
+    if (error) end.error = error->reason;
+    Finish(end);
+  }
+  void Cancel() override {
+    Ended end;
+    end.error = "cancelled";
+    Finish(end);
+  }
 
   // The follower does not listen any more.
   void Close() {
     follower_ = nullptr;
+    held_.clear();
     path_.Carry(kToCoordinator, [self = shared_from_this()] { self->TellHost(); });
   }
 
+  // The follower reads what has come while it did not.
+  void ReadOn() {
+    for (const auto& arrived : std::exchange(held_, {})) {
+      if (follower_) arrived();
+    }
+    for (; unread_ > 0; --unread_) {
+      path_.Carry(kToCoordinator, [self = shared_from_this()] { self->TellWritten(); });
+    }
+  }
+
  private:
-  void Finish() {
-    TellEnd();
+  bool Stalled() const { return follower_ && follower_->stalled_; }
+
+  void ArriveAtPod(std::function<void()> read) {
+    pod_.Arrive(time_.Now(), [self = shared_from_this(), read = std::move(read)] {
+      if (self->Stalled()) {
+        self->held_.push_back(read);
+      } else if (self->follower_) {
+        read();
+      }
+    });
+  }
+
+  void Finish(const Ended& end) {
+    TellEnd(end);
     TellHost();
   }
 
-  void TellEnd() {
-    to_pod_->Push([self = shared_from_this()] {
-      self->pod_.Arrive(self->time_.Now(), [self] {
-        if (self->follower_ && self->follower_->feed_ == self) self->follower_->GoOnSoon();
+  void TellEnd(const Ended& end) {
+    to_pod_->Push([self = shared_from_this(), end] {
+      self->ArriveAtPod([self, end] {
+        if (self->follower_->feed_ == self) self->follower_->Over(end);
       });
+    });
+  }
+
+  void TellWritten() {
+    host_.machine().Arrive(time_.Now(), [self = shared_from_this()] {
+      if (!self->closed_) self->host_.coordinator()->subscriptions().Written(self);
     });
   }
 
@@ -79,6 +126,8 @@ class SimulatedFollower::Feed final : public SubscriberStream,
   Path& path_;
   const std::shared_ptr<Pipe> to_pod_;
   SimulatedFollower* follower_;
+  std::vector<std::function<void()>> held_;
+  int unread_ = 0;
   bool opened_ = false;
   bool closed_ = false;
 };
@@ -88,12 +137,23 @@ SimulatedFollower::SimulatedFollower(PodSite site, int first_address, Chance cha
   GoOnSoon();
 }
 
-std::optional<Seq> SimulatedFollower::position() const {
-  return cursor_ ? std::optional(cursor_->position.seq) : std::nullopt;
+void SimulatedFollower::Break() {
+  if (feed_) Over(Broken());
 }
 
-void SimulatedFollower::Break() {
-  if (feed_) GoOnSoon();
+void SimulatedFollower::ReadOn() {
+  if (!std::exchange(stalled_, false) || !feed_) return;
+  Note({site_.time.Now(), history::Stalled{}});
+  WatchSilence();
+  const auto feed = feed_;  // which may be over with what it reads
+  feed->ReadOn();
+}
+
+void SimulatedFollower::Over(const Ended& end) {
+  const bool explained = std::holds_alternative<Ended>(history_.back().what);
+  if (!explained) Note({site_.time.Now(), end});
+  hears_.subscription({history_.begin() + static_cast<std::ptrdiff_t>(opened_), history_.end()});
+  GoOnSoon();
 }
 
 void SimulatedFollower::GoOnSoon() {
@@ -108,65 +168,38 @@ void SimulatedFollower::GoOnSoon() {
   });
 }
 
+SubscriptionStart SimulatedFollower::NextStart() {
+  if (const auto position = history::LastPosition(history_)) return Cursor{*position, kNamespace};
+  if (chance_.OneIn(2)) return FromOldest{};
+  return FromNow{};
+}
+
 void SimulatedFollower::Subscribe() {
   SimulatedCoordinator* host = site_.around.At(address_);
   if (!host) return GoOnSoon();
   feed_ = std::make_shared<Feed>(*this, *host, site_.around.PathOf(site_.place, address_));
-  if (cursor_) {
-    feed_->Open(*cursor_);
-  } else if (chance_.OneIn(2)) {
-    feed_->Open(FromOldest{});
-  } else {
-    feed_->Open(FromNow{});
-  }
+  const SubscriptionStart start = NextStart();
+  opened_ = history_.size();
+  Note({site_.time.Now(), history::FromRequest({kNamespace, start, {}})});
+  feed_->Open(start);
   WatchSilence();
 }
 
 void SimulatedFollower::WatchSilence() {
-  silence_timer_ = site_.machine.After(kStale, [this] { GoOnSoon(); });
+  silence_timer_ = site_.machine.After(kStale, [this] {
+    if (!stalled_) Over(Broken());
+  });
 }
 
 void SimulatedFollower::Heard(const Feed& feed, const SubscriberMessage& message) {
   if (feed_.get() != &feed) return;
   WatchSilence();
+  Note(history::FromMessage(message, site_.time.Now()));
   if (const auto* delivered = std::get_if<DeliveredEvents>(&message)) {
-    Take(*delivered);
-  } else if (const auto* part = std::get_if<DeliveredPods>(&message)) {
-    if ((*part)->cursor) cursor_ = (*part)->cursor;
-  } else if (const auto* position = std::get_if<PositionNotice>(&message)) {
-    if (cursor_ && cursor_->position.seq != position->cursor.position.seq) {
-      hears_.violation("a subscriber at " + std::to_string(cursor_->position.seq.value) +
-                       " is told that it stands at " +
-                       std::to_string(position->cursor.position.seq.value));
-    }
-    if (!cursor_ && position->cursor.position.seq)
-      hears_.violation("a replay begins after the oldest");
-    if (!cursor_) cursor_ = position->cursor;
-  } else if (const auto* end = std::get_if<EndNotice>(&message)) {
-    if (end->reason == EndReason::kExpired) {
-      hears_.violation("EXPIRED, though nothing was pruned and no commit was lost");
-    }
-    if (end->cursor && cursor_ && end->cursor->position.seq != cursor_->position.seq) {
-      hears_.violation("the cursor of the end is not where the subscriber stands");
-    }
+    hears_.events((*delivered)->events());
   }
 }
 
-void SimulatedFollower::Take(const DeliveredEvents& delivered) {
-  const auto& events = delivered->events();
-  uint64_t expected = cursor_ ? cursor_->position.seq.value + 1 : 1;
-  for (const Event& event : events) {
-    if (event.seq.value != expected++) {
-      hears_.violation("event " + std::to_string(event.seq.value) + " follows " +
-                       std::to_string(expected - 2));
-      return;
-    }
-  }
-  if (delivered->cursor().position.seq.value + 1 != expected) {
-    hears_.violation("a cursor does not stand at the end of its events");
-  }
-  cursor_ = delivered->cursor();
-  hears_.events(events);
-}
+void SimulatedFollower::Note(history::Record record) { history_.push_back(std::move(record)); }
 
 }  // namespace vigil::sim

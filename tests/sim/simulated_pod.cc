@@ -20,7 +20,7 @@ SimulatedPod::SimulatedPod(Place place)
       site_{place_.time, machine_, place_.around, place_.place},
       chance_(place_.chance.For(1)),
       follower_(site_, place_.place % place_.around.addresses(), place_.chance.For(2),
-                {[this](const auto& events) { Heard(events); }, place_.follower.violation}) {
+                {[this](const auto& events) { Heard(events); }, place_.on_subscription}) {
   Begin();
   WorkRegularly();
 }
@@ -181,7 +181,6 @@ void SimulatedPod::Finish(const std::string& key) {
 // --- What others left
 
 void SimulatedPod::Heard(const std::vector<Event>& events) {
-  place_.follower.events(events);
   for (const Event& event : events) {
     const bool ended = event.kind == EventKind::kPodDied || event.kind == EventKind::kPodLeft;
     if (ended && event.orphans > 0) Sweep();

@@ -21,7 +21,8 @@ class SimulatedPod {
     int place = 0;
     Plan::Pod wanted;
     Chance chance;
-    SimulatedFollower::Hears follower;
+    // What its follower was told of one subscription, when that is over.
+    std::function<void(const history::History&)> on_subscription;
     // It found itself LOST, and still is what it was.
     std::function<void(const SimulatedPod&)> on_lost;
   };
@@ -49,6 +50,8 @@ class SimulatedPod {
   void GoOn() { hung_ = false; }
   bool hung() const { return hung_; }
   void BreakFollower() { follower_.Break(); }
+  void StallFollower() { follower_.Stall(); }
+  void LetFollowerRead() { follower_.ReadOn(); }
 
  private:
   void Begin();

@@ -88,20 +88,16 @@ void Simulation::StartCoordinator(int address) {
   coordinator = std::make_shared<SimulatedCoordinator>(SimulatedCoordinator::Place{
       time_, server_, "coordinator-" + std::to_string(address), plan_.settings,
       chance_.For(1000 + ++started_),
-      [this](SessionNumber session, SessionMoment moment) { checker_.Saw(session, moment); }});
+      [this](SessionNumber session, SessionMoment moment) { checker_.Saw(session, moment); },
+      plan_.wake_ups});
 }
 
 void Simulation::StartPod(int place) {
   auto& pod = pods_[static_cast<size_t>(place)];
   if (pod) former_pods_.push_back(pod);
   pod = std::make_shared<SimulatedPod>(SimulatedPod::Place{
-      time_,
-      *this,
-      place,
-      places_[static_cast<size_t>(place)],
-      chance_.For(1000 + ++started_),
-      {[this](const auto& events) { checker_.Delivered(events); },
-       [this](const auto& what) { checker_.Violate("P8", what); }},
+      time_, *this, place, places_[static_cast<size_t>(place)], chance_.For(1000 + ++started_),
+      [this](const history::History& told) { checker_.Judge(told, {}); },
       [this](const SimulatedPod& lost) {
         seen_.insert("LOST " + std::string(client::Name(lost.life()->why()->reason)));
         checker_.Lost(lost);

@@ -67,6 +67,10 @@ bool Simulation::InjectIntoPod(const Fault& fault) {
       pod->Hang();
       Later(fault.lasts, [pod] { pod->GoOn(); });
       return true;
+    case FaultKind::kStallFollower:
+      pod->StallFollower();
+      Later(fault.lasts, [pod] { pod->LetFollowerRead(); });
+      return true;
     case FaultKind::kDuplicatePod:
       DuplicatePod(fault.pod, fault.ways != 1, fault.lasts);
       return true;

@@ -25,16 +25,24 @@ class Number {
   std::uint64_t value_ = 0;
 };
 
+// Declared here, so that a program's own tags of the same names, outside of this namespace, are not
+// taken for them.
+struct IncarnationTag;
+struct FenceTag;
+struct SessionTag;
+struct CoordinatorTag;
+struct SeqTag;
+
 // One life of a pod: issued by the database, never reused, growing.
-using Incarnation = Number<struct IncarnationTag>;
+using Incarnation = Number<IncarnationTag>;
 // Grows with every change of a work item's owner, for ever.
-using Fence = Number<struct FenceTag>;
+using Fence = Number<FenceTag>;
 // One hosting of a pod by a coordinator.
-using SessionNumber = Number<struct SessionTag>;
+using SessionNumber = Number<SessionTag>;
 // A replica of vigild.
-using CoordinatorNumber = Number<struct CoordinatorTag>;
+using CoordinatorNumber = Number<CoordinatorTag>;
 // An event's place in the log of its namespace; the numbers of a namespace are contiguous.
-using Seq = Number<struct SeqTag>;
+using Seq = Number<SeqTag>;
 
 // A position in the log of a namespace: everything up to it, and nothing after it.
 //
