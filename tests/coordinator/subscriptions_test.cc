@@ -38,10 +38,11 @@ TEST_F(SubscriptionsTest, BusyLog_WhoReplaysJoinsTheReaderThatHasGoneOn) {
 // Those who begin from now at once share one snapshot, and what is made of it.
 TEST_F(SubscriptionsTest, FromNow_ThoseWhoAskTogetherShareTheSnapshot) {
   Happen(*host_, 3);
+  const SubscriptionRequest request{"default", FromNow{}, {}};
   std::vector<SubscriberHandle> subscribers;
   for (int i = 0; i < 4; ++i) {
-    subscribers.push_back(std::make_shared<RecordedSubscriberStream>());
-    host_->coordinator.subscriptions().Opened(subscribers.back(), {"default", FromNow{}, {}});
+    subscribers.push_back(std::make_shared<RecordedSubscriberStream>(cluster_.clock, request));
+    host_->coordinator.subscriptions().Opened(subscribers.back(), request);
   }
   cluster_.scheduler.Settle();
   const auto part = [&](int i) { return std::get<DeliveredPods>(subscribers[i]->heard.front()); };

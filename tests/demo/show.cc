@@ -8,12 +8,12 @@
 #include <map>
 #include <utility>
 
+#include "history/validators.h"
 #include "vigil/work.h"
 
 namespace vigil {
 namespace {
 
-using client::EventKind;
 using std::chrono::seconds;
 
 constexpr auto kPatience = seconds(15);
@@ -102,7 +102,7 @@ Actor* Show::KillAnOwner() {
   screen_.Done("SIGKILL to amber");
   const Instant killed = Now();
   amber.run().process().Signal(SIGKILL);
-  const auto died = log_->Await(Of(EventKind::kPodDied, amber.name()), kPatience);
+  const auto died = log_->Await(Of(client::EventKind::kPodDied, amber.name()), kPatience);
   screen_.Check(died && died->event.cause == client::Cause::kStreamEnded,
                 "a subscriber hears that amber is DEAD",
                 died ? std::optional(died->at - killed) : std::nullopt);
@@ -114,12 +114,12 @@ Actor* Show::LetOneLeave(Actor& owner) {
   screen_.Done("SIGTERM to " + owner.name());
   const Instant asked = Now();
   owner.run().process().Signal(SIGTERM);
-  const auto left = log_->Await(Of(EventKind::kPodLeft, owner.name()), kPatience);
+  const auto left = log_->Await(Of(client::EventKind::kPodLeft, owner.name()), kPatience);
   const auto code = owner.run().process().AwaitEnd(kPatience);
-  screen_.Check(
-      left && code == 128 + SIGTERM && log_->Count(Of(EventKind::kPodDied, owner.name())) == 0,
-      fmt::format("{} stops its work, gives it back and has LEFT", owner.name()),
-      left ? std::optional(left->at - asked) : std::nullopt);
+  screen_.Check(left && code == 128 + SIGTERM &&
+                    log_->Count(Of(client::EventKind::kPodDied, owner.name())) == 0,
+                fmt::format("{} stops its work, gives it back and has LEFT", owner.name()),
+                left ? std::optional(left->at - asked) : std::nullopt);
   return CheckClaim(owner, 3, asked);
 }
 
@@ -167,14 +167,14 @@ void Show::KillACoordinator() {
   for (const client::Pod& pod : Living()) {
     if (Actor* actor = Named(pod.name)) steps[actor] = actor->last_step();
   }
-  const size_t deaths = log_->Count(Of(EventKind::kPodDied));
+  const size_t deaths = log_->Count(Of(client::EventKind::kPodDied));
 
   const Instant killed = Now();
   cluster_->coordinator(hosting.place).Signal(SIGKILL);
   size_t moved = 0;
   Instant last = killed;
   for (const std::string& pod : hosting.pods) {
-    const auto event = log_->Await(Of(EventKind::kPodMoved, pod), kPatience);
+    const auto event = log_->Await(Of(client::EventKind::kPodMoved, pod), kPatience);
     if (!event) continue;
     ++moved;
     last = std::max(last, event->at);
@@ -187,7 +187,7 @@ void Show::KillACoordinator() {
                           Shown(kLongestWeakDeath)));
   const bool died = log_->Await(
                             [&, seen = size_t{0}](const client::Event& event) mutable {
-                              return event.kind == EventKind::kPodDied && ++seen > deaths;
+                              return event.kind == client::EventKind::kPodDied && ++seen > deaths;
                             },
                             kLongestWeakDeath)
                         .has_value();
@@ -213,7 +213,7 @@ void Show::ReadTheLogAgain() {
                                         one.incarnation == other.incarnation &&
                                         one.fence == other.fence;
                                });
-  screen_.Check(complete && same && FindGap(seen).empty() && seen.front().seq.value() == 1,
+  screen_.Check(complete && same && history::Validate(log_->History(), {}).empty(),
                 fmt::format("{} events, numbered without a gap, the same for both", seen.size()));
 }
 

@@ -6,7 +6,6 @@
 namespace vigil {
 namespace {
 
-using client::EventKind;
 using std::chrono::seconds;
 
 constexpr int kPods = 20;
@@ -56,7 +55,7 @@ class NoRoom : public Scenario {
   }
 
   void ExpectNobodyHarmed() {
-    ExpectNone("deaths", log().Count(Of(EventKind::kPodDied)));
+    ExpectNone("deaths", log().Count(Of(client::EventKind::kPodDied)));
     ExpectNone("LOST", crowd_->lost() + crowd_->changed());
     EXPECT_EQ(Living().size(), static_cast<size_t>(kPods));
   }
@@ -78,7 +77,8 @@ TEST_F(NoRoom, LockTableFull_RefusedWithAReasonAndNobodyDies) {
       hoarder.Execute("SELECT pg_advisory_lock(n) FROM generate_series(1, 1000000) n");
   ASSERT_FALSE(hoarded);
   ExpectServedOrRefusedWithAReason();
-  EXPECT_FALSE(log().Await(Of(EventKind::kPodDied), FullOr<Duration>(seconds(5), seconds(1))));
+  EXPECT_FALSE(
+      log().Await(Of(client::EventKind::kPodDied), FullOr<Duration>(seconds(5), seconds(1))));
   ASSERT_TRUE(hoarder.Execute("SELECT pg_advisory_unlock_all()"));
 
   EXPECT_TRUE(Database().AwaitSettled(kPods, 2, kPatience));
@@ -112,7 +112,8 @@ TEST_F(NoRoom, ConnectionsExhausted_RefusedWithAReasonAndNobodyDies) {
       kPatience);
   EXPECT_TRUE(why) << (*third)->Transcript();
   if (why) ExpectWithin("an answer to a coordinator", why->at - asked, kBound);
-  EXPECT_FALSE(log().Await(Of(EventKind::kPodDied), FullOr<Duration>(seconds(5), seconds(1))));
+  EXPECT_FALSE(
+      log().Await(Of(client::EventKind::kPodDied), FullOr<Duration>(seconds(5), seconds(1))));
   hoard.clear();
 
   EXPECT_TRUE(Database().AwaitSettled(kPods, 2, kPatience));

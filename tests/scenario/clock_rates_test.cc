@@ -7,7 +7,6 @@
 namespace vigil {
 namespace {
 
-using client::EventKind;
 using std::chrono::seconds;
 
 constexpr auto kLease = seconds(2);
@@ -38,9 +37,9 @@ class ClockRates : public Scenario {
 
   // Everybody goes on for this long.
   void ExpectNothing(Duration within) {
-    EXPECT_FALSE(log().Await(Of(EventKind::kPodSuspected), within));
-    ExpectNone("deaths", log().Count(Of(EventKind::kPodDied)));
-    ExpectNone("suspicions", log().Count(Of(EventKind::kPodSuspected)));
+    EXPECT_FALSE(log().Await(Of(client::EventKind::kPodSuspected), within));
+    ExpectNone("deaths", log().Count(Of(client::EventKind::kPodDied)));
+    ExpectNone("suspicions", log().Count(Of(client::EventKind::kPodSuspected)));
     for (ReportingProcess* pod : pods_) ExpectNone("LOST", pod->Reports("lost").size());
   }
 

@@ -9,7 +9,6 @@
 namespace vigil {
 namespace {
 
-using client::EventKind;
 using std::chrono::seconds;
 
 // The server's default, which these pods take.
@@ -49,11 +48,11 @@ class CrowdedCoordinator : public Scenario {
   }
 
   void ExpectNobodyHarmed() {
-    ExpectNone("deaths", log().Count(Of(EventKind::kPodDied)));
+    ExpectNone("deaths", log().Count(Of(client::EventKind::kPodDied)));
     size_t lost = 0;
     for (const auto& crowd : crowds_) lost += crowd->lost() + crowd->changed();
     ExpectNone("LOST", lost);
-    EXPECT_EQ(log().Count(Of(EventKind::kPodRegistered)), static_cast<size_t>(pods()));
+    EXPECT_EQ(log().Count(Of(client::EventKind::kPodRegistered)), static_cast<size_t>(pods()));
   }
 
   int pods() const { return crowds_[0]->size() + crowds_[1]->size(); }
@@ -83,11 +82,11 @@ TEST_F(CrowdedCoordinator, CrowdedCoordinatorFrozen_AllPodsResumeWithinTheirLeas
   const Instant frozen = Now();
   cluster().coordinator(0).Signal(SIGSTOP);
   ASSERT_NO_FATAL_FAILURE(ExpectAllResumed(frozen));
-  EXPECT_FALSE(log().Await(Of(EventKind::kPodDied), FullOr(6, 1) * kLease));
+  EXPECT_FALSE(log().Await(Of(client::EventKind::kPodDied), FullOr(6, 1) * kLease));
   cluster().coordinator(0).Signal(SIGCONT);
 
   EXPECT_TRUE(Database().AwaitSettled(pods(), 3, kPatience));
-  EXPECT_FALSE(log().Await(Of(EventKind::kPodDied), FullOr<Duration>(kLease, seconds(1))));
+  EXPECT_FALSE(log().Await(Of(client::EventKind::kPodDied), FullOr<Duration>(kLease, seconds(1))));
   ExpectNobodyHarmed();
 }
 

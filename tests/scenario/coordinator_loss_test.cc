@@ -7,7 +7,6 @@
 namespace vigil {
 namespace {
 
-using client::EventKind;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -39,13 +38,13 @@ class CoordinatorLoss : public Scenario {
   }
 
   void ExpectMoved(const std::string& pod) {
-    ExpectEvent(pod + " moved", Of(EventKind::kPodMoved, pod));
+    ExpectEvent(pod + " moved", Of(client::EventKind::kPodMoved, pod));
   }
 
   // P9: everybody is who he was and has what he had.
   void ExpectNothingLost() {
-    EXPECT_EQ(log().Count(Of(EventKind::kPodDied)), 0U);
-    EXPECT_EQ(log().Count(Of(EventKind::kPodRegistered)), 4U);
+    EXPECT_EQ(log().Count(Of(client::EventKind::kPodDied)), 0U);
+    EXPECT_EQ(log().Count(Of(client::EventKind::kPodRegistered)), 4U);
     EXPECT_EQ(Living(), living_);
     EXPECT_EQ(Owners(), owners_);
     for (ReportingProcess* pod : runs_) {
@@ -85,10 +84,10 @@ TEST_F(CoordinatorLoss, CoordinatorKilled_ItsPodsMoveAndNobodyDies) {
   ExpectMoved("fast-a");
   ExpectMoved("strict-a");
   // Whoever had been suspected of anything would be declared within this time.
-  EXPECT_FALSE(log().Await(Of(EventKind::kPodDied),
+  EXPECT_FALSE(log().Await(Of(client::EventKind::kPodDied),
                            LongestWeakDeath(StrictGrace(kTrustWindow, seconds(3)))));
-  EXPECT_EQ(log().Count(Of(EventKind::kPodMoved, "fast-b")), 0U);
-  EXPECT_EQ(log().Count(Of(EventKind::kPodMoved, "strict-b")), 0U);
+  EXPECT_EQ(log().Count(Of(client::EventKind::kPodMoved, "fast-b")), 0U);
+  EXPECT_EQ(log().Count(Of(client::EventKind::kPodMoved, "strict-b")), 0U);
   ExpectNothingLost();
 }
 
@@ -103,7 +102,8 @@ TEST_F(CoordinatorLoss, CoordinatorTerminated_DrainsAndExitsWithZero) {
   ExpectMoved("fast-a");
   ExpectMoved("strict-a");
   // They had moved before the locks of the first coordinator were gone.
-  EXPECT_FALSE(log().Await(Of(EventKind::kPodSuspected), LongestWeakDeath(Duration::zero())));
+  EXPECT_FALSE(
+      log().Await(Of(client::EventKind::kPodSuspected), LongestWeakDeath(Duration::zero())));
   ExpectNothingLost();
 }
 
@@ -120,7 +120,7 @@ TEST_F(CoordinatorLoss, RollingRestart_NobodyDies) {
   }
 
   for (const char* pod : {"fast-a", "strict-a", "fast-b", "strict-b"}) ExpectMoved(pod);
-  EXPECT_FALSE(log().Await(Of(EventKind::kPodDied),
+  EXPECT_FALSE(log().Await(Of(client::EventKind::kPodDied),
                            LongestWeakDeath(StrictGrace(kTrustWindow, seconds(3)))));
   ExpectNothingLost();
 }
@@ -162,15 +162,16 @@ TEST_F(CoordinatorLoss, CoordinatorKilledWithItsPods_EachDiesOnceAndInTime) {
 
   for (const Doomed& pod : doomed) {
     SCOPED_TRACE(pod.name);
-    const auto died = ExpectEvent("died", Of(EventKind::kPodDied, pod.name), pod.grace + kPatience);
+    const auto died =
+        ExpectEvent("died", Of(client::EventKind::kPodDied, pod.name), pod.grace + kPatience);
     EXPECT_EQ(died.event.cause, client::Cause::kLockFree);
     EXPECT_EQ(died.event.orphans, 1U);
     EXPECT_GE(died.at - killed, pod.grace);
     ExpectWithin(pod.profile + ": DEAD", died.at - killed, LongestWeakDeath(pod.grace));
   }
-  EXPECT_FALSE(log().Await(Of(EventKind::kPodDied, "bystander"), 4 * kProbe));
+  EXPECT_FALSE(log().Await(Of(client::EventKind::kPodDied, "bystander"), 4 * kProbe));
   for (const Doomed& pod : doomed) {
-    EXPECT_EQ(log().Count(Of(EventKind::kPodDied, pod.name)), 1U);
+    EXPECT_EQ(log().Count(Of(client::EventKind::kPodDied, pod.name)), 1U);
   }
 }
 

@@ -1,8 +1,10 @@
 #include "database_view.h"
 
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "eventually.h"
+#include "history/named.h"
 #include "support/process.h"
 
 namespace vigil {
@@ -43,8 +45,34 @@ constexpr pg::Statement kWaiting{
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
     "   AND wait_event_type = 'Lock'"};
 
+constexpr pg::Statement kLog{
+    "log",
+    "SELECT seq, transaction_end, mark, kind, pod_name, incarnation, cause, orphans, work_key,"
+    "       fence, previous_owner, pod_labels::text"
+    "  FROM vigil.events WHERE namespace = $1 ORDER BY seq"};
+
+constexpr pg::Statement kOldest{
+    "oldest", "SELECT coalesce((SELECT oldest FROM vigil.namespaces WHERE name = $1), 1)"};
+
 constexpr pg::Statement kWallClock{"wall_clock",
                                    "SELECT extract(epoch FROM clock_timestamp())::bigint"};
+
+Event EventIn(pg::Row row) {
+  Event event;
+  event.seq = row.As<Seq>();
+  event.transaction_end = row.As<Seq>();
+  event.mark = row.As<Mark>();
+  event.kind = history::Named<EventKind>(row.Text()).value();
+  event.pod_name = row.Text();
+  event.incarnation = row.As<Incarnation>();
+  event.cause = history::Named<Cause>(row.Text()).value();
+  event.orphans = static_cast<uint32_t>(row.Bigint());
+  event.work_key = row.Text();
+  event.fence = row.As<Fence>();
+  event.previous_owner = row.As<Incarnation>();
+  event.pod_labels = nlohmann::json::parse(row.Text());
+  return event;
+}
 
 }  // namespace
 
@@ -113,6 +141,17 @@ bool DatabaseView::AwaitWaiting(Duration within) {
     const auto rows = Read(kWaiting);
     return rows && (*rows)[0].Bigint() > 0;
   });
+}
+
+Result<history::Reference> DatabaseView::ReadLog(const std::string& ns) {
+  auto oldest = Read(kOldest, {ns});
+  if (!oldest) return Fail(std::move(oldest.error()));
+  auto rows = Read(kLog, {ns});
+  if (!rows) return Fail(std::move(rows.error()));
+  history::Reference reference;
+  reference.oldest = (*oldest)[0].As<Seq>();
+  for (const pg::Row row : *rows) reference.log.push_back(EventIn(row));
+  return reference;
 }
 
 bool DatabaseView::AwaitWallClock(const std::function<bool(int64_t second)>& matches,

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "history/validators.h"
 #include "pg/connection.h"
 
 namespace vigil {
@@ -43,6 +44,9 @@ class DatabaseView {
   bool AwaitReplicated(Duration within);
   // Asks again and again whether a session waits for a lock, until one does.
   bool AwaitWaiting(Duration within);
+
+  // The log of a namespace, as it stands there now.
+  Result<history::Reference> ReadLog(const std::string& ns);
 
   // Asks again and again what second its wall clock shows, until that matches.
   bool AwaitWallClock(const std::function<bool(int64_t second)>& matches, Duration within);

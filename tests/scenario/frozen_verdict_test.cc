@@ -7,7 +7,6 @@
 namespace vigil {
 namespace {
 
-using client::EventKind;
 using std::chrono::seconds;
 
 constexpr auto kBound = seconds(3);
@@ -43,7 +42,7 @@ class FrozenVerdict : public Scenario {
     const Report registered = Expect(newcomer, "registered");
     ExpectWithin("a pod is registered", registered.At() - frozen_, kBound);
     other_->process().Signal(SIGKILL);
-    const auto died = ExpectEvent("other died", Of(EventKind::kPodDied, "other"));
+    const auto died = ExpectEvent("other died", Of(client::EventKind::kPodDied, "other"));
     ExpectWithin("another pod is judged", died.at - frozen_, kBound);
     for (const char* key : {"item-00", "item-01"}) {
       const Report claimed = Expect(
@@ -54,11 +53,11 @@ class FrozenVerdict : public Scenario {
 
   // The verdict went out as one flush, so it needs nothing more of whoever sent it.
   void ExpectVictimDiedOnce() {
-    ExpectEvent("victim died", Of(EventKind::kPodDied, "victim"));
+    ExpectEvent("victim died", Of(client::EventKind::kPodDied, "victim"));
     cluster().coordinator(0).Signal(SIGCONT);
     EXPECT_TRUE(Database().AwaitSettled(2, 3, kPatience));
-    EXPECT_EQ(log().Count(Of(EventKind::kPodDied, "victim")), 1U);
-    EXPECT_EQ(log().Count(Of(EventKind::kPodDied)), 2U);
+    EXPECT_EQ(log().Count(Of(client::EventKind::kPodDied, "victim")), 1U);
+    EXPECT_EQ(log().Count(Of(client::EventKind::kPodDied)), 2U);
   }
 
  private:

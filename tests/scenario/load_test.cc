@@ -6,7 +6,6 @@
 namespace vigil {
 namespace {
 
-using client::EventKind;
 using std::chrono::seconds;
 
 constexpr int kHogs = 4;
@@ -26,9 +25,9 @@ TEST_F(Scenario, MachineOverloaded_NobodyDies) {
     hogs.push_back(std::move(*hog));
   }
 
-  EXPECT_FALSE(log().Await(Of(EventKind::kPodDied), FullOr(seconds(300), seconds(10))));
+  EXPECT_FALSE(log().Await(Of(client::EventKind::kPodDied), FullOr(seconds(300), seconds(10))));
   for (const auto& hog : hogs) EXPECT_TRUE(hog->running());
-  ExpectNone("deaths", log().Count(Of(EventKind::kPodDied)));
+  ExpectNone("deaths", log().Count(Of(client::EventKind::kPodDied)));
   ExpectNone("LOST", crowd.lost());
   EXPECT_EQ(crowd.changed(), 0U);
 }

@@ -10,7 +10,6 @@
 namespace vigil {
 namespace {
 
-using client::EventKind;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Kind = Fault::Kind;
@@ -113,10 +112,10 @@ TEST_F(PodCut, PodCutFromItsHost_MovesAndLives) {
   for (Pod& pod : pods_) {
     SCOPED_TRACE(pod.fault.name);
     if (pod.fault.kind == Kind::kLoseHalf) continue;
-    const auto moved = ExpectEvent("moved", Of(EventKind::kPodMoved, pod.fault.name));
+    const auto moved = ExpectEvent("moved", Of(client::EventKind::kPodMoved, pod.fault.name));
     ExpectWithin(std::string(pod.fault.name) + ": moved", moved.at - pod.cut, kBound);
   }
-  EXPECT_FALSE(log().Await(Of(EventKind::kPodDied), kLease));
+  EXPECT_FALSE(log().Await(Of(client::EventKind::kPodDied), kLease));
   for (Pod& pod : pods_) {
     SCOPED_TRACE(pod.fault.name);
     EXPECT_EQ(pod.process->Reports("lost").size(), 0U);
@@ -133,7 +132,7 @@ TEST_F(PodCut, PodCutFromAll_IsLostBeforeItIsDead) {
     SCOPED_TRACE(pod.fault.name);
     if (pod.fault.kind == Kind::kLoseHalf) continue;
     const Report lost = Expect(*pod.process, "lost");
-    const auto died = ExpectEvent("died", Of(EventKind::kPodDied, pod.fault.name));
+    const auto died = ExpectEvent("died", Of(client::EventKind::kPodDied, pod.fault.name));
     ExpectLostBeforeDead(pod, died);
     ExpectWithin(std::string(pod.fault.name) + ": LOST", lost.At() - pod.cut, kLease);
     // A heartbeat may have been heard whose answer was not.
@@ -142,7 +141,7 @@ TEST_F(PodCut, PodCutFromAll_IsLostBeforeItIsDead) {
                  heard + kBound + kLease / 100);
   }
   Pod& lossy = pods_[3];
-  const auto died = log().Await(Of(EventKind::kPodDied, lossy.fault.name), kLease);
+  const auto died = log().Await(Of(client::EventKind::kPodDied, lossy.fault.name), kLease);
   if (died) ExpectLostBeforeDead(lossy, *died);
 }
 
@@ -219,7 +218,7 @@ TEST_F(CoordinatorCut,
 
   for (size_t i = 0; i < std::size(kCuts); ++i) {
     SCOPED_TRACE(kCuts[i].name);
-    const auto moved = ExpectEvent("moved", Of(EventKind::kPodMoved, kCuts[i].name));
+    const auto moved = ExpectEvent("moved", Of(client::EventKind::kPodMoved, kCuts[i].name));
     // Until the coordinator calls its link degraded, a heartbeat that is answered so, and the move.
     ExpectWithin(std::string(kCuts[i].name) + ": moved", moved.at - cut,
                  kDegraded + kLease / 3 + milliseconds(500));
@@ -231,14 +230,14 @@ TEST_F(CoordinatorCut,
     ASSERT_TRUE(lost);
     const Instant lease_until = bound[i]->Reports("lease").back().At("until_ns");
     ExpectWithin(name + ": the last lease ends", lease_until - cut, trust_window_ + kLease);
-    const auto died = ExpectEvent("died", Of(EventKind::kPodDied, name),
+    const auto died = ExpectEvent("died", Of(client::EventKind::kPodDied, name),
                                   2 * (trust_window_ + kLease) + kPatience);
     EXPECT_GE(died.at, lease_until);
     EXPECT_GE(died.at, lost->At());
     TakeDown(name + ": DEAD", died.at - cut);
   }
   // Whoever of the others had been suspected would be DEAD with these.
-  EXPECT_EQ(log().Count(Of(EventKind::kPodDied)), std::size(kCuts));
+  EXPECT_EQ(log().Count(Of(client::EventKind::kPodDied)), std::size(kCuts));
   for (ReportingProcess* pod : free) ExpectNone("LOST", pod->Reports("lost").size());
 }
 

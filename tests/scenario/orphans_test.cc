@@ -7,8 +7,6 @@
 namespace vigil {
 namespace {
 
-using client::EventKind;
-
 // P5, P6
 TEST_F(Scenario, TwoSurvivors_ClaimEachOrphanOnce) {
   constexpr int kOrphans = 20;
@@ -25,7 +23,7 @@ TEST_F(Scenario, TwoSurvivors_ClaimEachOrphanOnce) {
 
   Expect(left, "dry");
   Expect(right, "dry");
-  const auto died = ExpectEvent("owner died", Of(EventKind::kPodDied, "owner"));
+  const auto died = ExpectEvent("owner died", Of(client::EventKind::kPodDied, "owner"));
   EXPECT_EQ(died.event.orphans, static_cast<uint32_t>(kOrphans));
   std::map<std::string, int> claims;
   for (const ReportingProcess* survivor : {&left, &right}) {
@@ -41,7 +39,7 @@ TEST_F(Scenario, TwoSurvivors_ClaimEachOrphanOnce) {
     EXPECT_EQ(event.event.previous_owner, incarnation);
     EXPECT_EQ(Item(key).owner, event.event.incarnation);
   }
-  EXPECT_EQ(log().Count(Of(EventKind::kWorkClaimed)), static_cast<size_t>(kOrphans));
+  EXPECT_EQ(log().Count(Of(client::EventKind::kWorkClaimed)), static_cast<size_t>(kOrphans));
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 namespace vigil {
 namespace {
 
-using client::EventKind;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::AnyOf;
@@ -34,7 +33,7 @@ TEST_F(Scenario, FastPodKilled_OneSurvivorGoesOnWithItsWork) {
   const Instant killed = Now();
   first.process().Signal(SIGKILL);
 
-  const auto died = ExpectEvent("first died", Of(EventKind::kPodDied, "first"));
+  const auto died = ExpectEvent("first died", Of(client::EventKind::kPodDied, "first"));
   EXPECT_EQ(died.event.incarnation, incarnation);
   EXPECT_EQ(died.event.cause, client::Cause::kStreamEnded);
   EXPECT_EQ(died.event.orphans, 1U);
@@ -54,7 +53,7 @@ TEST_F(Scenario, FastPodKilled_OneSurvivorGoesOnWithItsWork) {
   Expect(loser, "standing_by",
          [&](const Report& report) { return report.Number("fence") == fence + 1; });
   EXPECT_EQ(log().Count(Claimed("item")), 1U);
-  EXPECT_EQ(log().Count(Of(EventKind::kPodDied)), 1U);
+  EXPECT_EQ(log().Count(Of(client::EventKind::kPodDied)), 1U);
 }
 
 // P2, P3, P7
@@ -82,13 +81,13 @@ TEST_F(Scenario, StrictPodKilled_DiesWhenItsLeaseHasEndedAndSoonAfter) {
     SCOPED_TRACE(pod.name);
     pod.killed = Now();
     pod.process->process().Signal(SIGKILL);
-    const auto suspected = ExpectEvent("suspected", Of(EventKind::kPodSuspected, pod.name));
+    const auto suspected = ExpectEvent("suspected", Of(client::EventKind::kPodSuspected, pod.name));
     ExpectWithin("SUSPECT", suspected.at - pod.killed, milliseconds(100));
   }
 
   for (const Doomed& pod : doomed) {
     SCOPED_TRACE(pod.name);
-    const auto died = ExpectEvent("died", Of(EventKind::kPodDied, pod.name));
+    const auto died = ExpectEvent("died", Of(client::EventKind::kPodDied, pod.name));
     EXPECT_EQ(died.event.cause, client::Cause::kStreamEnded);
     const auto leases = pod.process->Reports("lease");
     ASSERT_FALSE(leases.empty());
@@ -113,7 +112,7 @@ TEST_F(Scenario, StrictPodFrozen_IsLostAtItsFirstLookAndItsLateWritesAreFenced) 
 
   const Instant frozen = Now();
   pod.process().Signal(SIGSTOP);
-  const auto died = ExpectEvent("frozen died", Of(EventKind::kPodDied, "frozen"));
+  const auto died = ExpectEvent("frozen died", Of(client::EventKind::kPodDied, "frozen"));
   ExpectWithin("DEAD", died.at - frozen, kLongestStrictDeath);
   EXPECT_EQ(died.event.cause, client::Cause::kHeartbeatsStopped);
   const Report claimed = Expect(survivor, "claimed");
@@ -121,7 +120,7 @@ TEST_F(Scenario, StrictPodFrozen_IsLostAtItsFirstLookAndItsLateWritesAreFenced) 
   Expect(survivor, "claimed",
          [&](const Report& report) { return report.Text("key") != claimed.Text("key"); });
   // Until twice its lease is over, nothing else happens to it.
-  EXPECT_FALSE(log().Await(Of(EventKind::kPodRefuted), frozen + 2 * kLease - Now()));
+  EXPECT_FALSE(log().Await(Of(client::EventKind::kPodRefuted), frozen + 2 * kLease - Now()));
 
   const size_t leases = pod.Reports("lease").size();
   const Instant woken = Now();
@@ -152,9 +151,9 @@ TEST_F(Scenario, RunFrozenWithItsCommand_TheCommandIsGoneBeforeItsDeathIsVisible
 
   EXPECT_TRUE(AwaitGone(command, kPatience));
   ExpectWithin("its command is gone", Now() - frozen, kLease);
-  const auto died = ExpectEvent("frozen died", Of(EventKind::kPodDied, "frozen"));
+  const auto died = ExpectEvent("frozen died", Of(client::EventKind::kPodDied, "frozen"));
   ExpectWithin("DEAD", died.at - frozen, kLongestStrictDeath);
-  EXPECT_FALSE(log().Await(Of(EventKind::kPodRefuted), frozen + 2 * kLease - Now()));
+  EXPECT_FALSE(log().Await(Of(client::EventKind::kPodRefuted), frozen + 2 * kLease - Now()));
   pod.process().Signal(SIGCONT);
   Expect(pod, "lost");
   EXPECT_EQ(pod.process().AwaitEnd(kPatience), 120);
@@ -171,7 +170,7 @@ TEST_F(Scenario, StrictPodFrozen_ItsCommandIsGoneBeforeItsDeathIsVisible) {
   const Instant frozen = Now();
   pod.process().Signal(SIGSTOP);
 
-  const auto died = ExpectEvent("frozen died", Of(EventKind::kPodDied, "frozen"));
+  const auto died = ExpectEvent("frozen died", Of(client::EventKind::kPodDied, "frozen"));
   EXPECT_TRUE(AwaitGone(command, Duration::zero()));
   ExpectWithin("DEAD", died.at - frozen, kLongestStrictDeath);
   EXPECT_EQ(died.event.cause, client::Cause::kHeartbeatsStopped);
@@ -194,9 +193,9 @@ TEST_F(Scenario, PodTerminated_LeavesWhenItsCommandHasStopped) {
 
   first.process().Signal(SIGTERM);
 
-  const auto released = ExpectEvent("released", Of(EventKind::kWorkReleased, "first"));
+  const auto released = ExpectEvent("released", Of(client::EventKind::kWorkReleased, "first"));
   EXPECT_TRUE(AwaitGone(command, Duration::zero()));
-  const auto left = ExpectEvent("first left", Of(EventKind::kPodLeft, "first"));
+  const auto left = ExpectEvent("first left", Of(client::EventKind::kPodLeft, "first"));
   EXPECT_GT(left.event.seq, released.event.seq);
   EXPECT_EQ(first.process().AwaitEnd(kPatience), 128 + SIGTERM);
   const Report exited = Expect(first, "exited");
@@ -205,7 +204,7 @@ TEST_F(Scenario, PodTerminated_LeavesWhenItsCommandHasStopped) {
   ExpectEvent("the item was claimed", Claimed("item"));
   EXPECT_GT(Expect(second, "claimed").At(), exited.At());
   ExpectCounting(second, "item", Item("item").fence.value());
-  EXPECT_EQ(log().Count(Of(EventKind::kPodDied)), 0U);
+  EXPECT_EQ(log().Count(Of(client::EventKind::kPodDied)), 0U);
 }
 
 TEST_F(Scenario, RunKilled_TakesItsCommandAndItsChildrenDown) {

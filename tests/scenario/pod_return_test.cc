@@ -7,7 +7,6 @@
 namespace vigil {
 namespace {
 
-using client::EventKind;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -42,8 +41,8 @@ TEST_F(Scenario, PodRestarted_IsANewIncarnationThatFindsItsPredecessorsItems) {
   EXPECT_EQ(registered.fields.value("predecessors", Json()), expected);
   // The end of the one comes before the beginning of the other.
   const client::Incarnation successor(registered.Number("incarnation"));
-  const auto died = ExpectEvent("died", Of(EventKind::kPodDied, predecessor));
-  const auto born = ExpectEvent("registered", Of(EventKind::kPodRegistered, successor));
+  const auto died = ExpectEvent("died", Of(client::EventKind::kPodDied, predecessor));
+  const auto born = ExpectEvent("registered", Of(client::EventKind::kPodRegistered, successor));
   EXPECT_LT(died.event.seq, born.event.seq);
 }
 
@@ -77,10 +76,10 @@ TEST_F(Scenario, NeverTwiceRestarted_HasItsNameAndItsItemAtOnce) {
 
   const auto successor = ExpectRegistered(second);
   ExpectCounting(second, "item", 2);
-  const auto died = ExpectEvent("died", Of(EventKind::kPodDied, predecessor));
+  const auto died = ExpectEvent("died", Of(client::EventKind::kPodDied, predecessor));
   EXPECT_EQ(died.event.cause, client::Cause::kSuperseded);
   EXPECT_EQ(died.event.orphans, 1U);
-  const auto born = ExpectEvent("registered", Of(EventKind::kPodRegistered, successor));
+  const auto born = ExpectEvent("registered", Of(client::EventKind::kPodRegistered, successor));
   EXPECT_EQ(born.event.seq.value(), died.event.seq.value() + 1);
   // A process starts in that time, too.
   ExpectWithin("SIGKILL to the successor's registration, lease of 60 s", born.at - killed,
@@ -103,7 +102,7 @@ TEST_F(Scenario, NeverTwiceRunTwice_TheOlderOneIsLostAtOnce) {
   EXPECT_EQ(first.process().AwaitEnd(kPatience), 120);
   ExpectCounting(second, "item", 2);
   EXPECT_EQ(Living(), std::vector{"pod " + std::to_string(registered.Number("incarnation"))});
-  EXPECT_EQ(log().Count(Of(EventKind::kPodDied, predecessor)), 1U);
+  EXPECT_EQ(log().Count(Of(client::EventKind::kPodDied, predecessor)), 1U);
 }
 
 }  // namespace

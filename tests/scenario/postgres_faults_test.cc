@@ -9,7 +9,6 @@
 namespace vigil {
 namespace {
 
-using client::EventKind;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Shutdown = pg::PrivateCluster::Shutdown;
@@ -50,13 +49,13 @@ class PostgresFaults : public Scenario {
 
   // In full even the longest grace passes, in which whoever had been suspected would die.
   void ExpectNobodyHarmed() {
-    EXPECT_FALSE(
-        log().Await(Of(EventKind::kPodDied), FullOr<Duration>(Grace() + seconds(2), seconds(2))));
-    ExpectNone("deaths", log().Count(Of(EventKind::kPodDied)), std::max(rounds_, 1));
+    EXPECT_FALSE(log().Await(Of(client::EventKind::kPodDied),
+                             FullOr<Duration>(Grace() + seconds(2), seconds(2))));
+    ExpectNone("deaths", log().Count(Of(client::EventKind::kPodDied)), std::max(rounds_, 1));
     size_t lost = 0;
     for (const auto& crowd : crowds_) lost += crowd->lost() + crowd->changed();
     ExpectNone("LOST", lost, std::max(rounds_, 1));
-    EXPECT_EQ(log().Count(Of(EventKind::kPodRegistered)), static_cast<size_t>(pods()));
+    EXPECT_EQ(log().Count(Of(client::EventKind::kPodRegistered)), static_cast<size_t>(pods()));
   }
 
   // The coordinators' backends; which one comes first is left to chance. None when they cannot be
@@ -169,7 +168,7 @@ TEST_F(PostgresFaults, PostgresAwayForLongerThanTheTrustWindow_LostByItsEndAndDe
     ASSERT_FALSE(lost.empty());
     for (const Instant at : lost) ExpectWithin("LOST", at - stopped, trust_window() + lease());
   }
-  EXPECT_FALSE(log().Await(Of(EventKind::kPodDied), stopped + outage - Now()));
+  EXPECT_FALSE(log().Await(Of(client::EventKind::kPodDied), stopped + outage - Now()));
   const Instant returned = Now();
   ASSERT_TRUE(Postgres().StartAgain());
 
@@ -183,7 +182,8 @@ TEST_F(PostgresFaults, PostgresAwayForLongerThanTheTrustWindow_LostByItsEndAndDe
   // the coordinators to find it, and for the probes.
   const Duration longest = 2 * Grace() + seconds(8);
   for (int i = 0; i < crowd(0).size(); ++i) {
-    const auto died = ExpectEvent("died", Of(EventKind::kPodDied, crowd(0).name(i)), longest);
+    const auto died =
+        ExpectEvent("died", Of(client::EventKind::kPodDied, crowd(0).name(i)), longest);
     EXPECT_GE(died.at - returned, Grace());
     ExpectWithin("DEAD after the return", died.at - returned, longest);
     EXPECT_EQ(died.event.incarnation, before[static_cast<size_t>(i)]);
@@ -197,7 +197,7 @@ TEST_F(PostgresFaults, PostgresAwayForLongerThanTheTrustWindow_LostByItsEndAndDe
     EXPECT_EQ(registration->predecessors_work[0].key, successors.name(i));
     EXPECT_EQ(registration->predecessors_work[0].owner, before[static_cast<size_t>(i)]);
   }
-  ExpectEvent("died", Of(EventKind::kPodDied, crowd(1).name(0)));
+  ExpectEvent("died", Of(client::EventKind::kPodDied, crowd(1).name(0)));
 }
 
 }  // namespace

@@ -10,7 +10,6 @@
 namespace vigil {
 namespace {
 
-using client::EventKind;
 using std::chrono::seconds;
 
 // The server's default, which these pods take.
@@ -81,12 +80,13 @@ TEST_F(LostAnswers, AnswerToAResumeLost_OneSessionAndNobodyDies) {
     const Instant lost = Now();
     EXPECT_TRUE(Eventually(kPatience, [&] { return EverybodyIsWhereHeThinks(lost); }));
     TakeDown("everybody has one session again", Now() - cut);
-    ExpectNone("deaths", log().Count(Of(EventKind::kPodDied)));
+    ExpectNone("deaths", log().Count(Of(client::EventKind::kPodDied)));
     ExpectNone("LOST", crowd().lost());
     if (HasFailure()) break;
   }
   EXPECT_EQ(crowd().changed(), 0U);
-  EXPECT_EQ(log().Count(Of(EventKind::kPodRegistered)), static_cast<size_t>(crowd().size()));
+  EXPECT_EQ(log().Count(Of(client::EventKind::kPodRegistered)),
+            static_cast<size_t>(crowd().size()));
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 namespace vigil {
 namespace {
 
-using client::EventKind;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -36,6 +35,7 @@ class SplitBrain : public Scenario {
     VigilCluster::Options options{.coordinators = 2};
     options.settings = {"--trust-window", std::to_string(TrustWindow() / milliseconds(1)) + "ms"};
     options.conninfo = [this](const std::string& database, int place) {
+      database_ = database;
       const std::string old_side = primary_->Conninfo(database);
       return place == 0
                  ? old_side
@@ -61,6 +61,9 @@ class SplitBrain : public Scenario {
     // What an asynchronous standby does not have yet would be lost.
     ASSERT_TRUE(Database().AwaitReplicated(kPatience));
   }
+
+  // Its subscriber is of the new side.
+  std::string LogConninfo() const override { return standby_->Conninfo(database_); }
 
   void TearDown() override {
     crowds_.clear();
@@ -98,7 +101,8 @@ class SplitBrain : public Scenario {
     const auto claimant = new_side().pod(0).standing().incarnation;
     for (int i = 0; i < kPods; ++i) {
       const std::string name = old_side().name(i);
-      const auto died = ExpectEvent("died", Of(EventKind::kPodDied, name), Grace() + kPatience);
+      const auto died =
+          ExpectEvent("died", Of(client::EventKind::kPodDied, name), Grace() + kPatience);
       ExpectWithin("DEAD on the new side", died.at - cut, Grace() + seconds(5));
       died_at->push_back(died.at);
       const auto claimed = work.Claim(claimant, name, died.event.incarnation, client::Fence(1));
@@ -118,7 +122,7 @@ class SplitBrain : public Scenario {
   void ExpectNewSideUnharmed() {
     ExpectNone("LOST on the new side", new_side().lost() + new_side().changed());
     for (int i = 0; i < kPods; ++i) {
-      EXPECT_EQ(log().Count(Of(EventKind::kPodDied, new_side().name(i))), 0U);
+      EXPECT_EQ(log().Count(Of(client::EventKind::kPodDied, new_side().name(i))), 0U);
     }
   }
 
@@ -126,6 +130,7 @@ class SplitBrain : public Scenario {
   std::unique_ptr<pg::PrivateCluster> primary_;
   std::unique_ptr<pg::PrivateCluster> standby_;
   std::unique_ptr<Relay> relay_;
+  std::string database_;
   // The highest that the old side gave an item.
   client::Fence old_fence_{1};
   std::vector<client::Client> clients_;
@@ -188,7 +193,8 @@ TEST_F(SplitBrain, AsynchronousStandbyPromoted_FencesGrowAndCursorsOfTheLostEndE
   ASSERT_TRUE(old_log.AwaitStart(kPatience));
   Crowd lost_pods(to_old(), {.prefix = "lost-", .size = 40});
   ASSERT_EQ(lost_pods.AwaitRegistered(), "");
-  const auto lost = old_log.Await(Of(EventKind::kPodRegistered, lost_pods.name(39)), kPatience);
+  const auto lost =
+      old_log.Await(Of(client::EventKind::kPodRegistered, lost_pods.name(39)), kPatience);
   ASSERT_TRUE(lost);
   std::vector<Instant> died;
   ASSERT_NO_FATAL_FAILURE(ExpectTakenOver(cut, &died));

@@ -13,7 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-using client::EventKind;
 using std::chrono::seconds;
 
 constexpr auto kLease = seconds(2);
@@ -112,7 +111,7 @@ class WallClocks : public Scenario {
     ASSERT_TRUE(line);
     EXPECT_TRUE(turned(SecondOf(*line))) << line->text;
     seen.process().Signal(SIGTERM);
-    ExpectEvent("left", Of(EventKind::kPodLeft, name));
+    ExpectEvent("left", Of(client::EventKind::kPodLeft, name));
   }
 
   ReportingProcess* turned_ = nullptr;
@@ -163,17 +162,17 @@ TEST_F(WallClocks, WallClocksJump_NothingHappens) {
     SCOPED_TRACE(by);
     ASSERT_NO_FATAL_FAILURE(TurnAll(by));
     // Longer than a lease, so that whoever stopped renewing his would be missed.
-    EXPECT_FALSE(
-        log().Await(Of(EventKind::kPodDied), FullOr<Duration>(seconds(20), kLease * 5 / 4)));
+    EXPECT_FALSE(log().Await(Of(client::EventKind::kPodDied),
+                             FullOr<Duration>(seconds(20), kLease * 5 / 4)));
   }
 
-  ExpectNone("deaths", log().Count(Of(EventKind::kPodDied)));
+  ExpectNone("deaths", log().Count(Of(client::EventKind::kPodDied)));
   // Postgres counts idle_session_timeout on its wall clock, and ends sessions that were not idle
   // when that jumps. Their locks are taken again at once, and what was suspected in between is
   // refuted.
-  ExpectNone("suspicions that stand",
-             log().Count(Of(EventKind::kPodSuspected)) - log().Count(Of(EventKind::kPodRefuted)));
-  ExpectNone("moves", log().Count(Of(EventKind::kPodMoved)));
+  ExpectNone("suspicions that stand", log().Count(Of(client::EventKind::kPodSuspected)) -
+                                          log().Count(Of(client::EventKind::kPodRefuted)));
+  ExpectNone("moves", log().Count(Of(client::EventKind::kPodMoved)));
   ExpectNone("LOST", turned_->Reports("lost").size() + right_->Reports("lost").size());
   EXPECT_EQ(Living(), living);
 }

@@ -1,21 +1,41 @@
 #include "support/event_recorder.h"
 
+#include <optional>
 #include <span>
+#include <string>
 #include <utility>
 
+#include "history/from_client.h"
 #include "support/process.h"
 
 namespace vigil {
+namespace {
+
+std::optional<Seq> SeqIn(const client::Error& error, const std::string& name) {
+  const auto found = error.metadata.find(name);
+  if (found == error.metadata.end()) return std::nullopt;
+  return Seq{std::stoull(found->second)};
+}
+
+}  // namespace
 
 EventRecorder::EventRecorder(const client::Client& client, std::string ns,
-                             client::SubscriptionStart start)
-    : subscription_(
-          client, {.ns = std::move(ns), .start = std::move(start), .retry_first = true},
+                             client::SubscriptionStart start, Duration idle_timeout)
+    : ns_(std::move(ns)),
+      start_(std::move(start)),
+      history_{{Now(), history::Opened{.start = history::FromClient(start_, ns_)}}},
+      subscription_(
+          client, {.ns = ns_, .start = start_, .idle_timeout = idle_timeout, .retry_first = true},
           {.on_snapshot =
                [this](std::span<const client::Pod> pods, const client::Cursor& cursor) {
                  Change([&] {
                    snapshot_.assign(pods.begin(), pods.end());
                    cursor_ = cursor;
+                   history::SnapshotTold told{.pods = {}, .position = PositionAt(cursor)};
+                   for (const client::Pod& pod : pods) {
+                     told.pods.push_back(Incarnation{pod.incarnation.value()});
+                   }
+                   Note(std::move(told));
                  });
                },
            .on_events =
@@ -23,16 +43,66 @@ EventRecorder::EventRecorder(const client::Client& client, std::string ns,
                  const Instant at = Now();
                  Change([&] {
                    cursor_ = cursor;
-                   for (const client::Event& event : events) seen_.push_back({event, at});
+                   history::EventsTold told{.events = {}, .position = PositionAt(cursor)};
+                   for (const client::Event& event : events) {
+                     seen_.push_back({event, at});
+                     told.events.push_back(history::FromClient(event));
+                   }
+                   Note(std::move(told));
                  });
                },
-           .on_position = [this](const client::Position&) { Change([] {}); },
+           .on_position =
+               [this](const client::Position& position) {
+                 Change([&] {
+                   cursor_ = position.cursor;
+                   Note(history::PositionTold{.position = PositionAt(position.cursor),
+                                              .head = Seq{position.head.value()},
+                                              .read_age = position.read_age,
+                                              .oldest = Seq{position.oldest.value()}});
+                 });
+               },
+           .on_interrupted =
+               [this](const client::Error& why) {
+                 std::lock_guard lock(mutex_);
+                 NoteOver(why);
+               },
+           .on_resumed =
+               [this](const client::Resumption& resumed) {
+                 std::lock_guard lock(mutex_);
+                 const auto went_on =
+                     resumed.after.empty() ? start_ : client::SubscriptionStart(resumed.after);
+                 Note(history::Opened{.start = history::FromClient(went_on, ns_)});
+               },
            .on_end =
                [this](const client::Error& why) {
                  std::lock_guard lock(mutex_);
+                 NoteOver(why);
                  ended_ = why;
                  changed_.notify_all();
                }}) {}
+
+template <typename What>
+void EventRecorder::Note(What what) {
+  history_.push_back({Now(), std::move(what)});
+}
+
+void EventRecorder::NoteOver(const client::Error& why) {
+  // An attempt that failed before anything came is none that was open.
+  if (std::holds_alternative<history::Ended>(history_.back().what)) return;
+  history::Ended end;
+  if (why.code == client::Code::kOutOfRange) {
+    end.reason = history::EndReason::kExpired;
+    end.oldest = SeqIn(why, "oldest");
+    end.head = SeqIn(why, "head");
+  } else {
+    end.error = client::Describe(why);
+  }
+  Note(std::move(end));
+}
+
+Position EventRecorder::PositionAt(const client::Cursor& cursor) const {
+  return history::FromClient(cursor, ns_);
+}
 
 void EventRecorder::Change(const std::function<void()>& change) {
   std::lock_guard lock(mutex_);
@@ -91,6 +161,11 @@ std::optional<client::Error> EventRecorder::ended() const {
   return ended_;
 }
 
+history::History EventRecorder::History() const {
+  std::lock_guard lock(mutex_);
+  return history_;
+}
+
 EventRecorder::Match Of(client::EventKind kind) {
   return [kind](const client::Event& event) { return event.kind == kind; };
 }
@@ -111,17 +186,6 @@ EventRecorder::Match Claimed(std::string work_key) {
   return [work_key = std::move(work_key)](const client::Event& event) {
     return event.kind == client::EventKind::kWorkClaimed && event.work_key == work_key;
   };
-}
-
-std::string FindGap(const std::vector<client::Event>& events) {
-  for (size_t i = 1; i < events.size(); ++i) {
-    const uint64_t before = events[i - 1].seq.value();
-    const uint64_t after = events[i].seq.value();
-    if (after != before + 1) {
-      return "event " + std::to_string(after) + " came after event " + std::to_string(before);
-    }
-  }
-  return "";
 }
 
 }  // namespace vigil

@@ -9,13 +9,15 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "history/history.h"
 #include "vigil/client.h"
 #include "vigil/event.h"
 #include "vigil/subscription.h"
 
 namespace vigil {
 
-// Owns a subscription. Thread safety: everything may be called from any thread.
+// Owns a subscription, and keeps the history of what it was told. Thread safety:
+// everything may be called from any thread.
 class EventRecorder {
  public:
   struct Seen {
@@ -25,7 +27,8 @@ class EventRecorder {
   };
 
   EventRecorder(const client::Client& client, std::string ns,
-                client::SubscriptionStart start = client::FromOldest{});
+                client::SubscriptionStart start = client::FromOldest{},
+                Duration idle_timeout = std::chrono::seconds(15));
   EventRecorder(const EventRecorder&) = delete;
   EventRecorder& operator=(const EventRecorder&) = delete;
 
@@ -45,9 +48,18 @@ class EventRecorder {
   // The position after all that came.
   std::optional<client::Cursor> LastCursor() const;
   std::optional<client::Error> ended() const;
+  history::History History() const;
 
  private:
   void Change(const std::function<void()>& change);
+  // Called with the lock held.
+  template <typename What>
+  void Note(What what);
+  void NoteOver(const client::Error& why);
+  Position PositionAt(const client::Cursor& cursor) const;
+
+  const std::string ns_;
+  const client::SubscriptionStart start_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
@@ -57,6 +69,7 @@ class EventRecorder {
   std::vector<Seen> seen_;
   std::optional<client::Cursor> cursor_;
   std::optional<client::Error> ended_;
+  history::History history_;
 
   client::Subscription subscription_;  // last: its callbacks use everything above
 };
@@ -66,8 +79,5 @@ EventRecorder::Match Of(client::EventKind kind);
 EventRecorder::Match Of(client::EventKind kind, std::string pod_name);
 EventRecorder::Match Of(client::EventKind kind, client::Incarnation incarnation);
 EventRecorder::Match Claimed(std::string work_key);
-
-// Empty when every number is that of the event before it plus one; else what is wrong.   (P4, P8)
-std::string FindGap(const std::vector<client::Event>& events);
 
 }  // namespace vigil

@@ -15,6 +15,8 @@
 #include <cstring>
 #include <utility>
 
+#include "support/process.h"
+
 namespace vigil {
 namespace {
 
@@ -43,6 +45,9 @@ struct Relay::Flow {
   int to;
   std::string waiting;
   bool ended = false;
+  size_t passed = 0;
+  // When the next slice may go.
+  Instant next{};
 };
 
 struct Relay::Link {
@@ -51,6 +56,11 @@ struct Relay::Link {
   bool silent = false;
 
   Link(int client, int server) : request{client, server, {}}, answer{server, client, {}} {}
+  void HalfClose() {
+    answer.ended = true;
+    answer.waiting.clear();
+    shutdown(answer.to, SHUT_WR);
+  }
   ~Link() {
     Reset(request.from);
     Reset(request.to);
@@ -107,8 +117,37 @@ void Relay::Isolate() {
 }
 
 void Relay::Restore() {
-  std::lock_guard lock(mutex_);
-  isolated_ = false;
+  {
+    std::lock_guard lock(mutex_);
+    isolated_ = false;
+    stalled_.reset();
+    slices_.reset();
+  }
+  Wake();
+}
+
+void Relay::Stall(size_t after) {
+  {
+    std::lock_guard lock(mutex_);
+    stalled_ = after;
+  }
+  Wake();
+}
+
+void Relay::Slice(size_t bytes, Duration rest) {
+  {
+    std::lock_guard lock(mutex_);
+    slices_ = Slices{bytes, rest};
+  }
+  Wake();
+}
+
+void Relay::HalfClose() {
+  {
+    std::lock_guard lock(mutex_);
+    half_close_ = true;
+  }
+  Wake();
 }
 
 void Relay::LoseAnswersAfter(size_t bytes, Loss loss) {
@@ -129,17 +168,27 @@ void Relay::Serve() {
       std::lock_guard lock(mutex_);
       if (stopping_) break;
       if (isolated_) links_.clear();
+      stalls_after_ = stalled_;
+      slicing_ = slices_;
+      if (std::exchange(half_close_, false)) {
+        for (const auto& link : links_) link->HalfClose();
+      }
     }
+    const Instant now = Now();
     std::vector<pollfd> fds{{wake_, POLLIN, 0}, {listener_, POLLIN, 0}};
     for (const auto& link : links_) {
       for (const Flow* flow : {&link->request, &link->answer}) {
-        const bool read = !link->silent && !flow->ended && flow->waiting.empty();
-        const bool written = !link->silent && !flow->waiting.empty();
+        const bool answers = flow == &link->answer;
+        const bool stalls = answers && stalls_after_ && flow->passed >= *stalls_after_;
+        const bool open = !link->silent && !stalls;
+        const bool read = open && !flow->ended && flow->waiting.empty();
+        const bool due = !answers || !slicing_ || flow->next <= now;
+        const bool written = open && !flow->waiting.empty() && due;
         fds.push_back({read ? flow->from : -1, POLLIN, 0});
         fds.push_back({written ? flow->to : -1, POLLOUT, 0});
       }
     }
-    if (poll(fds.data(), fds.size(), -1) < 0) continue;
+    if (poll(fds.data(), fds.size(), UntilNextSlice()) < 0) continue;
     uint64_t wakes = 0;
     [[maybe_unused]] const ssize_t size = read(wake_, &wakes, sizeof wakes);
     std::vector<std::unique_ptr<Link>> kept;
@@ -157,6 +206,17 @@ void Relay::Serve() {
     if (fds[1].revents != 0) Accept();
   }
   links_.clear();
+}
+
+int Relay::UntilNextSlice() const {
+  if (!slicing_ || stalls_after_) return -1;
+  Instant next = Instant::max();
+  for (const auto& link : links_) {
+    if (!link->answer.waiting.empty()) next = std::min(next, link->answer.next);
+  }
+  if (next == Instant::max()) return -1;
+  const auto rest = std::chrono::ceil<std::chrono::milliseconds>(next - Now()).count();
+  return static_cast<int>(std::max<int64_t>(rest, 0));
 }
 
 void Relay::Accept() {
@@ -208,9 +268,17 @@ bool Relay::Pass(Link& link, Flow& flow, bool answers) {
       if (plan_) plan_->bytes -= flow.waiting.size();
     }
   }
-  const ssize_t put = send(flow.to, flow.waiting.data(), flow.waiting.size(), MSG_NOSIGNAL);
+  return Send(flow, answers && slicing_.has_value());
+}
+
+bool Relay::Send(Flow& flow, bool sliced) {
+  if (sliced && flow.next > Now()) return true;
+  const size_t size = sliced ? std::min(flow.waiting.size(), slicing_->bytes) : flow.waiting.size();
+  const ssize_t put = send(flow.to, flow.waiting.data(), size, MSG_NOSIGNAL);
   if (put < 0) return errno == EAGAIN || errno == EINTR;
   flow.waiting.erase(0, static_cast<size_t>(put));
+  flow.passed += static_cast<size_t>(put);
+  if (sliced) flow.next = Now() + slicing_->rest;
   return true;
 }
 

@@ -1,4 +1,4 @@
-// A TCP relay on this machine that loses what a test tells it to lose.
+// A TCP relay on this machine that loses, delays and cuts what a test tells it to.
 #pragma once
 
 #include <condition_variable>
@@ -34,8 +34,16 @@ class Relay {
 
   // Resets all connections, and each new one at once.
   void Isolate();
-  // New connections are passed on again.
+  // New connections are passed on again, and answers as they come.
   void Restore();
+  // Reads no more than so many bytes of the answers in each connection: what the server writes then
+  // waits in its kernel, and in the end in itself.
+  void Stall(size_t after = 0);
+  // Passes answers on in pieces of so many bytes, with a rest after each.
+  void Slice(size_t bytes, Duration rest);
+  // Tells the clients of all connections that no answer will come any more, and goes on passing on
+  // what they say; the server hears nothing of it.
+  void HalfClose();
   // Passes on so many more bytes of answers; the connection that brings the next one is lost in
   // this way, and all others stay. Once.
   void LoseAnswersAfter(size_t bytes, Loss loss);
@@ -48,23 +56,37 @@ class Relay {
 
   Relay(int listener, int port, int target_port);
 
+  struct Slices {
+    size_t bytes;
+    Duration rest;
+  };
+
   void Serve();
+  // The milliseconds until the next slice is due; -1 when none waits.
+  int UntilNextSlice() const;
   void Accept();
   // False when the connection is over.
   bool Pass(Link& link, Flow& flow, bool answers);
+  bool Send(Flow& flow, bool sliced);
   void Wake() const;
 
   const int listener_;
   const int port_;
   const int target_port_;
-  const int wake_;                            // eventfd
-  std::vector<std::unique_ptr<Link>> links_;  // the thread's
+  const int wake_;  // eventfd
+  // The thread's.
+  std::vector<std::unique_ptr<Link>> links_;
+  std::optional<size_t> stalls_after_;
+  std::optional<Slices> slicing_;
 
   std::mutex mutex_;
   std::condition_variable changed_;
   // Guarded by mutex_.
   bool stopping_ = false;
   bool isolated_ = false;
+  std::optional<size_t> stalled_;
+  bool half_close_ = false;
+  std::optional<Slices> slices_;
   struct Plan {
     size_t bytes;
     Loss loss;

@@ -1,0 +1,181 @@
+// Subscribers that never read cost what they may, and nobody else pays for them.
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <fstream>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "crowd.h"
+#include "measured.h"
+#include "scenario.h"
+#include "support/raw_subscriber.h"
+#include "support/relay.h"
+#include "vigil/work.h"
+
+namespace vigil {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr size_t kReaders = 180;
+constexpr size_t kNeverReaders = 20;
+// What must pass of a connection until a stream is open on it.
+constexpr size_t kGreeting = 1024;
+// What an allocator may keep, come and go.
+constexpr double kTolerance = 8.0 * 1024 * 1024;
+
+// The memory that a process has, in bytes.
+double ResidentBytes(pid_t process) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/statm");
+  double pages = 0;
+  file >> pages >> pages;
+  return pages * 4096;
+}
+
+// Items that are begun and completed, from several threads, and when each was known to be.
+class Workers {
+ public:
+  Workers(const client::Client& client, client::Incarnation owner, int threads) {
+    for (int thread = 0; thread < threads; ++thread) {
+      threads_.emplace_back([this, client, owner, thread] { Work(client, owner, thread); });
+    }
+  }
+  ~Workers() { Stop(); }
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+
+  void Stop() {
+    stopping_ = true;
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+  }
+
+  // By the key of the item.
+  std::map<std::string, Instant> Completed() const {
+    std::lock_guard lock(mutex_);
+    return completed_;
+  }
+
+ private:
+  void Work(const client::Client& client, client::Incarnation owner, int thread) {
+    const client::Work work(client, "default");
+    for (int item = 0; !stopping_; ++item) {
+      const std::string key = "item-" + std::to_string(thread) + "-" + std::to_string(item);
+      const auto started = work.Start(owner, key);
+      if (!started) continue;
+      if (!work.Complete(owner, key, started->item.fence, "done")) continue;
+      std::lock_guard lock(mutex_);
+      completed_[key] = Now();
+    }
+  }
+
+  std::atomic<bool> stopping_ = false;
+  mutable std::mutex mutex_;
+  std::map<std::string, Instant> completed_;
+  std::vector<std::thread> threads_;
+};
+
+class SlowReaders : public Scenario {
+ protected:
+  void Start() {
+    // So small that who does not read has LAGGED soon, again and again.
+    ASSERT_NO_FATAL_FAILURE(StartCluster(
+        {.coordinators = 1,
+         .settings = {"--subscriber-queue-events", "256", "--subscriber-queue-bytes", "65536"}}));
+    auto relay = Relay::Start(cluster().port(0));
+    ASSERT_TRUE(relay) << relay.error().message;
+    relay_ = std::move(*relay);
+    relay_->Stall(kGreeting);
+    for (size_t i = 0; i < kReaders; ++i) {
+      readers_.push_back(
+          std::make_unique<RawSubscriber>(cluster().address(0), history::FromOldest{}));
+    }
+    never_.resize(kNeverReaders);
+    for (size_t i = 0; i < kNeverReaders; ++i) OpenNeverReader(i);
+    auto connected = cluster().Connect();
+    ASSERT_TRUE(connected);
+    crowd_ = std::make_unique<Crowd>(*connected, Crowd::Options{.size = 1});
+    ASSERT_EQ(crowd_->AwaitRegistered(), "");
+    workers_ = std::make_unique<Workers>(*connected, crowd_->pod(0).standing().incarnation, 4);
+  }
+
+  // One half has streams that nobody reads, the other sockets.
+  void OpenNeverReader(size_t number) {
+    never_.at(number).reset();
+    never_.at(number) =
+        std::make_unique<RawSubscriber>(number % 2 == 0 ? cluster().address(0) : relay_->address(),
+                                        history::FromOldest{}, RawSubscriber::Reading::kNever);
+  }
+
+  // Measures once a second, while those who never read come again and again, as clients do that
+  // were cut off. By how much the memory grew over the whole time, as a straight line through all
+  // of it has it.
+  double GrowthOver(Duration time) {
+    std::vector<double> bytes;
+    const pid_t server = cluster().coordinator(0).pid();
+    for (const Instant end = Now() + time; Now() < end;) {
+      OpenNeverReader(bytes.size() % kNeverReaders);
+      bytes.push_back(ResidentBytes(server));
+      EXPECT_FALSE(log().Await(Of(client::EventKind::kPodDied), seconds(1)));
+    }
+    const double n = static_cast<double>(bytes.size());
+    double sum_x = 0, sum_y = 0, sum_xx = 0, sum_xy = 0;
+    for (size_t i = 0; i < bytes.size(); ++i) {
+      const double x = static_cast<double>(i);
+      sum_x += x;
+      sum_y += bytes[i];
+      sum_xx += x * x;
+      sum_xy += x * bytes[i];
+    }
+    return n * (n * sum_xy - sum_x * sum_y) / (n * sum_xx - sum_x * sum_x);
+  }
+
+  void StopWorkers() { workers_->Stop(); }
+  const Workers& workers() const { return *workers_; }
+  const std::vector<std::unique_ptr<RawSubscriber>>& readers() const { return readers_; }
+
+ private:
+  std::unique_ptr<Relay> relay_;
+  std::vector<std::unique_ptr<RawSubscriber>> readers_;
+  std::vector<std::unique_ptr<RawSubscriber>> never_;
+  std::unique_ptr<Crowd> crowd_;
+  std::unique_ptr<Workers> workers_;
+};
+
+// P8, P11
+TEST_F(SlowReaders, NeverReading_CostsABoundedAmountAndTheOthersNothing) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  GrowthOver(FullOr(seconds(60), seconds(6)));
+  const double grown = GrowthOver(FullOr(seconds(120), seconds(10)));
+  StopWorkers();
+  std::printf("memory grown by %.0f KiB\n", grown / 1024);
+  EXPECT_LE(grown, kTolerance);
+
+  const history::Reference truth = Truth();
+  const auto completed = workers().Completed();
+  size_t violations = 0;
+  std::vector<Duration> delays;
+  for (const auto& reader : readers()) {
+    ASSERT_TRUE(reader->AwaitSeq(truth.through, kPatience));
+    const history::History told = reader->History();
+    violations += history::Validate(told, truth).size();
+    for (const history::Record& record : told) {
+      const auto* events = std::get_if<history::EventsTold>(&record.what);
+      for (size_t i = 0; events && i < events->events.size(); ++i) {
+        const auto found = completed.find(events->events[i].work_key);
+        if (found != completed.end()) delays.push_back(record.at - found->second);
+      }
+    }
+  }
+  ExpectNone("broken guarantees of those who read", violations, static_cast<int>(kReaders));
+  std::sort(delays.begin(), delays.end());
+  ASSERT_FALSE(delays.empty());
+  TakeDown("an event is told, p50", delays[delays.size() / 2]);
+  TakeDown("an event is told, p99", delays[delays.size() * 99 / 100]);
+  ExpectWithin("an event is told, at the latest", delays.back(), seconds(3));
+}
+
+}  // namespace
+}  // namespace vigil
