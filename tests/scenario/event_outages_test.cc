@@ -13,7 +13,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using ::testing::Contains;
 using ::testing::IsEmpty;
 using Shutdown = pg::PrivateCluster::Shutdown;
 
