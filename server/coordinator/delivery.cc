@@ -11,10 +11,21 @@ namespace {
 // The numbers, tags and lengths of an event.
 constexpr size_t kFixedBytes = 64;
 
+// A label's place among the others, beside its text.
+constexpr size_t kLabelInMemory = 120;
+
 size_t BytesOf(const std::vector<Event>& events) {
   return std::accumulate(
       events.begin(), events.end(), size_t{0},
       [](size_t bytes, const Event& event) { return bytes + vigil::BytesOf(event); });
+}
+
+size_t BytesInMemory(const std::vector<Event>& events) {
+  return std::accumulate(events.begin(), events.end(), size_t{0},
+                         [](size_t bytes, const Event& event) {
+                           return bytes + sizeof(Event) + vigil::BytesOf(event) +
+                                  event.pod_labels.size() * kLabelInMemory;
+                         });
 }
 
 }  // namespace
@@ -28,7 +39,7 @@ size_t BytesOf(const Event& event) {
 Delivery::Delivery(std::vector<Event> events, Cursor cursor)
     : events_(std::move(events)),
       cursor_(std::move(cursor)),
-      bytes_(kFixedBytes + BytesOf(events_)) {}
+      bytes_(sizeof(Delivery) + BytesInMemory(events_) + BytesOf(events_)) {}
 
 EventBatch::EventBatch(std::string ns, std::vector<Event> events)
     : ns_(std::move(ns)), events_(std::move(events)), bytes_(BytesOf(events_)) {}

@@ -13,10 +13,11 @@
 
 namespace vigil {
 
-// What one message may have of events or pods, unless a single transaction or pod is larger; about
-// the bytes on the wire. Far below the 4 MB that gRPC's libraries take by default.   (P11)
+// What one message may have of events or pods on the wire, unless a single transaction or pod is
+// larger. Far below the 4 MB that gRPC's libraries take by default.   (P11)
 inline constexpr size_t kLargestDelivery = 1 << 20;
 
+// About its bytes on the wire.
 size_t BytesOf(const Event& event);
 
 // The events of whole transactions that one filter chose, and the position after all of them.
@@ -29,6 +30,7 @@ class Delivery {
 
   const std::vector<Event>& events() const { return events_; }
   const Cursor& cursor() const { return cursor_; }
+  // What it takes in memory, with one form that was made of it.
   size_t bytes() const { return bytes_; }
 
   // As `make` makes it. One thread at a time.

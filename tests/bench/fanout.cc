@@ -19,9 +19,9 @@ namespace {
 
 // Of everything that the raw fan-out costs, so much is allowed.
 constexpr double kTarget = 1.5;
-// By default a subscriber's queue is bounded to 4 MiB of messages. They are kept twice, as they
-// were read and as they are written, and in pieces.
-constexpr double kSlowTarget = 3 * 4 * 1024 * 1024;
+// By default a subscriber's queue is bounded to 4 MiB. As much again is for what the estimate of a
+// message misses, and for the page that the reader holds.
+constexpr double kSlowTarget = 2 * 4 * 1024 * 1024;
 // From so many subscribers on, what an event costs by itself does not count.
 constexpr int kMany = 1000;
 // What a process has open beside one connection for each subscriber.
