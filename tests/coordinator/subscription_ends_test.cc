@@ -179,6 +179,22 @@ TEST_F(SubscriptionsTest, EventsLost_WhoIsAheadOfTheReaderExpires) {
   EXPECT_EQ(ahead->Ending()->reason, EndReason::kExpired);
 }
 
+// A reading that never comes back is no outage: nothing but a restart mends it, and health says so.
+TEST_F(SubscriptionsTest, ReadingNeverAnswered_TheReaderHasGivenUp) {
+  const auto subscriber = cluster_.Subscribe(*host_, FromNow{});
+  cluster_.Read(*host_, subscriber);
+  host_->database.SetAway(true);
+  cluster_.scheduler.Advance(seconds(60));
+  EXPECT_FALSE(host_->coordinator.event_log().GaveUp());  // it is answered that it is away
+  host_->database.SetAway(false);
+  host_->lane.DelayAnswers(std::chrono::hours(1));
+  cluster_.scheduler.Advance(seconds(10));
+  EXPECT_FALSE(host_->coordinator.event_log().GaveUp());
+  cluster_.scheduler.Advance(seconds(15));
+  EXPECT_TRUE(host_->coordinator.event_log().GaveUp());
+  EXPECT_FALSE(host_->coordinator.event_log().Readable());
+}
+
 TEST_F(SubscriptionsTest, DatabaseAway_WhoHasReadNothingYetIsSentElsewhere) {
   Happen(*host_, 2);
   host_->database.SetAway(true);
