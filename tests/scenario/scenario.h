@@ -74,8 +74,8 @@ class Scenario : public ::testing::Test {
   // Waits until the command of the pod prints a number for this fence.
   void ExpectCounting(ReportingProcess& pod, const std::string& key, uint64_t fence);
 
-  // The log as it stands in the database now, to compare with what subscribers were told: all of it,
-  // or nothing in particular.   (P8)
+  // The log as it stands in the database now, to compare with what subscribers were told: all of
+  // it, or nothing in particular.   (P8)
   enum class Told { kEverything, kAnything };
   history::Reference Truth(Told told = Told::kEverything);
 
