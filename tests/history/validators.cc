@@ -173,23 +173,29 @@ Violations Bounded(const History& history, const Reference& reference) {
   const Bounds& bounds = reference.bounds;
   const auto beyond = [](size_t value, size_t bound) { return bound != 0 && value > bound; };
   if (bounds.transaction_events != 0) CheckTransactions(reference, found);
-  std::optional<Instant> last;
-  std::optional<size_t> since_stall;
+  std::optional<Instant> last;  // of an open subscription
+  const auto check_silence = [&](Instant until) {
+    if (!last || bounds.silence == Duration::zero() || until - *last <= bounds.silence) return;
+    found.Add("nothing was told for {:.3f} s",
+              std::chrono::duration<double>(until - *last).count());
+  };
+  bool stalled = false;
+  size_t since_stall = 0;  // told
   Walk(history, reference, [&](const Step& step) {
     const Instant at = step.record.at;
-    if (last && bounds.silence != Duration::zero() && at - *last > bounds.silence &&
-        !step.As<Stalled>()) {
-      found.Add("nothing was told for {:.3f} s", std::chrono::duration<double>(at - *last).count());
-    }
+    if (!step.As<Stalled>()) check_silence(at);
     last = step.As<Ended>() ? std::nullopt : std::optional(at);
-    if (step.As<Opened>()) since_stall.reset();
-    if (step.As<Stalled>()) since_stall = 0;
+    if (step.As<Opened>()) stalled = false;
+    if (step.As<Stalled>()) {
+      stalled = true;
+      since_stall = 0;
+    }
     if (const auto* part = step.As<SnapshotTold>();
         part && beyond(part->pods.size(), bounds.snapshot_pods)) {
       found.Add("a part of a snapshot has {} pods", part->pods.size());
     }
     if (const auto* told = step.As<EventsTold>()) {
-      if (since_stall) *since_stall += told->events.size();
+      since_stall += told->events.size();
       if (beyond(told->events.size(), bounds.events)) {
         found.Add("a delivery has {} events", told->events.size());
       }
@@ -197,10 +203,11 @@ Violations Bounded(const History& history, const Reference& reference) {
     }
     const auto* end = step.As<Ended>();
     const bool lagged = end && end->reason == EndReason::kLagged;
-    if (lagged && since_stall && beyond(*since_stall, bounds.backlog)) {
-      found.Add("{} events had waited for a subscriber when it was LAGGED", *since_stall);
+    if (lagged && stalled && beyond(since_stall, bounds.backlog)) {
+      found.Add("{} events had waited for a subscriber when it was LAGGED", since_stall);
     }
   });
+  if (reference.until) check_silence(*reference.until);
   return found.Take();
 }
 

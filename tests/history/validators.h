@@ -2,6 +2,7 @@
 // the log has. They ask the product for no opinion.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,7 @@ struct Bounds {
   size_t transaction_events = 0;
   // How many events may have waited for a subscriber that had stalled when it was LAGGED.
   size_t backlog = 0;
-  // Between two messages to one who reads.
+  // Between two messages to one who reads, and from the last one to the end of the observation.
   Duration silence{};
 };
 
@@ -33,6 +34,8 @@ struct Reference {
   bool only_events = false;
   // By the end of the history everything up to here must have been told. Zero for no such demand.
   Seq through;
+  // When the test stopped to look. Nothing when what came last may have come at any time.
+  std::optional<Instant> until = std::nullopt;
   Bounds bounds;
 
   // The same log, read later: what it has lost since is remembered.

@@ -24,6 +24,9 @@ class Surroundings {
   // The process that listens there; null when none does.
   virtual SimulatedCoordinator* At(int address) = 0;
   virtual Path& PathOf(int pod, int address) = 0;
+  // When something last came between this pod and the coordinator of that address, stopped either
+  // of them, or came between a coordinator and the database. Now, if something does.
+  virtual Instant LastTrouble(int pod, int address) const = 0;
   // For faults: every connection that is opened.
   virtual void Opened(int pod, int address, const std::shared_ptr<Connection>& connection) = 0;
 };

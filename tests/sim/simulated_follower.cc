@@ -64,6 +64,9 @@ class SimulatedFollower::Feed final : public SubscriberStream,
     Finish(end);
   }
 
+  // Whether the process that was subscribed to is gone, and whoever is at its address is another.
+  bool HostIsGone() const { return host_.machine().dead(); }
+
   // The follower does not listen any more.
   void Close() {
     follower_ = nullptr;
@@ -186,8 +189,12 @@ void SimulatedFollower::Subscribe() {
 }
 
 void SimulatedFollower::WatchSilence() {
-  silence_timer_ = site_.machine.After(kStale, [this] {
-    if (!stalled_) Over(Broken());
+  silence_timer_ = site_.machine.After(kStale, [this, since = site_.time.Now()] {
+    if (stalled_) return;
+    const bool healthy =
+        !feed_->HostIsGone() && site_.around.LastTrouble(site_.place, address_) < since;
+    // Where nothing was taken away, the coordinator ended it without a reason.
+    Over(healthy ? Ended{} : Broken());
   });
 }
 

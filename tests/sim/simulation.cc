@@ -138,6 +138,16 @@ int Simulation::LatestOf(int place) const {
   return place;
 }
 
+Instant Simulation::LastTrouble(int pod, int address) const {
+  const Machine& machine = pods_[static_cast<size_t>(pod)]->machine();
+  const Machine& host = coordinators_[static_cast<size_t>(address)]->machine();
+  const Instant last = std::max({machine.LastFrozenLongerThan(Duration::zero()),
+                                 host.LastFrozenLongerThan(Duration::zero()), database_heals_});
+  const auto path = paths_.find({pod, address});
+  return std::min(time_.Now(),
+                  path == paths_.end() ? last : std::max(last, path->second->last_trouble()));
+}
+
 Instant Simulation::LastTrouble(const SimulatedPod& pod, const std::string& address) const {
   Instant last = pod.machine().LastFrozenLongerThan(Duration::zero());
   last = std::min(last, time_.Now());

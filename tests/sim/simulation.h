@@ -35,6 +35,7 @@ class Simulation final : public Surroundings, public Witness {
   int addresses() const override { return plan_.coordinators; }
   SimulatedCoordinator* At(int address) override;
   Path& PathOf(int pod, int address) override;
+  Instant LastTrouble(int pod, int address) const override;
   void Opened(int pod, int address, const std::shared_ptr<Connection>& connection) override;
 
   // --- Witness
@@ -91,6 +92,8 @@ class Simulation final : public Surroundings, public Witness {
   const Instant beginning_ = time_.Now();
   DatabaseServer server_;
   Duration wall_clock_ahead_{};
+  // The last fault of the database's, or between it and some coordinator, is over then.
+  Instant database_heals_{};
   std::map<std::pair<int, int>, std::unique_ptr<Path>> paths_;
   Checker checker_;
   // What was started last at each address and place; what is gone stays to the end.

@@ -259,6 +259,7 @@ void Simulation::CutPath(int pod, int address, int ways, Duration for_so_long) {
 void Simulation::InjectIntoDatabase(const Fault& fault) {
   const auto coordinator = coordinators_[static_cast<size_t>(fault.coordinator)];
   DatabaseRoute& route = coordinator->route();
+  database_heals_ = std::max(database_heals_, time_.Now() + fault.lasts);
   switch (fault.kind) {
     case FaultKind::kCutDatabase:
       CutDatabase(coordinator, fault.ways, fault.lasts);
@@ -332,6 +333,7 @@ void Simulation::EndSomeSession() {
 void Simulation::HealAll() {
   Tell("all is healed");
   server_.down = false;
+  database_heals_ = time_.Now();
   for (const auto& [between, path] : paths_) {
     path->Heal(kToCoordinator);
     path->Heal(kToPod);

@@ -267,6 +267,14 @@ TEST_F(HistoryTest, Bounded_FindsWhatIsBeyond) {
   silent[2].at += seconds(100);
   EXPECT_THAT(Bounded(silent, with({.silence = seconds(6)})),
               Contains("nothing was told for 101.000 s"));
+  const Instant last = Good().back().at;
+  reference_.until = last + seconds(7);
+  EXPECT_THAT(Bounded(Good(), with({.silence = seconds(6)})),
+              Contains("nothing was told for 7.000 s"));
+  History over = Good();
+  over.push_back({last, Broken()});
+  EXPECT_THAT(Bounded(over, with({.silence = seconds(6)})), IsEmpty());
+  reference_.until = last + seconds(2);
   EXPECT_THAT(Bounded(Good(), with({.snapshot_pods = 2,
                                     .events = 3,
                                     .bytes = 100,
