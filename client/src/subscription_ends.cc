@@ -1,6 +1,7 @@
 #include "subscription_ends.h"
 
 #include <string>
+#include <string_view>
 
 #include "own_error.h"
 #include "status.h"
@@ -30,6 +31,15 @@ Error Expired(const v1::End& end, const std::optional<Cursor>& after) {
   return error;
 }
 
+// The coordinator ended it, at this position.
+Error Ended(std::string_view how, const std::string& cursor, std::string_view message,
+            std::string_view hint) {
+  Error error = MakeError(Code::kUnavailable, message, hint);
+  error.metadata["end"] = how;
+  if (!cursor.empty()) error.metadata["cursor"] = cursor;
+  return error;
+}
+
 }  // namespace
 
 Error WhyEnded(const StreamEnd& end, const std::optional<Cursor>& after) {
@@ -37,11 +47,11 @@ Error WhyEnded(const StreamEnd& end, const std::optional<Cursor>& after) {
     case v1::END_REASON_EXPIRED:
       return Expired(*end.said, after);
     case v1::END_REASON_LAGGED:
-      return MakeError(Code::kUnavailable, "LAGGED: the subscription fell behind",
-                       "Make the callbacks faster.");
+      return Ended("LAGGED", end.said->cursor(), "LAGGED: the subscription fell behind",
+                   "Make the callbacks faster.");
     case v1::END_REASON_DRAINING:
-      return MakeError(Code::kUnavailable, "DRAINING: the coordinator is shutting down",
-                       "Nothing: it is resumed elsewhere.");
+      return Ended("DRAINING", end.said->cursor(), "DRAINING: the coordinator is shutting down",
+                   "Nothing: it is resumed elsewhere.");
     default:
       break;
   }
@@ -55,8 +65,8 @@ Error WhyEnded(const StreamEnd& end, const std::optional<Cursor>& after) {
                      "Look at the link between that coordinator and the database.");
   }
   if (!end.status.ok()) return FromStatus(end.status);
-  return MakeError(Code::kUnavailable, "the coordinator ended the stream without a reason",
-                   "Look at the log of the coordinator.");
+  return Ended("", {}, "the coordinator ended the stream without a reason",
+               "Look at the log of the coordinator.");
 }
 
 }  // namespace vigil::client

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <map>
+#include <string>
 
 #include "client/subscription_fixture.h"
 #include "reconnect_pace.h"
@@ -67,6 +69,31 @@ TEST_F(SubscriptionTest, Draining_WithOneAddressTakesANewConnection) {
   const auto second = peers.Await(kAny);
   ASSERT_TRUE(first && second);
   EXPECT_NE(*first, *second);
+  subscription_.reset();
+}
+
+TEST_F(SubscriptionTest, Interrupted_SaysHowTheCoordinatorEndedIt) {
+  a_.Change([](auto& script) {
+    script.subscribe = [](const v1::SubscribeRequest& request, Writer& writer,
+                          grpc::ServerContext&) {
+      const std::string after = request.after_cursor();
+      auto end = EndMessage(after.empty() ? v1::END_REASON_DRAINING : v1::END_REASON_LAGGED);
+      end.mutable_end()->set_cursor("7");
+      if (after != "8") {
+        writer.Write(PositionMessage(7, {}));
+        writer.Write(end);
+      }
+      return grpc::Status::OK;
+    };
+  });
+  using Metadata = std::map<std::string, std::string>;
+  Follow({&a_}, {.start = FromOldest{}});
+  EXPECT_EQ(interruptions_.Await(kAny)->metadata, (Metadata{{"end", "DRAINING"}, {"cursor", "7"}}));
+  EXPECT_EQ(interruptions_.Await(kAny)->metadata, (Metadata{{"end", "LAGGED"}, {"cursor", "7"}}));
+  Follow({&a_}, {.start = Cursor("8"), .retry_first = true});
+  EXPECT_TRUE(interruptions_.Await([](const Error& why) {
+    return why.metadata == Metadata{{"end", ""}};
+  }));
   subscription_.reset();
 }
 

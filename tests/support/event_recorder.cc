@@ -17,6 +17,13 @@ std::optional<Seq> SeqIn(const client::Error& error, const std::string& name) {
   return Seq{std::stoull(found->second)};
 }
 
+// None for a coordinator that did not say why.
+std::optional<history::EndReason> ReasonNamed(const std::string& end) {
+  if (end == "LAGGED") return history::EndReason::kLagged;
+  if (end == "DRAINING") return history::EndReason::kDraining;
+  return std::nullopt;
+}
+
 }  // namespace
 
 EventRecorder::EventRecorder(const client::Client& client, std::string ns,
@@ -67,11 +74,11 @@ EventRecorder::EventRecorder(const client::Client& client, std::string ns,
                  NoteOver(why);
                },
            .on_resumed =
-               [this](const client::Resumption& resumed) {
+               [this](const client::Resumption&) {
                  std::lock_guard lock(mutex_);
-                 const auto went_on =
-                     resumed.after.empty() ? start_ : client::SubscriptionStart(resumed.after);
-                 Note(history::Opened{.start = history::FromClient(went_on, ns_)});
+                 // Where it must go on, whatever the library says.
+                 const auto after = cursor_ ? client::SubscriptionStart(*cursor_) : start_;
+                 Note(history::Opened{.start = history::FromClient(after, ns_)});
                },
            .on_end =
                [this](const client::Error& why) {
@@ -90,12 +97,17 @@ void EventRecorder::NoteOver(const client::Error& why) {
   // An attempt that failed before anything came is none that was open.
   if (std::holds_alternative<history::Ended>(history_.back().what)) return;
   history::Ended end;
+  const auto how = why.metadata.find("end");
   if (why.code == client::Code::kOutOfRange) {
     end.reason = history::EndReason::kExpired;
     end.oldest = SeqIn(why, "oldest");
     end.head = SeqIn(why, "head");
-  } else {
+  } else if (how == why.metadata.end()) {
     end.error = client::Describe(why);
+  } else {
+    end.reason = ReasonNamed(how->second);
+    const auto stood = why.metadata.find("cursor");
+    if (stood != why.metadata.end()) end.position = PositionAt(client::Cursor(stood->second));
   }
   Note(std::move(end));
 }

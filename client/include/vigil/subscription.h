@@ -119,7 +119,8 @@ class Subscription {
     std::function<void(std::span<const Event>, const Cursor&)> on_events;
     std::function<void(const Position&)> on_position;
     // The stream was lost and will be resumed by itself; or an attempt to resume it failed, and
-    // another one follows. For logs.
+    // another one follows. For logs. When the coordinator ended it, the metadata say how: `end` is
+    // LAGGED, DRAINING or empty, and `cursor` is where the stream stood.
     std::function<void(const Error&)> on_interrupted;
     // The first message came since then: this, before the message itself. For logs.
     std::function<void(const Resumption&)> on_resumed;
