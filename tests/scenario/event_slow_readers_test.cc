@@ -20,9 +20,12 @@ namespace {
 using std::chrono::seconds;
 
 constexpr size_t kReaders = 180;
-constexpr size_t kNeverReaders = 20;
+// Of each kind: those who are stuck in the past, and those who were live.
+constexpr size_t kNeverReaders = 10;
 // What must pass of a connection until a stream is open on it.
 constexpr size_t kGreeting = 1024;
+// A position is due after 5 s, and the machine is busy.
+constexpr Duration kSilence = seconds(10);
 // What an allocator may keep, come and go.
 constexpr double kTolerance = 8.0 * 1024 * 1024;
 
@@ -83,7 +86,7 @@ class SlowReaders : public Scenario {
     // So small that who does not read has LAGGED soon, again and again.
     ASSERT_NO_FATAL_FAILURE(StartCluster(
         {.coordinators = 1,
-         .settings = {"--subscriber-queue-events", "256", "--subscriber-queue-bytes", "65536"}}));
+         .settings = {"--subscriber-queue-events", "256", "--subscriber-queue-bytes", "262144"}}));
     auto relay = Relay::Start(cluster().port(0));
     ASSERT_TRUE(relay) << relay.error().message;
     relay_ = std::move(*relay);
@@ -92,8 +95,8 @@ class SlowReaders : public Scenario {
       readers_.push_back(
           std::make_unique<RawSubscriber>(cluster().address(0), history::FromOldest{}));
     }
-    never_.resize(kNeverReaders);
-    for (size_t i = 0; i < kNeverReaders; ++i) OpenNeverReader(i);
+    stuck_.resize(kNeverReaders);
+    for (size_t i = 0; i < kNeverReaders; ++i) OpenStuck(i);
     auto connected = cluster().Connect();
     ASSERT_TRUE(connected);
     crowd_ = std::make_unique<Crowd>(*connected, Crowd::Options{.size = 1});
@@ -101,22 +104,44 @@ class SlowReaders : public Scenario {
     workers_ = std::make_unique<Workers>(*connected, crowd_->pod(0).standing().incarnation, 4);
   }
 
-  // One half has streams that nobody reads, the other sockets.
-  void OpenNeverReader(size_t number) {
-    never_.at(number).reset();
-    never_.at(number) =
-        std::make_unique<RawSubscriber>(number % 2 == 0 ? cluster().address(0) : relay_->address(),
-                                        history::FromOldest{}, RawSubscriber::Reading::kNever);
+  void OpenStuck(size_t number) {
+    stuck_.at(number).reset();
+    stuck_.at(number) = NeverReader(number, history::FromOldest{});
   }
 
-  // Measures once a second, while those who never read come again and again, as clients do that
-  // were cut off. By how much the memory grew over the whole time, as a straight line through all
+  void OpenLive() {
+    for (size_t i = 0; i < kNeverReaders; ++i) {
+      live_.push_back(NeverReader(i, history::FromNow{}));
+    }
+  }
+
+  // Whoever was live and did not read was told that it LAGGED, or cut off: it finds that in the end
+  // of what had come, and would else go on without an end.
+  void ExpectLiveOnesEnded(history::Reference truth) {
+    truth.through = {};
+    relay_->Restore();
+    size_t lagged = 0;
+    for (const auto& reader : live_) {
+      reader->ReadOn();
+      ASSERT_TRUE(reader->AwaitEnd(kPatience)) << "one that did not read goes on";
+      const history::History told = reader->History();
+      EXPECT_THAT(history::Validate(told, truth), ::testing::IsEmpty());
+      const auto& end = std::get<history::Ended>(told.back().what);
+      lagged += end.reason == history::EndReason::kLagged ? 1 : 0;
+      EXPECT_TRUE(end.reason == history::EndReason::kLagged || !end.error.empty());
+    }
+    std::printf("%zu of %zu heard that they LAGGED, the others were cut off\n", lagged,
+                live_.size());
+  }
+
+  // Measures once a second, while those who are stuck come again and again, as clients do that were
+  // cut off. By how much the memory grew over the whole time, as a straight line through all
   // of it has it.
   double GrowthOver(Duration time) {
     std::vector<double> bytes;
     const pid_t server = cluster().coordinator(0).pid();
     for (const Instant end = Now() + time; Now() < end;) {
-      OpenNeverReader(bytes.size() % kNeverReaders);
+      OpenStuck(bytes.size() % kNeverReaders);
       bytes.push_back(ResidentBytes(server));
       EXPECT_FALSE(log().Await(Of(client::EventKind::kPodDied), seconds(1)));
     }
@@ -137,9 +162,17 @@ class SlowReaders : public Scenario {
   const std::vector<std::unique_ptr<RawSubscriber>>& readers() const { return readers_; }
 
  private:
+  // One half has streams that nobody reads, the other sockets.
+  std::unique_ptr<RawSubscriber> NeverReader(size_t number, const history::Start& start) {
+    return std::make_unique<RawSubscriber>(
+        number % 2 == 0 ? cluster().address(0) : relay_->address(), start,
+        RawSubscriber::Reading::kNever);
+  }
+
   std::unique_ptr<Relay> relay_;
   std::vector<std::unique_ptr<RawSubscriber>> readers_;
-  std::vector<std::unique_ptr<RawSubscriber>> never_;
+  std::vector<std::unique_ptr<RawSubscriber>> stuck_;
+  std::vector<std::unique_ptr<RawSubscriber>> live_;
   std::unique_ptr<Crowd> crowd_;
   std::unique_ptr<Workers> workers_;
 };
@@ -148,17 +181,20 @@ class SlowReaders : public Scenario {
 TEST_F(SlowReaders, NeverReading_CostsABoundedAmountAndTheOthersNothing) {
   ASSERT_NO_FATAL_FAILURE(Start());
   GrowthOver(FullOr(seconds(60), seconds(6)));
+  OpenLive();
   const double grown = GrowthOver(FullOr(seconds(120), seconds(10)));
   StopWorkers();
   std::printf("memory grown by %.0f KiB\n", grown / 1024);
   EXPECT_LE(grown, kTolerance);
 
-  const history::Reference truth = Truth();
+  history::Reference truth = Truth();
   const auto completed = workers().Completed();
+  truth.bounds.silence = kSilence;
   size_t violations = 0;
   std::vector<Duration> delays;
   for (const auto& reader : readers()) {
     ASSERT_TRUE(reader->AwaitSeq(truth.through, kPatience));
+    truth.until = Now();
     const history::History told = reader->History();
     violations += history::Validate(told, truth).size();
     for (const history::Record& record : told) {
@@ -170,6 +206,7 @@ TEST_F(SlowReaders, NeverReading_CostsABoundedAmountAndTheOthersNothing) {
     }
   }
   ExpectNone("broken guarantees of those who read", violations, static_cast<int>(kReaders));
+  ASSERT_NO_FATAL_FAILURE(ExpectLiveOnesEnded(Truth()));
   std::sort(delays.begin(), delays.end());
   ASSERT_FALSE(delays.empty());
   TakeDown("an event is told, p50", delays[delays.size() / 2]);

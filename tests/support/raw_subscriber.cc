@@ -94,6 +94,8 @@ v1::SubscribeRequest RequestFor(const history::Start& start) {
 std::shared_ptr<grpc::Channel> OwnChannel(const std::string& address) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // On one machine gRPC would let megabytes come that nobody reads.
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
 }
 
@@ -105,14 +107,26 @@ class RawSubscriber::Stream final : public grpc::ClientReadReactor<v1::Subscribe
       : stub_(v1::PodEventService::NewStub(OwnChannel(address))), request_(RequestFor(start)) {
     Note(history::Opened{.start = start});
     stub_->async()->Subscribe(&context_, &request_, this);
-    if (reading == Reading::kAlways) StartRead(&incoming_);
+    if (reading == Reading::kAlways) {
+      StartRead(&incoming_);
+    } else {
+      AddHold();  // until it reads on, outside gRPC's callbacks
+      held_ = true;
+    }
     StartCall();
   }
 
   ~Stream() override {
     context_.TryCancel();
+    if (held_) RemoveHold();
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return done_; });
+  }
+
+  void ReadOn() {
+    if (!std::exchange(held_, false)) return;
+    StartRead(&incoming_);
+    RemoveHold();
   }
 
   history::History History() const {
@@ -160,6 +174,7 @@ class RawSubscriber::Stream final : public grpc::ClientReadReactor<v1::Subscribe
   const v1::SubscribeRequest request_;
   grpc::ClientContext context_;
   v1::SubscribeResponse incoming_;
+  bool held_ = false;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
@@ -174,6 +189,8 @@ RawSubscriber::RawSubscriber(const std::string& address, const history::Start& s
     : stream_(std::make_unique<Stream>(address, start, reading)) {}
 
 RawSubscriber::~RawSubscriber() = default;
+
+void RawSubscriber::ReadOn() { stream_->ReadOn(); }
 
 history::History RawSubscriber::History() const { return stream_->History(); }
 

@@ -23,6 +23,9 @@ class RawSubscriber {
   RawSubscriber(const RawSubscriber&) = delete;
   RawSubscriber& operator=(const RawSubscriber&) = delete;
 
+  // One that never read reads from now on.
+  void ReadOn();
+
   history::History History() const;
 
   // Waits until it was told everything up to this event, or its stream ended. False when it was not
