@@ -10,33 +10,15 @@ const net = require('node:net');
 const path = require('node:path');
 const grpc = require('@grpc/grpc-js');
 const protoLoader = require('@grpc/proto-loader');
+const checks = require('../support/checks.js');
 
 const PROTO = path.join(__dirname, '..', '..', 'proto');
 const VIGILD = path.join(process.env.VIGIL_BIN_DIR ?? path.join(__dirname, '../../build/dev/bin'), 'vigild');
 const STEP_MILLIS = 60_000;
 
-const tally = { passed: 0, failed: 0 };
+const { tally, within } = checks;
 
-async function check(name, body) {
-  try {
-    const result = await within(2 * STEP_MILLIS, name, body());
-    tally.passed += 1;
-    console.log(`ok     ${name}`);
-    return result;
-  } catch (error) {
-    tally.failed += 1;
-    console.log(`FAILED ${name}: ${error.message}`);
-    throw error; // what follows builds on it
-  }
-}
-
-function within(millis, what, promise) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what}: nothing within ${millis} ms`)), millis);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
+const check = (name, body) => checks.check(name, () => within(2 * STEP_MILLIS, name, body()));
 
 class Vigild {
   constructor(words, environment = {}) {

@@ -15,14 +15,6 @@ using std::chrono::milliseconds;
 
 class CallsTest : public ::testing::Test {
  protected:
-  Client Connect(std::initializer_list<ScriptedCoordinator*> coordinators,
-                 Client::Options options = {}) {
-    options.spread = false;
-    for (const auto* coordinator : coordinators)
-      options.addresses.push_back(coordinator->address());
-    return *Client::Create(std::move(options));
-  }
-
   std::uint64_t RegisterPod(const std::string& name) {
     v1::Register request;
     request.set_name(name);

@@ -17,13 +17,6 @@ using std::chrono::seconds;
 
 class PodSessionTest : public ::testing::Test {
  protected:
-  Client Connect(std::initializer_list<ScriptedCoordinator*> coordinators) {
-    Client::Options options{.spread = false};
-    for (const auto* coordinator : coordinators)
-      options.addresses.push_back(coordinator->address());
-    return *Client::Create(std::move(options));
-  }
-
   void Register(PodSession::Options options = {.name = "web-1"}) {
     Register({&a_, &b_}, std::move(options));
   }

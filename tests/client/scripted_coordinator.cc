@@ -343,4 +343,10 @@ grpc::Status ScriptedCoordinator::Follow(const v1::SubscribeRequest& request,
   return grpc::Status::CANCELLED;
 }
 
+Client Connect(std::initializer_list<ScriptedCoordinator*> coordinators, Client::Options options) {
+  options.spread = false;
+  for (const auto* coordinator : coordinators) options.addresses.push_back(coordinator->address());
+  return *Client::Create(std::move(options));
+}
+
 }  // namespace vigil::client

@@ -5,6 +5,7 @@
 
 #include <condition_variable>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "vigil/boot_clock.h"
+#include "vigil/client.h"
 #include "vigil/v1/errors.pb.h"
 #include "vigil/v1/pod_event_service.grpc.pb.h"
 #include "vigil/v1/pod_registry_service.grpc.pb.h"
@@ -169,5 +171,9 @@ class ScriptedCoordinator {
   std::unique_ptr<Work> work_;
   std::unique_ptr<grpc::Server> server_;
 };
+
+// To these, in this order.
+Client Connect(std::initializer_list<ScriptedCoordinator*> coordinators,
+               Client::Options options = {});
 
 }  // namespace vigil::client

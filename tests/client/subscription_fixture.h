@@ -30,6 +30,14 @@ inline v1::SubscribeResponse EndMessage(v1::EndReason reason) {
   return response;
 }
 
+// The log retains these.
+inline v1::SubscribeResponse ExpiredMessage(std::uint64_t oldest, std::uint64_t head) {
+  v1::SubscribeResponse response = EndMessage(v1::END_REASON_EXPIRED);
+  response.mutable_end()->set_oldest(oldest);
+  response.mutable_end()->set_head(head);
+  return response;
+}
+
 inline v1::SubscribeResponse PositionMessage(std::uint64_t seq, Duration read_age) {
   v1::SubscribeResponse response;
   response.mutable_position()->set_cursor(std::to_string(seq));
@@ -45,13 +53,6 @@ inline const auto kAny = [](const auto&) { return true; };
 
 class SubscriptionTest : public ::testing::Test {
  protected:
-  Client Connect(std::initializer_list<ScriptedCoordinator*> coordinators) {
-    Client::Options options{.spread = false};
-    for (const auto* coordinator : coordinators)
-      options.addresses.push_back(coordinator->address());
-    return *Client::Create(std::move(options));
-  }
-
   void Follow(Subscription::Options options) { Follow({&a_, &b_}, std::move(options)); }
 
   void Follow(std::initializer_list<ScriptedCoordinator*> coordinators,

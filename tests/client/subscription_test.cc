@@ -139,10 +139,7 @@ TEST_F(SubscriptionTest, Subscribe_ResumesByItselfAfterLaggedAndDraining) {
 TEST_F(SubscriptionTest, Subscribe_ReportsThatTheCursorExpired) {  // P8
   a_.Change([](auto& script) {
     script.subscribe = [](const auto&, Writer& writer, grpc::ServerContext&) {
-      auto expired = EndMessage(v1::END_REASON_EXPIRED);
-      expired.mutable_end()->set_oldest(120);
-      expired.mutable_end()->set_head(340);
-      writer.Write(expired);
+      writer.Write(ExpiredMessage(120, 340));
       return grpc::Status::OK;
     };
   });
@@ -160,10 +157,7 @@ TEST_F(SubscriptionTest, Subscribe_ReportsThatTheCursorExpired) {  // P8
 TEST_F(SubscriptionTest, Subscribe_ExpiredWhenNothingIsRetained) {
   a_.Change([](auto& script) {
     script.subscribe = [](const auto&, Writer& writer, grpc::ServerContext&) {
-      auto expired = EndMessage(v1::END_REASON_EXPIRED);
-      expired.mutable_end()->set_oldest(341);
-      expired.mutable_end()->set_head(340);
-      writer.Write(expired);
+      writer.Write(ExpiredMessage(341, 340));
       return grpc::Status::OK;
     };
   });

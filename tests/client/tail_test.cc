@@ -197,10 +197,7 @@ TEST_F(TailTest, Follow_SaysSinceWhenTheLogIsNotRead) {
 TEST_F(TailTest, Expired_HasACodeOfItsOwnAndSaysWhatToDo) {
   a_.Change([](auto& script) {
     script.subscribe = [](const auto&, Writer& writer, grpc::ServerContext&) {
-      auto expired = EndMessage(v1::END_REASON_EXPIRED);
-      expired.mutable_end()->set_oldest(120);
-      expired.mutable_end()->set_head(340);
-      writer.Write(expired);
+      writer.Write(ExpiredMessage(120, 340));
       return grpc::Status::OK;
     };
   });

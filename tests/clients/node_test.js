@@ -10,6 +10,7 @@ const path = require('node:path');
 const grpc = require('@grpc/grpc-js');
 const protoLoader = require('@grpc/proto-loader');
 const protobuf = require('protobufjs');
+const { check, tally, within } = require('../support/checks.js');
 
 const PROTO = path.join(__dirname, '..', '..', 'proto');
 const VIGILD = path.join(process.env.VIGIL_BIN_DIR ?? path.join(__dirname, '../../build/dev/bin'), 'vigild');
@@ -37,31 +38,6 @@ function loadErrorTypes() {
 
 const vigil = loadServices();
 const { Status, ErrorInfo } = loadErrorTypes();
-
-// --- checks ---------------------------------------------------------------------------------------------------------
-
-const tally = { passed: 0, failed: 0 };
-
-async function check(name, body) {
-  try {
-    const result = await body();
-    tally.passed += 1;
-    console.log(`ok     ${name}`);
-    return result;
-  } catch (error) {
-    tally.failed += 1;
-    console.log(`FAILED ${name}: ${error.message}`);
-    throw error; // what follows builds on it
-  }
-}
-
-function within(millis, what, promise) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what}: nothing within ${millis} ms`)), millis);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
 
 // --- calls and streams ----------------------------------------------------------------------------------------------
 

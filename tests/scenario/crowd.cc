@@ -83,4 +83,13 @@ Crowd::Match HostedElsewhere(client::CoordinatorNumber number) {
   };
 }
 
+std::string LiveAndDie(VigilCluster& cluster, int round, int pods) {
+  auto connected = cluster.Connect();
+  if (!connected) return connected.error().message;
+  Crowd crowd(*connected, {.prefix = "round-" + std::to_string(round) + "-",
+                           .size = pods,
+                           .profile = client::Profile::kFast});
+  return crowd.AwaitRegistered();
+}
+
 }  // namespace vigil

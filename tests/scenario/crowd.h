@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "support/vigil_cluster.h"
 #include "vigil/client.h"
 #include "vigil/pod_session.h"
 
@@ -74,5 +75,9 @@ Crowd::Match HostedElsewhere(client::CoordinatorNumber number);
 // ALIVE on any.
 bool Hosted(const client::Standing& standing);
 bool Lost(const client::Standing& standing);
+
+// FAST pods that register and die at once, of a name that differs from round to round. Empty, or
+// what went wrong.
+std::string LiveAndDie(VigilCluster& cluster, int round, int pods);
 
 }  // namespace vigil

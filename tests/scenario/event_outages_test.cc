@@ -31,14 +31,7 @@ class EventOutages : public Scenario {
   }
 
   // Pods that live and die at once.
-  void Happen(int pods) {
-    auto connected = cluster().Connect();
-    ASSERT_TRUE(connected);
-    Crowd crowd(*connected, {.prefix = "round-" + std::to_string(++rounds_) + "-",
-                             .size = pods,
-                             .profile = client::Profile::kFast});
-    ASSERT_EQ(crowd.AwaitRegistered(), "");
-  }
+  void Happen(int pods) { ASSERT_EQ(LiveAndDie(cluster(), ++rounds_, pods), ""); }
 
   // Everybody has died, and the same streams as in the beginning have been told of it.
   void ExpectAllTold(Duration longest_silence) {

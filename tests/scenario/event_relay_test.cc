@@ -34,14 +34,7 @@ class EventRelay : public Scenario {
 
   // Pods that live and die at once, past the relay.
   void Happen(int pods) {
-    auto connected = cluster().Connect();
-    ASSERT_TRUE(connected);
-    {
-      Crowd crowd(*connected, {.prefix = "round-" + std::to_string(++rounds_) + "-",
-                               .size = pods,
-                               .profile = client::Profile::kFast});
-      ASSERT_EQ(crowd.AwaitRegistered(), "");
-    }
+    ASSERT_EQ(LiveAndDie(cluster(), ++rounds_, pods), "");
     ASSERT_TRUE(Database().AwaitSettled(0, 1, kPatience));
   }
 

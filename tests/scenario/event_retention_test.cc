@@ -23,14 +23,7 @@ class EventRetention : public Scenario {
 
   // Pods that live and die at once; what the log has then is remembered when it is pruned.
   void Happen(int pods) {
-    auto connected = cluster().Connect();
-    ASSERT_TRUE(connected);
-    {
-      Crowd crowd(*connected, {.prefix = "round-" + std::to_string(++rounds_) + "-",
-                               .size = pods,
-                               .profile = client::Profile::kFast});
-      ASSERT_EQ(crowd.AwaitRegistered(), "");
-    }
+    ASSERT_EQ(LiveAndDie(cluster(), ++rounds_, pods), "");
     ASSERT_TRUE(Database().AwaitSettled(0, cluster().size(), seconds(60)));
     truth_.GoOn(Truth());
   }

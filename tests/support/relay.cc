@@ -108,46 +108,36 @@ void Relay::Wake() const {
   [[maybe_unused]] const ssize_t size = write(wake_, &one, sizeof one);
 }
 
-void Relay::Isolate() {
+void Relay::Order(const std::function<void()>& order) {
   {
     std::lock_guard lock(mutex_);
-    isolated_ = true;
+    order();
   }
   Wake();
+}
+
+void Relay::Isolate() {
+  Order([this] { isolated_ = true; });
 }
 
 void Relay::Restore() {
-  {
-    std::lock_guard lock(mutex_);
+  Order([this] {
     isolated_ = false;
     stalled_.reset();
     slices_.reset();
-  }
-  Wake();
+  });
 }
 
 void Relay::Stall(size_t after) {
-  {
-    std::lock_guard lock(mutex_);
-    stalled_ = after;
-  }
-  Wake();
+  Order([this, after] { stalled_ = after; });
 }
 
 void Relay::Slice(size_t bytes, Duration rest) {
-  {
-    std::lock_guard lock(mutex_);
-    slices_ = Slices{bytes, rest};
-  }
-  Wake();
+  Order([this, bytes, rest] { slices_ = Slices{bytes, rest}; });
 }
 
 void Relay::HalfClose() {
-  {
-    std::lock_guard lock(mutex_);
-    half_close_ = true;
-  }
-  Wake();
+  Order([this] { half_close_ = true; });
 }
 
 void Relay::LoseAnswersAfter(size_t bytes, Loss loss) {

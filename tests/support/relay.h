@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -69,6 +70,8 @@ class Relay {
   bool Pass(Link& link, Flow& flow, bool answers);
   bool Send(Flow& flow, bool sliced);
   void Wake() const;
+  // Changes what is guarded by mutex_, and has the thread look at it.
+  void Order(const std::function<void()>& order);
 
   const int listener_;
   const int port_;
