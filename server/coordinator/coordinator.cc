@@ -9,8 +9,6 @@ namespace vigil {
 namespace {
 
 constexpr Duration kDrainCheck = std::chrono::milliseconds(20);
-// Verdicts that wait to be served as they were committed.
-constexpr int kMostOnTheirWay = 64;
 
 }  // namespace
 
@@ -19,6 +17,7 @@ Coordinator::Coordinator(const Environment& environment, const CoordinatorSettin
     : env_(environment),
       event_log_({env_.database, env_.lanes.log, env_.log_scheduler, env_.clock, commit_proof_},
                  settings),
+      news_(env_.log_scheduler, event_log_),
       liveness_(env_.database, env_.scheduler, env_.clock, settings.timing,
                 settings.liveness_sessions, env_.seed),
       membership_(env_.database, env_.lanes.renewals, env_.scheduler, env_.clock, settings.timing,
@@ -32,38 +31,20 @@ Coordinator::Coordinator(const Environment& environment, const CoordinatorSettin
                    .renewed = [this](Instant sent) { commit_proof_.Prove(sent); }}),
       link_(membership_, liveness_, settings.timing),
       lock_table_(settings.lock_table_percent),
-      verdicts_(env_.lanes.verdicts, env_.scheduler,
-                [this](const auto& ns, const auto& written) { Committed(ns, written); }),
+      verdicts_(env_.lanes.verdicts, env_.scheduler, news_),
       hosted_({env_.lanes.sessions, env_.scheduler, env_.clock, liveness_, membership_, link_,
-               verdicts_, settings.timing, [this] { WakeLog(); }}),
+               verdicts_, settings.timing, [this] { news_.Wake(); }}),
       conversations_({env_.lanes.sessions, env_.scheduler, env_.clock, liveness_, membership_,
-                      link_, hosted_, lock_table_, env_.make_token, [this] { WakeLog(); }},
+                      link_, hosted_, lock_table_, env_.make_token, [this] { news_.Wake(); }},
                      settings),
       subscriptions_({event_log_, commit_proof_, env_.lanes.replay, env_.log_scheduler, env_.clock,
                       settings, env_.seed}),
       prober_(env_.lanes.probe, env_.scheduler, env_.clock, settings.timing,
-              settings.mass_suspicion, membership_, lock_table_, env_.seed, [this] { WakeLog(); }),
+              settings.mass_suspicion, membership_, lock_table_, env_.seed,
+              [this] { news_.Wake(); }),
       pruner_(env_.lanes.pruning, env_.scheduler, env_.clock, settings.retention,
               settings.prune_interval, env_.seed) {
   liveness_.OnRetaken([this](const auto& sessions) { hosted_.Retaken(sessions); });
-}
-
-void Coordinator::WakeLog() {
-  if (waking_log_.exchange(true)) return;
-  env_.log_scheduler.Post([this] {
-    waking_log_ = false;
-    event_log_.Wake();
-  });
-}
-
-void Coordinator::Committed(const std::string& ns, const WrittenEvents& written) {
-  // Whoever tells subscribers is behind: it reads them, many at once.
-  if (committed_on_their_way_ >= kMostOnTheirWay) return WakeLog();
-  ++committed_on_their_way_;
-  env_.log_scheduler.Post([this, ns, written] {
-    --committed_on_their_way_;
-    event_log_.Committed(ns, written);
-  });
 }
 
 void Coordinator::Start() {

@@ -1,13 +1,13 @@
 // One coordinator: its parts, and what one part's news means for the others.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "base/clock.h"
 #include "base/loop.h"
+#include "coordinator/commit_news.h"
 #include "coordinator/commit_proof.h"
 #include "coordinator/conversations.h"
 #include "coordinator/event_log.h"
@@ -76,14 +76,12 @@ class Coordinator {
   EventLog& event_log() { return event_log_; }
 
  private:
-  // There may be something new in the log.
-  void WakeLog();
-  void Committed(const std::string& ns, const WrittenEvents& written);
   void WaitUntilMoved(Instant deadline, std::function<void()> done);
 
   const Environment env_;
   CommitProof commit_proof_;
   EventLog event_log_;
+  const CommitNews news_;
   LivenessSessions liveness_;
   Membership membership_;
   const OwnLink link_;
@@ -95,9 +93,6 @@ class Coordinator {
   Prober prober_;
   Pruner pruner_;
   bool subscribers_told_ = false;
-  // On their way to the log's thread.
-  std::atomic<bool> waking_log_ = false;
-  std::atomic<int> committed_on_their_way_ = 0;
   std::unique_ptr<Timer> drain_timer_;
 };
 

@@ -231,10 +231,13 @@ std::optional<EventLog::Batches> EventLog::Since(const Feed& feed, Position afte
       since.push_front(batch);
       continue;
     }
-    const auto rest = before == after           ? batch
-                      : before.seq == after.seq ? nullptr
-                                                : batch->After(after);
-    if (!rest) return std::nullopt;
+    auto rest = batch;
+    if (before != after) {
+      // The same seq with another mark stands in another log.
+      if (before.seq == after.seq) return std::nullopt;
+      rest = batch->After(after);
+      if (!rest) return std::nullopt;
+    }
     if (!rest->events().empty()) since.push_front(rest);
     return since;
   }

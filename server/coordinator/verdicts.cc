@@ -37,13 +37,14 @@ void Verdicts::Commit(const Kind& kind) {
   for (const Waiting& waiting : *batch) pods.push_back(waiting.pod);
   Ask<WrittenEvents>(
       lane_, scheduler_,
-      [kind, pods](Store& store) {
+      [kind, pods, news = news_](Store& store) {
         const auto& [verdict, ns, cause] = kind;
-        return verdict == Verdict::kSuspect ? store.SuspectHosted(ns, cause, pods)
-                                            : store.DeclareHosted(ns, cause, pods);
+        auto written = verdict == Verdict::kSuspect ? store.SuspectHosted(ns, cause, pods)
+                                                    : store.DeclareHosted(ns, cause, pods);
+        if (written) news.Committed(ns, *written);
+        return written;
       },
       [this, kind, batch](const Result<WrittenEvents>& written) {
-        if (written) committed_(std::get<std::string>(kind), *written);
         queues_[kind].under_way = false;
         Commit(kind);
         for (const Waiting& waiting : *batch) {

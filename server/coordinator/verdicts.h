@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/loop.h"
+#include "coordinator/commit_news.h"
 #include "store/lane.h"
 #include "store/store.h"
 
@@ -40,11 +41,9 @@ class Verdicts {
   // ended).
   using Done = Then<bool>;
 
-  // Told of the events of each transaction, right after its commit.
-  using Committed = std::function<void(const std::string& ns, const WrittenEvents& written)>;
-
-  Verdicts(Lane& lane, Scheduler& scheduler, Committed committed)
-      : lane_(lane), scheduler_(scheduler), committed_(std::move(committed)) {}
+  // `news` is told of the events of each transaction, right after its commit.
+  Verdicts(Lane& lane, Scheduler& scheduler, const CommitNews& news)
+      : lane_(lane), scheduler_(scheduler), news_(news) {}
 
   void Suspect(const std::string& ns, HostedPod pod, Cause cause, Done done);
   void Declare(const std::string& ns, HostedPod pod, Cause cause, Done done);
@@ -67,7 +66,7 @@ class Verdicts {
 
   Lane& lane_;
   Scheduler& scheduler_;
-  const Committed committed_;
+  const CommitNews news_;
   std::map<Kind, Queue> queues_;
 };
 

@@ -187,4 +187,18 @@ std::string_view Name(EventKind kind) {
   return "";
 }
 
+std::string_view Name(Evidence evidence) {
+  switch (evidence) {
+    case Evidence::kNone:
+      return "";
+    case Evidence::kCertain:
+      return "CERTAIN";
+    case Evidence::kStrong:
+      return "STRONG";
+    case Evidence::kWeak:
+      return "WEAK";
+  }
+  return "";
+}
+
 }  // namespace vigil

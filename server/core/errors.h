@@ -56,5 +56,7 @@ Error StreamIdle(std::string_view what);
 std::string_view Name(PodState state);
 std::string_view Name(Cause cause);
 std::string_view Name(EventKind kind);
+// Empty for none.
+std::string_view Name(Evidence evidence);
 
 }  // namespace vigil

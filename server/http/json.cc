@@ -63,20 +63,6 @@ void Put(Json& json, const char* name, const Labels& labels) {
 
 std::string_view NameOrNothing(Cause cause) { return cause == Cause::kNone ? "" : Name(cause); }
 
-std::string_view Name(Evidence evidence) {
-  switch (evidence) {
-    case Evidence::kNone:
-      return "";
-    case Evidence::kCertain:
-      return "CERTAIN";
-    case Evidence::kStrong:
-      return "STRONG";
-    case Evidence::kWeak:
-      return "WEAK";
-  }
-  return "";
-}
-
 Json ToJsonObject(const Pod& pod) {
   Json json;
   Put(json, "namespace", pod.ns);
@@ -130,7 +116,7 @@ std::string ToJson(const Event& event) {
   Put(json, "fence", event.fence);
   Put(json, "previousOwner", event.previous_owner);
   json["occurredAt"] = Text(event.occurred_at);
-  Put(json, "evidence", "EVIDENCE", Name(EvidenceOf(event.cause)));
+  Put(json, "evidence", "EVIDENCE", vigil::Name(EvidenceOf(event.cause)));
   if (event.detected_at) json["detectedAt"] = Text(event.detected_at);
   Put(json, "podLabels", event.pod_labels);
   return Line(json);
