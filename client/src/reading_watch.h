@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 #include "backoff.h"
@@ -40,12 +39,10 @@ class ReadingWatch {
     next_question_ = now + Backoff(kFirstPause, kLongestPause, questions_, random_);
     questions_ = std::min(questions_ + 1, kManyQuestions);
   }
-  void OnMove(Time now) { moved_at_ = now; }
+  void OnMove(Time now) { next_move_ = now + kBetweenMoves; }
 
   // Whether to move to a coordinator that reads the log.
-  bool WantsToMove(Time now) const {
-    return unread_ && (!moved_at_ || now - *moved_at_ >= kBetweenMoves);
-  }
+  bool WantsToMove(Time now) const { return unread_ && now >= next_move_; }
   // Whether to ask the others whether they do.
   bool WantsToAsk(Time now) const { return WantsToMove(now) && now >= next_question_; }
 
@@ -58,7 +55,7 @@ class ReadingWatch {
   bool unread_ = false;
   unsigned questions_ = 0;
   Time next_question_{};
-  std::optional<Time> moved_at_;
+  Time next_move_{};
 };
 
 }  // namespace vigil::client

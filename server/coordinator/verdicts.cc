@@ -39,10 +39,11 @@ void Verdicts::Commit(const Kind& kind) {
       lane_, scheduler_,
       [kind, pods, news = news_](Store& store) {
         const auto& [verdict, ns, cause] = kind;
-        auto written = verdict == Verdict::kSuspect ? store.SuspectHosted(ns, cause, pods)
-                                                    : store.DeclareHosted(ns, cause, pods);
-        if (written) news.Committed(ns, *written);
-        return written;
+        const auto committed = [&news, &ns](const WrittenEvents& written) {
+          news.Committed(ns, written);
+        };
+        return verdict == Verdict::kSuspect ? store.SuspectHosted(ns, cause, pods, committed)
+                                            : store.DeclareHosted(ns, cause, pods, committed);
       },
       [this, kind, batch](const Result<WrittenEvents>& written) {
         queues_[kind].under_way = false;

@@ -56,6 +56,10 @@ class Connection::Exchange {
   Attempt<std::vector<Rows>> Run() {
     if (!Settle()) return tl::unexpected(Lost(Unavailable(), /*retry=*/!timed_out_));
     connection_.warning_.clear();
+    if (batch_.steps.empty()) {
+      SendAfterwards();
+      return std::vector<Rows>{};
+    }
     bool queued = PrepareFirst();
     for (const Step& step : batch_.steps) queued = queued && Send(step);
     queued = queued && Sync();
@@ -69,7 +73,7 @@ class Connection::Exchange {
       }
     }
     auto outcome = Outcome();
-    if (outcome && batch_.afterwards) SendAfterwards();
+    if (outcome) SendAfterwards();
     return outcome;
   }
 
@@ -122,6 +126,7 @@ class Connection::Exchange {
 
   // That it cannot be sent shows when the connection is used next.
   void SendAfterwards() {
+    if (!batch_.afterwards) return;
     static_cast<void>(Prepare(*batch_.afterwards) && Send(*batch_.afterwards) && Sync());
     connection_.owed_ = std::move(expected_);
   }

@@ -18,6 +18,7 @@
 //  head of the log, and may be lost.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <variant>
@@ -87,14 +88,18 @@ class Store {
   virtual Result<void> Leave(const std::string& ns, HostedPod pod) = 0;
 
   // The host's own evidence: marks ALIVE pods SUSPECT with a new suspicion number and event.
-  // Returns the events that it wrote, one for each pod that it marked.
+  // Returns the events that it wrote, one for each pod that it marked. `committed` is told of them
+  // right after the commit: those who follow the log here need not wait for the wake-up.
+  using Committed = std::function<void(const WrittenEvents&)>;
   virtual Result<WrittenEvents> SuspectHosted(const std::string& ns, Cause cause,
-                                              const std::vector<HostedPod>& pods) = 0;
+                                              const std::vector<HostedPod>& pods,
+                                              const Committed& committed = {}) = 0;
 
   // The host's own evidence: ends living pods as DEAD, with one DIED event each. Returns those
-  // events.   (P1, P2)
+  // events, and tells of them as above.   (P1, P2)
   virtual Result<WrittenEvents> DeclareHosted(const std::string& ns, Cause cause,
-                                              const std::vector<HostedPod>& pods) = 0;
+                                              const std::vector<HostedPod>& pods,
+                                              const Committed& committed = {}) = 0;
 
   // The host holds the locks of these sessions (again): SUSPECT ones become ALIVE, with an event.
   // Returns those that live in these sessions now, refuted or never suspected.

@@ -39,9 +39,11 @@ class MemoryStore final : public Store {
   Result<PodSnapshot> Snapshot(const std::string& ns) override;
 
   Result<WrittenEvents> SuspectHosted(const std::string& ns, Cause cause,
-                                      const std::vector<HostedPod>& pods) override;
+                                      const std::vector<HostedPod>& pods,
+                                      const Committed& committed) override;
   Result<WrittenEvents> DeclareHosted(const std::string& ns, Cause cause,
-                                      const std::vector<HostedPod>& pods) override;
+                                      const std::vector<HostedPod>& pods,
+                                      const Committed& committed) override;
   Result<std::vector<HostedPod>> Refute(const std::string& ns,
                                         const std::vector<HostedPod>& pods) override;
   Result<ProbeReport> Probe(const Observer& observer) override;

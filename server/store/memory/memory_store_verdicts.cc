@@ -39,8 +39,9 @@ Duration TrustWindowOf(Transaction& tx, CoordinatorNumber coordinator) {
 }  // namespace
 
 Result<WrittenEvents> MemoryStore::SuspectHosted(const std::string& ns, Cause cause,
-                                                 const std::vector<HostedPod>& pods) {
-  return Change<WrittenEvents>([&](Transaction& tx) -> Result<WrittenEvents> {
+                                                 const std::vector<HostedPod>& pods,
+                                                 const Committed& committed) {
+  auto written = Change<WrittenEvents>([&](Transaction& tx) -> Result<WrittenEvents> {
     for (const HostedPod& pod : pods) {
       PodRow* row = FindHosted(tx, ns, pod);
       if (row == nullptr || row->pod.state != PodState::kAlive) continue;
@@ -48,17 +49,22 @@ Result<WrittenEvents> MemoryStore::SuspectHosted(const std::string& ns, Cause ca
     }
     return tx.Written(ns);
   });
+  if (written && committed) committed(*written);
+  return written;
 }
 
 Result<WrittenEvents> MemoryStore::DeclareHosted(const std::string& ns, Cause cause,
-                                                 const std::vector<HostedPod>& pods) {
-  return Change<WrittenEvents>([&](Transaction& tx) -> Result<WrittenEvents> {
+                                                 const std::vector<HostedPod>& pods,
+                                                 const Committed& committed) {
+  auto written = Change<WrittenEvents>([&](Transaction& tx) -> Result<WrittenEvents> {
     for (const HostedPod& pod : pods) {
       PodRow* row = FindHosted(tx, ns, pod);
       if (row != nullptr) End(tx, *row, PodState::kDead, cause);
     }
     return tx.Written(ns);
   });
+  if (written && committed) committed(*written);
+  return written;
 }
 
 Result<Hosted> MemoryStore::Refute(const std::string& ns, const std::vector<HostedPod>& pods) {

@@ -33,9 +33,11 @@ class PostgresStore final : public Store {
   Result<Pod> Resume(const ResumePod& pod) override;
   Result<void> Leave(const std::string& ns, HostedPod pod) override;
   Result<WrittenEvents> SuspectHosted(const std::string& ns, Cause cause,
-                                      const std::vector<HostedPod>& pods) override;
+                                      const std::vector<HostedPod>& pods,
+                                      const Committed& committed) override;
   Result<WrittenEvents> DeclareHosted(const std::string& ns, Cause cause,
-                                      const std::vector<HostedPod>& pods) override;
+                                      const std::vector<HostedPod>& pods,
+                                      const Committed& committed) override;
   Result<std::vector<HostedPod>> Refute(const std::string& ns,
                                         const std::vector<HostedPod>& pods) override;
   Result<ProbeReport> Probe(const Observer& observer) override;
@@ -90,7 +92,8 @@ class PostgresStore final : public Store {
   void Wake(const std::string& ns);
 
   Result<WrittenEvents> JudgeHosted(const pg::Statement& statement, const std::string& ns,
-                                    Cause cause, const std::vector<HostedPod>& pods);
+                                    Cause cause, const std::vector<HostedPod>& pods,
+                                    const Committed& committed);
   Result<HeldItem> ChangeHeld(const pg::Statement& statement, const WorkHolder& holder,
                               pg::Params more, bool wake);
 

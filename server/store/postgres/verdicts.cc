@@ -66,29 +66,34 @@ constexpr pg::Statement kRefute{
 
 Result<WrittenEvents> PostgresStore::JudgeHosted(const pg::Statement& statement,
                                                  const std::string& ns, Cause cause,
-                                                 const std::vector<HostedPod>& pods) {
+                                                 const std::vector<HostedPod>& pods,
+                                                 const Committed& committed) {
   if (pods.empty()) return WrittenEvents{};
   const HostedArrays arrays(pods);
-  auto rows =
-      ChangeAndWake(ns, {{&kLockPods, {ns, arrays.incarnations}},
-                         {&statement, {ns, arrays.incarnations, arrays.sessions, Name(cause)}}});
+  auto rows = link_.Execute(
+      {.steps = {{&kLockPods, {ns, arrays.incarnations}},
+                 {&statement, {ns, arrays.incarnations, arrays.sessions, Name(cause)}}}});
   if (!rows) return Fail(std::move(rows.error()));
   WrittenEvents written;
   for (pg::Row row : rows->back()) {
     written.events.push_back(EventFrom(row));
     written.before = {{written.events.front().seq.value - 1}, row.As<Mark>()};
   }
+  if (committed) committed(written);
+  Wake(ns);
   return written;
 }
 
 Result<WrittenEvents> PostgresStore::SuspectHosted(const std::string& ns, Cause cause,
-                                                   const std::vector<HostedPod>& pods) {
-  return JudgeHosted(kSuspectHosted, ns, cause, pods);
+                                                   const std::vector<HostedPod>& pods,
+                                                   const Committed& committed) {
+  return JudgeHosted(kSuspectHosted, ns, cause, pods, committed);
 }
 
 Result<WrittenEvents> PostgresStore::DeclareHosted(const std::string& ns, Cause cause,
-                                                   const std::vector<HostedPod>& pods) {
-  return JudgeHosted(kDeclareHosted, ns, cause, pods);
+                                                   const std::vector<HostedPod>& pods,
+                                                   const Committed& committed) {
+  return JudgeHosted(kDeclareHosted, ns, cause, pods, committed);
 }
 
 Result<std::vector<HostedPod>> PostgresStore::Refute(const std::string& ns,
