@@ -79,10 +79,11 @@ TEST_F(EventRetention, RetentionPassesACursor_ItExpiresAndOthersGoOn) {
   const auto in_time = Subscribe(before->position());
   EXPECT_TRUE(in_time->AwaitSeq(truth().through, kPatience));
   EXPECT_THAT(history::Validate(in_time->History(), truth()), IsEmpty());
+  ASSERT_NO_FATAL_FAILURE(AwaitPruned(Seq{truth().through.value - kRetained - 1}));
   const auto oldest = Subscribe(history::FromOldest{});
   EXPECT_TRUE(oldest->AwaitSeq(truth().through, kPatience));
   EXPECT_THAT(history::Validate(oldest->History(), truth()), IsEmpty());
-  EXPECT_LE(history::EventCount(oldest->History()), kRetained + 100);
+  EXPECT_LE(history::EventCount(oldest->History()), kRetained);
 }
 
 }  // namespace

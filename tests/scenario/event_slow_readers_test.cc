@@ -1,6 +1,6 @@
 // Subscribers that never read cost what they may, and nobody else pays for them.
 #include <algorithm>
-#include <atomic>
+#include <condition_variable>
 #include <cstdio>
 #include <fstream>
 #include <map>
@@ -17,6 +17,7 @@
 namespace vigil {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr size_t kReaders = 180;
@@ -37,6 +38,9 @@ double ResidentBytes(pid_t process) {
   return pages * 4096;
 }
 
+// Each of the threads completes so many items in a second: what the readers can keep up with.
+constexpr Duration kPace = milliseconds(20);
+
 // Items that are begun and completed, from several threads, and when each was known to be.
 class Workers {
  public:
@@ -50,7 +54,11 @@ class Workers {
   Workers& operator=(const Workers&) = delete;
 
   void Stop() {
-    stopping_ = true;
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    stopped_.notify_all();
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
   }
@@ -64,7 +72,8 @@ class Workers {
  private:
   void Work(const client::Client& client, client::Incarnation owner, int thread) {
     const client::Work work(client, "default");
-    for (int item = 0; !stopping_; ++item) {
+    Instant next = Now();
+    for (int item = 0; GoesOnAt(next); ++item, next += kPace) {
       const std::string key = "item-" + std::to_string(thread) + "-" + std::to_string(item);
       const auto started = work.Start(owner, key);
       if (!started) continue;
@@ -74,8 +83,15 @@ class Workers {
     }
   }
 
-  std::atomic<bool> stopping_ = false;
+  // False when they are to stop before that.
+  bool GoesOnAt(Instant next) {
+    std::unique_lock lock(mutex_);
+    return !stopped_.wait_for(lock, next - Now(), [this] { return stopping_; });
+  }
+
   mutable std::mutex mutex_;
+  std::condition_variable stopped_;
+  bool stopping_ = false;
   std::map<std::string, Instant> completed_;
   std::vector<std::thread> threads_;
 };
