@@ -7,6 +7,7 @@
 #include <random>
 #include <utility>
 
+#include "base/clock.h"
 #include "measuring.h"
 #include "vigil/v1/pod_registry_service.grpc.pb.h"
 
@@ -102,9 +103,10 @@ uint64_t MortalPods::KillNext() {
 
 void MortalPods::KeepAlive() {
   std::unique_lock lock(mutex_);
-  auto next_round = std::chrono::steady_clock::now() + kHeartbeatInterval;
+  const SystemClock clock;
+  Instant next_round = clock.Now() + kHeartbeatInterval;
   while (!changed_.wait_for(lock, kAttention, [this] { return over_; })) {
-    const bool all = std::chrono::steady_clock::now() >= next_round;
+    const bool all = clock.Now() >= next_round;
     if (all) next_round += kHeartbeatInterval;
     // One that is refused a lease is dead: the measurement will miss its event and say so.
     for (const auto& pod : living_) {
