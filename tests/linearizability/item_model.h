@@ -1,0 +1,53 @@
+// What a work item is meant to be, in the plainest words: one call after another.
+#pragma once
+
+#include <optional>
+#include <set>
+
+#include "linearizability/calls.h"
+
+namespace vigil::linearizability {
+
+// One item, from before its start, and the incarnations that have ended.
+//
+//  1. Only the owner with the current fence changes it, while it lives; what it completed stays.
+//  2. It is claimed from the dead, or from nobody, by one that lives and names owner and fence.
+//  3. Its fence begins at 1 and grows by one with every change of owner. (A failover of the
+//  database, after which it may jump, and an item that was pruned are not for this model.)
+class ItemModel {
+ public:
+  // Carries it out; the answer.
+  Answer Do(const Call& call);
+
+  // What the log tells of the last call that was carried out; nothing when it tells nothing.
+  const std::optional<Event>& told() const { return told_; }
+
+  // Nothing before its start.
+  std::optional<Item> Shown() const;
+
+  // Whether a call has made a difference.
+  bool SameAs(const ItemModel& other) const {
+    return item_ == other.item_ && ended_ == other.ended_;
+  }
+
+ private:
+  Answer Start(const Call& call);
+  // Of its owner: a checkpoint, the completion, the release.
+  Answer Change(const Call& call);
+  Answer Claim(const Call& call);
+  Answer ClaimOrphan(const Call& call);
+  Answer End(const Call& call);
+
+  bool IsOrphan() const;
+  bool IsClaimable() const;
+  void GiveTo(Incarnation owner);
+  void Tell(EventKind kind, Incarnation pod, Incarnation previous_owner = {});
+  Answer Refusal(std::string_view reason) const;
+
+  // Without `orphan`, which follows from who has ended.
+  std::optional<Item> item_;
+  std::set<Incarnation> ended_;
+  std::optional<Event> told_;
+};
+
+}  // namespace vigil::linearizability
