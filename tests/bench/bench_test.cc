@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/process.h"
@@ -74,12 +75,49 @@ TEST(Bench, Fanout_EveryFigureIsReported) {
   EXPECT_TRUE(names.contains("slow_subscriber")) << measured;
 }
 
-TEST(Bench, Fanout_WrongUsageIsRefused) {
+TEST(Bench, Work_EveryFigureIsReported) {
+  const Json measured = Measure({"work", "--claimers", "1,3", "--claims", "60", "--rounds", "1",
+                                 "--pods", "1,5", "--recoveries", "1"});
+  const auto names = NamesOf(measured);
+  for (const int claimers : {1, 3}) {
+    for (const char* figure : {"claims", "pgbench_claims", "claims_over_pgbench",
+                               "contended_claims", "contended_pgbench_claims", "contended_lost",
+                               "contended_pgbench_lost", "contended_claims_over_pgbench"}) {
+      const std::string name = fmt::format("{}/{}", claimers, figure);
+      EXPECT_TRUE(names.contains(name)) << name << " in " << measured;
+    }
+  }
+  for (const int pods : {1, 5}) {
+    for (const char* figure : {"recovered_p50", "recovered_max", "heartbeat_max"}) {
+      const std::string name = fmt::format("{}x10/{}", pods, figure);
+      EXPECT_TRUE(names.contains(name)) << name << " in " << measured;
+    }
+  }
+}
+
+// A rate is met from its target on, and a time up to it.
+TEST(Bench, Work_ARateIsToBeNoLowerThanItsTarget) {
+  const Json measured = Measure({"work", "--claimers", "8", "--claims", "160", "--rounds", "1",
+                                 "--pods", "1", "--recoveries", "1"});
+  int targets = 0;
+  for (const Json& row : measured.value("rows", Json::array())) {
+    if (row.at("target").is_null()) continue;
+    ++targets;
+    const double value = row.at("value");
+    const double target = row.at("target");
+    EXPECT_EQ(row.at("met"), row.at("unit") == "ratio" ? value >= target : value <= target) << row;
+  }
+  EXPECT_EQ(targets, 3) << measured;
+}
+
+TEST(Bench, WrongUsageIsRefused) {
   const auto program = FindBuilt("vigil_bench");
   ASSERT_TRUE(program);
-  auto bench = Process::Spawn({.command = {*program, "fanout", "--subscribers", "0"}});
-  ASSERT_TRUE(bench);
-  EXPECT_EQ((*bench)->AwaitEnd(kLimit), 2) << (*bench)->Transcript();
+  for (const auto& [bench, flag] : {std::pair("fanout", "--subscribers"), {"work", "--claimers"}}) {
+    auto refused = Process::Spawn({.command = {*program, bench, flag, "0"}});
+    ASSERT_TRUE(refused);
+    EXPECT_EQ((*refused)->AwaitEnd(kLimit), 2) << (*refused)->Transcript();
+  }
 }
 
 }  // namespace

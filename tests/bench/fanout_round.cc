@@ -26,8 +26,6 @@ constexpr auto kNamespace = "bench";
 constexpr Duration kSettling = std::chrono::milliseconds(500);
 // Shorter than the silence after which subscribers are told their position.
 constexpr Duration kIdle = std::chrono::seconds(2);
-// Readings of two clocks one after the other; whoever sets a clock sets it by more.
-constexpr Duration kWallClockTolerance = std::chrono::microseconds(200);
 
 constexpr pg::Statement kDeathCommits{
     "death_commits",
@@ -256,12 +254,7 @@ FanoutCosts Round::CostsOf(const Side& side, const Summary& received) const {
 }
 
 Result<FanoutRound> Round::Conclude() {
-  if (const Duration moved = WallClockAheadOfBoot() - clock_ahead_;
-      std::chrono::abs(moved) > kWallClockTolerance) {
-    return Fail(Unmeasurable(
-        fmt::format("somebody set the wall clock by {} ms, which the times of commits come from",
-                    Milliseconds(moved))));
-  }
+  if (auto unmoved = RequireWallClock(clock_ahead_); !unmoved) return Fail(unmoved.error());
   const auto deaths = CommitsOf(cluster_->Conninfo(), kDeathCommits);
   if (!deaths) return Fail(deaths.error());
   const auto rows = CommitsOf(chain_->Conninfo(), kRawCommits);

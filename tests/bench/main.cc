@@ -11,11 +11,13 @@
 
 #include "death.h"
 #include "fanout.h"
+#include "work.h"
 
 namespace {
 
 using vigil::bench::DeathOptions;
 using vigil::bench::FanoutOptions;
+using vigil::bench::WorkOptions;
 
 // A whole number of ms or s, as long as a lease may be.
 std::optional<vigil::Duration> ParseLease(std::string_view text) {
@@ -49,6 +51,29 @@ void AddCommonOptions(CLI::App& command, std::string& log_level, std::string& ou
   command.add_option("-o,--output", output, "table or json")
       ->check(CLI::IsMember({"table", "json"}))
       ->capture_default_str();
+}
+
+CLI::App* AddWork(CLI::App& app, WorkOptions& work) {
+  auto* command = app.add_subcommand(
+      "work", "claims a second beside pgbench, and how soon the work of many dead is taken over");
+  command->add_option("--claimers", work.claimers, "claims with each of these numbers of claimers")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  command->add_option("--claims", work.claims, "of all claimers together, in one trial")
+      ->check(CLI::Range(10, 1'000'000))
+      ->capture_default_str();
+  command->add_option("--rounds", work.rounds, "trials of each kind, of Vigil and of pgbench")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command->add_option("--pods", work.pods, "recoveries of each of these numbers of dead pods")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 4000))
+      ->capture_default_str();
+  command->add_option("--recoveries", work.recoveries, "of each number")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  return command;
 }
 
 }  // namespace
@@ -95,6 +120,10 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   AddCommonOptions(*fanout_command, fanout.log_level, output);
 
+  WorkOptions work;
+  auto* work_command = AddWork(app, work);
+  AddCommonOptions(*work_command, work.log_level, output);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -106,5 +135,6 @@ int main(int argc, char** argv) {
   if (fanout_command->parsed()) {
     return Print(MeasureFanout(fanout), output, vigil::bench::FanoutTable);
   }
+  if (work_command->parsed()) return Print(MeasureWork(work), output, vigil::bench::WorkTable);
   return 2;
 }

@@ -1,9 +1,12 @@
 #include "measuring_clocks.h"
 
+#include <fmt/format.h>
+
 #include <ctime>
 #include <optional>
 
 #include "measuring.h"
+#include "statistics.h"
 #include "support/process.h"
 
 namespace vigil::bench {
@@ -11,6 +14,8 @@ namespace {
 
 // A reading that was interrupted between the two clocks is wide.
 constexpr int kReadings = 50;
+// Readings of two clocks one after the other; whoever sets a clock sets it by more.
+constexpr Duration kTolerance = std::chrono::microseconds(200);
 
 Duration Read(clockid_t clock) {
   timespec time{};
@@ -38,6 +43,14 @@ Duration WallClockAheadOfBoot() {
     ahead = wall - (before + width / 2).time_since_epoch();
   }
   return ahead;
+}
+
+Result<void> RequireWallClock(Duration ahead) {
+  const Duration moved = WallClockAheadOfBoot() - ahead;
+  if (std::chrono::abs(moved) <= kTolerance) return {};
+  return Fail(Unmeasurable(
+      fmt::format("somebody set the wall clock by {} ms, which the times of commits come from",
+                  Milliseconds(moved))));
 }
 
 }  // namespace vigil::bench

@@ -16,4 +16,7 @@ Result<Duration> ProcessorTimeOf(pid_t process);
 // wall clock.
 Duration WallClockAheadOfBoot();
 
+// An error when somebody has set the wall clock since it was so far ahead.
+Result<void> RequireWallClock(Duration ahead);
+
 }  // namespace vigil::bench

@@ -4,12 +4,10 @@
 #include <grpcpp/create_channel.h>
 
 #include <chrono>
-#include <random>
 #include <utility>
 
 #include "base/clock.h"
-#include "measuring.h"
-#include "vigil/v1/pod_registry_service.grpc.pb.h"
+#include "raw_pod.h"
 
 namespace vigil::bench {
 namespace {
@@ -27,25 +25,6 @@ struct MortalPods::Connection {
   std::unique_ptr<v1::PodRegistryService::Stub> registry;
 };
 
-struct MortalPods::Pod {
-  grpc::ClientContext context;
-  std::unique_ptr<grpc::ClientReaderWriter<v1::SessionRequest, v1::SessionResponse>> stream;
-  uint64_t incarnation = 0;
-
-  // What comes in answer; none when the stream has ended.
-  v1::SessionResponse Ask(const v1::SessionRequest& request) const {
-    v1::SessionResponse response;
-    if (!stream->Write(request) || !stream->Read(&response)) response.Clear();
-    return response;
-  }
-
-  bool Heartbeat() const {
-    v1::SessionRequest request;
-    request.mutable_heartbeat()->set_number(1);
-    return Ask(request).heartbeat().lease_granted();
-  }
-};
-
 MortalPods::MortalPods() : connection_(std::make_unique<Connection>()) {}
 
 Result<std::unique_ptr<MortalPods>> MortalPods::Register(const std::string& address,
@@ -55,8 +34,10 @@ Result<std::unique_ptr<MortalPods>> MortalPods::Register(const std::string& addr
   pods->connection_->registry = v1::PodRegistryService::NewStub(
       grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
   for (int i = 0; i < count; ++i) {
-    auto registered = pods->RegisterOne(ns, fmt::format("{}-{}", names, i));
-    if (!registered) return Fail(registered.error());
+    auto pod =
+        RawPod::Register(*pods->connection_->registry, ns, fmt::format("{}-{}", names, i), kLease);
+    if (!pod) return Fail(pod.error());
+    pods->living_.push_back(std::move(*pod));
   }
   pods->heartbeats_ = std::thread([&pods = *pods] { pods.KeepAlive(); });
   return pods;
@@ -71,34 +52,19 @@ MortalPods::~MortalPods() {
   if (heartbeats_.joinable()) heartbeats_.join();
 }
 
-Result<void> MortalPods::RegisterOne(const std::string& ns, const std::string& name) {
-  auto pod = std::make_unique<Pod>();
-  pod->stream = connection_->registry->Session(&pod->context);
-  std::random_device random;
-  v1::SessionRequest request;
-  auto& registration = *request.mutable_register_();
-  registration.set_namespace_(ns);
-  registration.set_name(name);
-  registration.set_registration_id(fmt::format("{:08x}{:08x}", random(), random()));
-  registration.set_profile(v1::PROFILE_FAST);
-  registration.mutable_lease()->set_seconds(kLease.count());
-  const auto answer = pod->Ask(request);
-  pod->incarnation = answer.registered().pod().incarnation();
-  if (pod->incarnation == 0 || !pod->Heartbeat()) {
-    pod->context.TryCancel();
-    return Fail(Unmeasurable(
-        fmt::format("pod {} was refused: {}", name, pod->stream->Finish().error_message())));
-  }
-  living_.push_back(std::move(pod));
-  return {};
+std::vector<uint64_t> MortalPods::Living() {
+  std::lock_guard lock(mutex_);
+  std::vector<uint64_t> incarnations;
+  for (const auto& pod : living_) incarnations.push_back(pod->incarnation());
+  return incarnations;
 }
 
 uint64_t MortalPods::KillNext() {
   std::lock_guard lock(mutex_);
   dead_.push_back(std::move(living_.back()));
   living_.pop_back();
-  dead_.back()->context.TryCancel();
-  return dead_.back()->incarnation;
+  dead_.back()->Cancel();
+  return dead_.back()->incarnation();
 }
 
 void MortalPods::KeepAlive() {

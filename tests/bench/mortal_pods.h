@@ -1,4 +1,4 @@
-// Pods that are there to die, one by one.
+// Pods that are there to die.
 #pragma once
 
 #include <condition_variable>
@@ -12,6 +12,8 @@
 #include "base/error.h"
 
 namespace vigil::bench {
+
+class RawPod;
 
 // FAST pods of this process, on raw streams of one connection, so that one of them dies when its
 // stream is cancelled: strong evidence, without a process that the kernel must take down first.
@@ -28,24 +30,24 @@ class MortalPods {
   MortalPods(const MortalPods&) = delete;
   MortalPods& operator=(const MortalPods&) = delete;
 
+  // The incarnations of those that live, in the order of their registrations.
+  std::vector<uint64_t> Living();
+
   // Cancels the stream of one that lives, and returns its incarnation. REQUIRES: one lives.
   uint64_t KillNext();
 
  private:
-  struct Pod;
-
   MortalPods();
 
-  Result<void> RegisterOne(const std::string& ns, const std::string& name);
   void KeepAlive();
 
   struct Connection;
   const std::unique_ptr<Connection> connection_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<std::unique_ptr<Pod>> living_;  // guarded by mutex_
-  std::vector<std::unique_ptr<Pod>> dead_;    // guarded by mutex_
-  bool over_ = false;                         // guarded by mutex_
+  std::vector<std::unique_ptr<RawPod>> living_;  // guarded by mutex_
+  std::vector<std::unique_ptr<RawPod>> dead_;    // guarded by mutex_
+  bool over_ = false;                            // guarded by mutex_
   std::thread heartbeats_;
 };
 

@@ -38,6 +38,12 @@ Json Row(std::string name, double value, std::string unit, std::optional<double>
   return row;
 }
 
+Json RowAtLeast(std::string name, double value, std::string unit, std::optional<double> target) {
+  Json row = Row(std::move(name), value, std::move(unit), target);
+  if (target) row["met"] = row.at("value").get<double>() >= *target;
+  return row;
+}
+
 std::string RowsTable(const Json& rows) {
   std::string table;
   for (const Json& row : rows) {

@@ -14,6 +14,10 @@ namespace vigil::bench {
 // met when the value is not above it.
 Json Row(std::string name, double value, std::string unit, std::optional<double> target = {});
 
+// The same for one that is met when the value is not below its target.
+Json RowAtLeast(std::string name, double value, std::string unit,
+                std::optional<double> target = {});
+
 // For people: a line a row.
 std::string RowsTable(const Json& rows);
 

@@ -1,4 +1,6 @@
 // How work items change hands.
+#include "store/postgres/work_claims.h"
+
 #include <utility>
 
 #include "core/errors.h"
@@ -106,13 +108,17 @@ constexpr pg::Statement kClaimOrphans{
 
 }  // namespace
 
+pg::Batch ClaimBatch(const WorkClaim& claim) {
+  return {.steps = {{&kLockWorkPods, {claim.ns, claim.claimant, claim.expected_owner}},
+                    {&kLockItem, {claim.ns, claim.key}},
+                    {&kClaimWork,
+                     {claim.ns, claim.key, claim.claimant, claim.expected_owner,
+                      claim.expected_fence}}},
+          .afterwards = pg::Step{&kWake, {claim.ns}}};
+}
+
 Result<ClaimedWork> PostgresStore::ClaimWork(const WorkClaim& claim) {
-  auto rows = ChangeAndWake(
-      claim.ns,
-      {{&kLockWorkPods, {claim.ns, claim.claimant, claim.expected_owner}},
-       {&kLockItem, {claim.ns, claim.key}},
-       {&kClaimWork,
-        {claim.ns, claim.key, claim.claimant, claim.expected_owner, claim.expected_fence}}});
+  auto rows = link_.Execute(ClaimBatch(claim));
   if (!rows) return Fail(std::move(rows.error()));
   if (auto living = RequireLiving((*rows)[0], claim.claimant); !living) {
     return Fail(std::move(living.error()));
