@@ -183,6 +183,8 @@ std::string_view Name(EventKind kind) {
       return "WORK_RELEASED";
     case EventKind::kWorkCompleted:
       return "WORK_COMPLETED";
+    case EventKind::kWorkQuarantined:
+      return "WORK_QUARANTINED";
   }
   return "";
 }

@@ -77,7 +77,11 @@ constexpr Evidence EvidenceOf(Cause cause) {
   return Evidence::kNone;
 }
 
-enum class WorkState { kOwned, kReleased, kCompleted };
+enum class WorkState { kOwned, kReleased, kCompleted, kQuarantined };
+
+// Who takes an orphan over: any survivor; the one that the coordinators choose; a pod of its
+// owner's name, and any survivor after a while.
+enum class RecoveryPolicy { kCompete, kAssign, kSticky };
 
 enum class EventKind {
   kPodRegistered,
@@ -89,11 +93,13 @@ enum class EventKind {
   kWorkClaimed,
   kWorkReleased,
   kWorkCompleted,
+  kWorkQuarantined,
 };
 inline constexpr EventKind kAllEventKinds[] = {
-    EventKind::kPodRegistered, EventKind::kPodSuspected, EventKind::kPodRefuted,
-    EventKind::kPodMoved,      EventKind::kPodDied,      EventKind::kPodLeft,
-    EventKind::kWorkClaimed,   EventKind::kWorkReleased, EventKind::kWorkCompleted,
+    EventKind::kPodRegistered,   EventKind::kPodSuspected, EventKind::kPodRefuted,
+    EventKind::kPodMoved,        EventKind::kPodDied,      EventKind::kPodLeft,
+    EventKind::kWorkClaimed,     EventKind::kWorkReleased, EventKind::kWorkCompleted,
+    EventKind::kWorkQuarantined,
 };
 
 // A reading of the database's wall clock, microseconds since the Unix epoch. For people: no
@@ -141,9 +147,35 @@ struct Event {
   Position position() const { return {seq, mark}; }
 };
 
+// An ownership of a work item that ended badly.
+struct FormerOwner {
+  Incarnation incarnation;
+  std::string name;
+  Fence fence;
+  // None when it failed.
+  Cause cause = Cause::kNone;
+  std::string reason;
+  WallMicros at;
+  bool operator==(const FormerOwner&) const = default;
+};
+
+// What whoever starts a work item says of it.
+struct WorkTraits {
+  std::string kind;
+  std::map<std::string, std::string> labels;
+  RecoveryPolicy policy = RecoveryPolicy::kCompete;
+  // With ASSIGN: what the labels of its next owner must have.
+  std::map<std::string, std::string> selector;
+  // With STICKY, counted from the owner's end.
+  Duration sticky_wait{};
+  uint32_t max_adoptions = 0;
+  bool operator==(const WorkTraits&) const = default;
+};
+
 struct WorkItem {
   std::string ns;
   std::string key;
+  WorkTraits traits;
   WorkState state = WorkState::kOwned;
   Incarnation owner;
   std::string owner_name;
@@ -153,6 +185,10 @@ struct WorkItem {
   std::string payload;
   std::string checkpoint;
   std::string result;
+  // In a row, from owners that died or failed.
+  uint32_t adoptions = 0;
+  // The last of them, oldest first.
+  std::vector<FormerOwner> former_owners;
   WallMicros started_at;
   WallMicros updated_at;
 };

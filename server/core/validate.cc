@@ -10,6 +10,10 @@
 namespace vigil {
 namespace {
 
+constexpr Duration kShortestStickyWait = std::chrono::seconds(1);
+constexpr Duration kLongestStickyWait = std::chrono::hours(24);
+constexpr uint32_t kMostAdoptions = 1'000'000;
+
 bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
 bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
@@ -23,6 +27,13 @@ bool IsSecret(std::string_view text) {
   return text.size() >= 16 && text.size() <= 64 &&
          std::all_of(text.begin(), text.end(),
                      [](char c) { return IsAlphanumeric(c) || c == '-'; });
+}
+
+// What a namespace and a kind are.
+bool IsWord(std::string_view text) {
+  return !text.empty() && text.size() <= 63 && text.front() != '-' && text.back() != '-' &&
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return IsLower(c) || IsDigit(c) || c == '-'; });
 }
 
 // True for well-formed UTF-8 without control characters: what Postgres takes as text and a terminal
@@ -51,14 +62,11 @@ bool IsPlainText(std::string_view text) {
 }  // namespace
 
 Result<void> CheckNamespace(std::string_view ns) {
-  const bool formed = !ns.empty() && ns.size() <= 63 && ns.front() != '-' && ns.back() != '-' &&
-                      std::all_of(ns.begin(), ns.end(),
-                                  [](char c) { return IsLower(c) || IsDigit(c) || c == '-'; });
-  if (formed) return {};
+  if (IsWord(ns)) return {};
   return Fail(InvalidField("namespace", "must be 1 to 63 of a-z, 0-9 and '-', not at an end"));
 }
 
-Result<void> CheckPodName(std::string_view name) {
+Result<void> CheckPodName(std::string_view name, std::string_view field) {
   const bool formed = !name.empty() && name.size() <= 253 && IsAlphanumeric(name.front()) &&
                       IsAlphanumeric(name.back()) &&
                       std::all_of(name.begin(), name.end(), [](char c) {
@@ -66,7 +74,7 @@ Result<void> CheckPodName(std::string_view name) {
                       });
   if (formed) return {};
   return Fail(InvalidField(
-      "name",
+      field,
       "must be 1 to 253 letters, digits, '-', '_' and '.', with a letter or digit at both ends"));
 }
 
@@ -87,14 +95,14 @@ Result<void> CheckLease(Duration lease) {
   return Fail(InvalidField("lease", "must be from 0.5 s to 60 s"));
 }
 
-Result<void> CheckLabels(const std::map<std::string, std::string>& labels) {
-  if (labels.size() > 32) return Fail(InvalidField("labels", "must be at most 32"));
+Result<void> CheckLabels(const std::map<std::string, std::string>& labels, std::string_view field) {
+  if (labels.size() > 32) return Fail(InvalidField(field, "must be at most 32"));
   for (const auto& [key, value] : labels) {
     if (key.empty() || key.size() > 63 || value.size() > 255) {
-      return Fail(InvalidField("labels", "keys must have 1 to 63 bytes, values at most 255"));
+      return Fail(InvalidField(field, "keys must have 1 to 63 bytes, values at most 255"));
     }
     if (!IsPlainText(key) || !IsPlainText(value)) {
-      return Fail(InvalidField("labels", "must be UTF-8 without control characters"));
+      return Fail(InvalidField(field, "must be UTF-8 without control characters"));
     }
   }
   return {};
@@ -108,6 +116,48 @@ Result<void> CheckWorkKey(std::string_view key) {
 Result<void> CheckPayload(std::string_view field, std::string_view payload) {
   if (payload.size() <= kLargestPayload) return {};
   return Fail(InvalidField(field, "must be at most 65536 bytes"));
+}
+
+Result<void> CheckTraits(const WorkTraits& traits) {
+  if (!traits.kind.empty() && !IsWord(traits.kind)) {
+    return Fail(InvalidField("kind", "must be at most 63 of a-z, 0-9 and '-', not at an end"));
+  }
+  if (auto checked = CheckLabels(traits.labels); !checked) return checked;
+  if (auto checked = CheckLabels(traits.selector, "selector"); !checked) return checked;
+  if (!traits.selector.empty() && traits.policy != RecoveryPolicy::kAssign) {
+    return Fail(InvalidField("selector", "must be empty, unless the policy is ASSIGN"));
+  }
+  const bool sticky = traits.policy == RecoveryPolicy::kSticky;
+  if (!sticky && traits.sticky_wait != Duration::zero()) {
+    return Fail(InvalidField("sticky_wait", "must be absent, unless the policy is STICKY"));
+  }
+  if (sticky &&
+      (traits.sticky_wait < kShortestStickyWait || traits.sticky_wait > kLongestStickyWait)) {
+    return Fail(InvalidField("sticky_wait", "must be from 1 s to 24 h"));
+  }
+  if (traits.max_adoptions < 1 || traits.max_adoptions > kMostAdoptions) {
+    return Fail(InvalidField("max_adoptions", "must be at most 1000000"));
+  }
+  return {};
+}
+
+Result<void> CheckKinds(const std::vector<std::string>& kinds) {
+  if (kinds.size() <= 32 && std::ranges::all_of(kinds, IsWord)) return {};
+  return Fail(
+      InvalidField("kinds", "must be at most 32, of 1 to 63 of a-z, 0-9 and '-', not at an end"));
+}
+
+Result<void> CheckRequestId(std::string_view id) {
+  if (id.size() <= 64 && std::ranges::all_of(id, [](char c) { return c > ' ' && c < '\x7f'; })) {
+    return {};
+  }
+  return Fail(InvalidField("request_id",
+                           "must be at most 64 printable characters of ASCII without a space"));
+}
+
+Result<void> CheckReason(std::string_view reason) {
+  if (!reason.empty() && reason.size() <= 512 && IsPlainText(reason)) return {};
+  return Fail(InvalidField("reason", "must be 1 to 512 bytes of UTF-8 without control characters"));
 }
 
 Result<void> CheckIncarnation(std::string_view field, uint64_t incarnation) {

@@ -9,6 +9,7 @@
 #include "core/cursor.h"
 #include "core/errors.h"
 #include "core/validate.h"
+#include "rpc/convert_times.h"
 
 namespace vigil {
 namespace {
@@ -22,28 +23,6 @@ struct Overloaded : Handlers... {
 template <typename... Handlers>
 Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
-void Set(google::protobuf::Duration* to, Duration duration) {
-  const auto whole = std::chrono::duration_cast<seconds>(duration);
-  to->set_seconds(whole.count());
-  to->set_nanos(static_cast<int32_t>((duration - whole).count()));
-}
-
-void Set(google::protobuf::Timestamp* to, WallMicros micros) {
-  to->set_seconds(static_cast<int64_t>(micros.value / 1'000'000));
-  to->set_nanos(static_cast<int32_t>(micros.value % 1'000'000 * 1'000));
-}
-
-// Refuses what protobuf's own range allows but nothing here means, so that the sum cannot overflow.
-Result<Duration> Read(const google::protobuf::Duration& from, std::string_view field,
-                      Duration longest) {
-  const bool formed = from.seconds() >= 0 && from.seconds() <= 86'400 && from.nanos() >= 0 &&
-                      from.nanos() < 1'000'000'000;
-  const Duration duration =
-      formed ? Duration(seconds(from.seconds())) + Duration(from.nanos()) : longest;
-  if (formed && duration <= longest) return duration;
-  return Fail(InvalidField(field, "must be a duration that is not negative and not too long"));
-}
-
 v1::PodState ToProto(PodState state) {
   switch (state) {
     case PodState::kAlive:
@@ -56,38 +35,6 @@ v1::PodState ToProto(PodState state) {
       return v1::POD_STATE_LEFT;
   }
   return v1::POD_STATE_UNSPECIFIED;
-}
-
-v1::Cause ToProto(Cause cause) {
-  switch (cause) {
-    case Cause::kNone:
-      return v1::CAUSE_UNSPECIFIED;
-    case Cause::kLeft:
-      return v1::CAUSE_LEFT;
-    case Cause::kStreamEnded:
-      return v1::CAUSE_STREAM_ENDED;
-    case Cause::kHeartbeatsStopped:
-      return v1::CAUSE_HEARTBEATS_STOPPED;
-    case Cause::kLockFree:
-      return v1::CAUSE_LOCK_FREE;
-    case Cause::kProcessExited:
-      return v1::CAUSE_PROCESS_EXITED;
-    case Cause::kSuperseded:
-      return v1::CAUSE_SUPERSEDED;
-  }
-  return v1::CAUSE_UNSPECIFIED;
-}
-
-v1::WorkState ToProto(WorkState state) {
-  switch (state) {
-    case WorkState::kOwned:
-      return v1::WORK_STATE_OWNED;
-    case WorkState::kReleased:
-      return v1::WORK_STATE_RELEASED;
-    case WorkState::kCompleted:
-      return v1::WORK_STATE_COMPLETED;
-  }
-  return v1::WORK_STATE_UNSPECIFIED;
 }
 
 v1::Evidence ToProto(Evidence evidence) {
@@ -124,6 +71,8 @@ v1::EventKind ToProto(EventKind kind) {
       return v1::EVENT_KIND_WORK_RELEASED;
     case EventKind::kWorkCompleted:
       return v1::EVENT_KIND_WORK_COMPLETED;
+    case EventKind::kWorkQuarantined:
+      return v1::EVENT_KIND_WORK_QUARANTINED;
   }
   return v1::EVENT_KIND_UNSPECIFIED;
 }
@@ -141,9 +90,9 @@ v1::EndReason ToProto(EndReason reason) {
 }
 
 void Set(v1::LeaseTerms* to, const LeaseTerms& terms) {
-  Set(to->mutable_lease(), terms.lease);
-  Set(to->mutable_heartbeat_interval(), terms.heartbeat_interval);
-  Set(to->mutable_stop_margin(), terms.stop_margin);
+  vigil::Set(to->mutable_lease(), terms.lease);
+  vigil::Set(to->mutable_heartbeat_interval(), terms.heartbeat_interval);
+  vigil::Set(to->mutable_stop_margin(), terms.stop_margin);
 }
 
 void Set(v1::Event* to, const Event& event) {
@@ -250,6 +199,26 @@ Result<EventFilter> ReadFilter(const v1::EventFilter& from) {
 
 }  // namespace
 
+v1::Cause ToProto(Cause cause) {
+  switch (cause) {
+    case Cause::kNone:
+      return v1::CAUSE_UNSPECIFIED;
+    case Cause::kLeft:
+      return v1::CAUSE_LEFT;
+    case Cause::kStreamEnded:
+      return v1::CAUSE_STREAM_ENDED;
+    case Cause::kHeartbeatsStopped:
+      return v1::CAUSE_HEARTBEATS_STOPPED;
+    case Cause::kLockFree:
+      return v1::CAUSE_LOCK_FREE;
+    case Cause::kProcessExited:
+      return v1::CAUSE_PROCESS_EXITED;
+    case Cause::kSuperseded:
+      return v1::CAUSE_SUPERSEDED;
+  }
+  return v1::CAUSE_UNSPECIFIED;
+}
+
 v1::Pod ToProto(const Pod& pod) {
   v1::Pod to;
   to.set_namespace_(pod.ns);
@@ -264,23 +233,6 @@ v1::Pod ToProto(const Pod& pod) {
   to.set_cause(ToProto(pod.cause));
   Set(to.mutable_registered_at(), pod.registered_at);
   if (pod.ended_at) Set(to.mutable_ended_at(), pod.ended_at);
-  return to;
-}
-
-v1::WorkItem ToProto(const WorkItem& item) {
-  v1::WorkItem to;
-  to.set_namespace_(item.ns);
-  to.set_key(item.key);
-  to.set_state(ToProto(item.state));
-  to.set_owner(item.owner.value);
-  to.set_owner_name(item.owner_name);
-  to.set_orphan(item.orphan);
-  to.set_fence(item.fence.value);
-  to.set_payload(item.payload);
-  to.set_checkpoint(item.checkpoint);
-  to.set_result(item.result);
-  Set(to.mutable_started_at(), item.started_at);
-  Set(to.mutable_updated_at(), item.updated_at);
   return to;
 }
 

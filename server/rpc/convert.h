@@ -1,8 +1,6 @@
 // The domain's words as the contract's messages, and back.
 #pragma once
 
-#include <google/protobuf/duration.pb.h>
-
 #include "base/error.h"
 #include "coordinator/pod_stream.h"
 #include "coordinator/subscriber_stream.h"
@@ -13,6 +11,7 @@
 
 namespace vigil {
 
+v1::Cause ToProto(Cause cause);
 v1::Pod ToProto(const Pod& pod);
 v1::WorkItem ToProto(const WorkItem& item);
 v1::SessionResponse ToProto(const HostMessage& message);

@@ -1,4 +1,5 @@
 #include <memory>
+#include <utility>
 
 #include "rpc/convert.h"
 #include "rpc/page_size.h"
@@ -23,17 +24,36 @@ v1::StartOutcome ToProto(StartOutcome outcome) {
       return v1::START_OUTCOME_ORPHANED;
     case StartOutcome::kCompleted:
       return v1::START_OUTCOME_COMPLETED;
+    case StartOutcome::kReleased:
+      return v1::START_OUTCOME_RELEASED;
+    case StartOutcome::kQuarantined:
+      return v1::START_OUTCOME_QUARANTINED;
   }
   return v1::START_OUTCOME_UNSPECIFIED;
 }
 
 v1::ClaimOutcome ToProto(ClaimOutcome outcome) {
-  return outcome == ClaimOutcome::kClaimed ? v1::CLAIM_OUTCOME_CLAIMED : v1::CLAIM_OUTCOME_LOST;
+  switch (outcome) {
+    case ClaimOutcome::kClaimed:
+      return v1::CLAIM_OUTCOME_CLAIMED;
+    case ClaimOutcome::kLost:
+      return v1::CLAIM_OUTCOME_LOST;
+    case ClaimOutcome::kReserved:
+      return v1::CLAIM_OUTCOME_RESERVED;
+    case ClaimOutcome::kQuarantined:
+      return v1::CLAIM_OUTCOME_QUARANTINED;
+  }
+  return v1::CLAIM_OUTCOME_UNSPECIFIED;
 }
 
 template <typename Request>
 WorkHolder HolderOf(const Request& request) {
   return {request.namespace_(), request.key(), {request.incarnation()}, {request.fence()}};
+}
+
+template <typename T>
+Result<void> Checked(const Result<T>& read) {
+  return read.map([](const T&) {});
 }
 
 template <typename Response>
@@ -47,11 +67,12 @@ class WorkService final : public v1::WorkService::CallbackService {
 
   Unary* StartWork(Context* context, const v1::StartWorkRequest* request,
                    v1::StartWorkResponse* response) override {
+    auto work = FromProto(*request);
+    const auto checked = Checked(work);
     return Answer<StartedWork>(
-        context, env_.requests, Check(*request),
-        [request](Store& store) {
-          return store.StartWork(request->namespace_(), request->key(), {request->incarnation()},
-                                 request->payload());
+        context, env_.requests, checked,
+        [work = std::move(work).value_or(NewWork{})](Store& store) {
+          return store.StartWork(work);
         },
         [response](StartedWork&& started) {
           response->set_outcome(ToProto(started.outcome));
@@ -64,7 +85,8 @@ class WorkService final : public v1::WorkService::CallbackService {
     return Answer<WorkItem>(
         context, env_.requests, Check(*request),
         [request](Store& store) {
-          return store.CheckpointWork(HolderOf(*request), request->checkpoint());
+          return store.CheckpointWork(HolderOf(*request), request->checkpoint(),
+                                      request->request_id());
         },
         FillItem(response));
   }
@@ -87,6 +109,24 @@ class WorkService final : public v1::WorkService::CallbackService {
         FillItem(response));
   }
 
+  Unary* FailWork(Context* context, const v1::FailWorkRequest* request,
+                  v1::FailWorkResponse* response) override {
+    return Answer<WorkItem>(
+        context, env_.requests, Check(*request),
+        [request](Store& store) { return store.FailWork(HolderOf(*request), request->reason()); },
+        FillItem(response));
+  }
+
+  Unary* TransferWork(Context* context, const v1::TransferWorkRequest* request,
+                      v1::TransferWorkResponse* response) override {
+    return Answer<WorkItem>(
+        context, env_.requests, Check(*request),
+        [request](Store& store) {
+          return store.TransferWork(HolderOf(*request), request->to_name());
+        },
+        FillItem(response));
+  }
+
   Unary* ClaimWork(Context* context, const v1::ClaimWorkRequest* request,
                    v1::ClaimWorkResponse* response) override {
     return Answer<ClaimedWork>(
@@ -106,15 +146,27 @@ class WorkService final : public v1::WorkService::CallbackService {
 
   Unary* ClaimOrphans(Context* context, const v1::ClaimOrphansRequest* request,
                       v1::ClaimOrphansResponse* response) override {
-    const uint32_t limit = request->limit() == 0 ? kDefaultClaim : request->limit();
+    auto claim = FromProto(*request);
+    const auto checked = Checked(claim);
     return Answer<std::vector<WorkItem>>(
-        context, env_.requests, Check(*request),
-        [request, limit](Store& store) {
-          return store.ClaimOrphans(request->namespace_(), {request->incarnation()}, limit);
+        context, env_.requests, checked,
+        [claim = std::move(claim).value_or(OrphansClaim{})](Store& store) {
+          return store.ClaimOrphans(claim);
         },
         [response](std::vector<WorkItem>&& items) {
           for (const auto& item : items) *response->add_items() = vigil::ToProto(item);
         });
+  }
+
+  Unary* ReleaseQuarantinedWork(Context* context, const v1::ReleaseQuarantinedWorkRequest* request,
+                                v1::ReleaseQuarantinedWorkResponse* response) override {
+    return Answer<WorkItem>(
+        context, env_.requests, Check(*request),
+        [request](Store& store) {
+          return store.ReleaseQuarantined(request->namespace_(), request->key(),
+                                          {request->fence()});
+        },
+        FillItem(response));
   }
 
   Unary* GetWork(Context* context, const v1::GetWorkRequest* request,
@@ -131,9 +183,8 @@ class WorkService final : public v1::WorkService::CallbackService {
         context, env_.requests, Check(*request),
         [request](Store& store) {
           const auto size = PageSize(request->page_size());
-          const WorkFilter filter{
-              {request->owner()}, request->claimable_only(), request->include_completed()};
-          return store.ListWork(request->namespace_(), filter, request->page_token(), *size);
+          return store.ListWork(request->namespace_(), FilterOf(*request), request->page_token(),
+                                *size);
         },
         [response](WorkPage&& page) {
           for (const auto& item : page.items) *response->add_items() = vigil::ToProto(item);
@@ -142,8 +193,6 @@ class WorkService final : public v1::WorkService::CallbackService {
   }
 
  private:
-  static constexpr uint32_t kDefaultClaim = 10;
-
   const RpcEnvironment env_;
 };
 

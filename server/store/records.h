@@ -52,7 +52,7 @@ struct NewPod {
 struct Registered {
   Pod pod;
   std::string session_token;
-  // Without payload, checkpoint and result.   (P11)
+  // Without payload, checkpoint, result, labels, selector and former owners.   (P11)
   std::vector<WorkItem> predecessors_work;
 };
 
@@ -167,13 +167,38 @@ struct WorkPage {
 
 // What the item counts for in an answer.
 inline size_t BytesOf(const WorkItem& item) {
-  return item.payload.size() + item.checkpoint.size() + item.result.size();
+  size_t bytes = item.payload.size() + item.checkpoint.size() + item.result.size();
+  for (const auto* labels : {&item.traits.labels, &item.traits.selector}) {
+    for (const auto& [key, value] : *labels) bytes += key.size() + value.size();
+  }
+  for (const auto& owner : item.former_owners) bytes += owner.name.size() + owner.reason.size();
+  return bytes;
 }
+
+// Which items. Empty, it passes everything.
+struct WorkChoice {
+  // Of one of these kinds; of any when empty.
+  std::vector<std::string> kinds;
+  // That have all of these labels.
+  std::map<std::string, std::string> labels;
+};
 
 struct WorkFilter {
   Incarnation owner;
   bool claimable_only = false;
   bool include_completed = false;
+  bool quarantined_only = false;
+  WorkChoice choice;
+};
+
+struct NewWork {
+  std::string ns;
+  std::string key;
+  Incarnation starter;
+  std::string payload;
+  WorkTraits traits;
+  // By which a repetition is known; empty for never.
+  std::string request_id;
 };
 
 // The caller of a change of an item it owns.
@@ -184,13 +209,13 @@ struct WorkHolder {
   Fence fence;
 };
 
-enum class StartOutcome { kStarted, kOwned, kOrphaned, kCompleted };
+enum class StartOutcome { kStarted, kOwned, kOrphaned, kCompleted, kReleased, kQuarantined };
 struct StartedWork {
   StartOutcome outcome = StartOutcome::kStarted;
   WorkItem item;
 };
 
-enum class ClaimOutcome { kClaimed, kLost };
+enum class ClaimOutcome { kClaimed, kLost, kReserved, kQuarantined };
 struct ClaimedWork {
   ClaimOutcome outcome = ClaimOutcome::kClaimed;
   WorkItem item;
@@ -202,6 +227,23 @@ struct WorkClaim {
   Incarnation claimant;
   Incarnation expected_owner;
   Fence expected_fence;
+};
+
+struct OrphansClaim {
+  std::string ns;
+  Incarnation claimant;
+  uint32_t limit = 0;
+  WorkChoice choice;
+  // As in NewWork.
+  std::string request_id;
+};
+
+// What one round of assignments did.
+struct AssignedWork {
+  uint32_t assigned = 0;
+  uint32_t quarantined = 0;
+  // There may be more to do at once. What no living pod may have is not.
+  bool more = false;
 };
 
 }  // namespace vigil

@@ -30,6 +30,12 @@
 
 namespace vigil {
 
+// How many ids of requests an item remembers, and how many of its former owners.   (P11)
+inline constexpr size_t kRememberedRequests = 8;
+inline constexpr size_t kRememberedOwners = 16;
+// An ownership that lasted as long makes the adoptions before it forgotten.
+inline constexpr Duration kLongOwnership = std::chrono::minutes(10);
+
 // One connection to the state engine. One thread at a time; blocks the caller, so never the loop's
 // thread. Reconnects by itself: after an error the next call tries anew.
 class Store {
@@ -170,25 +176,49 @@ class Store {
   // --- Work. In each change the caller's row is locked until the commit; it must be living: errors
   // POD_NOT_FOUND, INCARNATION_ENDED.   (P6)
 
-  // A new item's fence is above those of all that were pruned in its namespace.   (P5)
-  virtual Result<StartedWork> StartWork(const std::string& ns, const std::string& key,
-                                        Incarnation incarnation, const std::string& payload) = 0;
+  // An item remembers the ids of the last kRememberedRequests requests that changed it and carried
+  // one. One of them changes nothing any more; it is answered with the item as it is.
 
-  // Errors of the next three: WORK_NOT_FOUND, FENCED (with owner and fence), WORK_COMPLETED.   (P5)
-  virtual Result<WorkItem> CheckpointWork(const WorkHolder& holder,
-                                          const std::string& checkpoint) = 0;
+  // A new item's fence is above those of all that were pruned in its namespace. A RELEASED item is
+  // taken, and keeps its traits.   (P5)
+  virtual Result<StartedWork> StartWork(const NewWork& work) = 0;
+
+  // Errors of the next five: WORK_NOT_FOUND, FENCED (with owner and fence), WORK_COMPLETED.   (P5)
+  virtual Result<WorkItem> CheckpointWork(const WorkHolder& holder, const std::string& checkpoint,
+                                          const std::string& request_id) = 0;
   virtual Result<WorkItem> CompleteWork(const WorkHolder& holder, const std::string& result) = 0;
   virtual Result<WorkItem> ReleaseWork(const WorkHolder& holder) = 0;
 
+  // Counts as an adoption; RELEASED, or QUARANTINED when it was one too many.
+  virtual Result<WorkItem> FailWork(const WorkHolder& holder, const std::string& reason) = 0;
+
+  // To the living pod of this name, whose row is locked too; else POD_NOT_FOUND. The item as it is
+  // when the pod is the holder's own.   (P6)
+  virtual Result<WorkItem> TransferWork(const WorkHolder& holder, const std::string& to_name) = 0;
+
   // Errors: WORK_NOT_FOUND, OWNER_ALIVE, WORK_COMPLETED. CLAIMED again for a claim that this very
-  // claimant has won already.   (P5, P6)
+  // claimant has won already. An orphan that was adopted too often is quarantined.   (P5, P6)
   virtual Result<ClaimedWork> ClaimWork(const WorkClaim& claim) = 0;
 
-  // Claims up to `limit` orphans and released items, skipping locked ones. Returns them by key.
-  // Ends before the item whose bytes would make the answer larger than kLargestAnswer, but claims
-  // at least one if there is any.   (P11)
-  virtual Result<std::vector<WorkItem>> ClaimOrphans(const std::string& ns, Incarnation claimant,
-                                                     uint32_t limit) = 0;
+  // Claims orphans and released items that the choice passes and whose policy is not ASSIGN and
+  // lets the claimant have them, skipping locked ones. Returns them by key. Ends before the item
+  // whose bytes would make the answer larger than kLargestAnswer, but claims at least one if there
+  // is any. Quarantines those that were adopted too often, which count for the limit.   (P11)
+  virtual Result<std::vector<WorkItem>> ClaimOrphans(const OrphansClaim& claim) = 0;
+
+  // RELEASED, with no adoptions. Errors: WORK_NOT_FOUND, FENCED.
+  virtual Result<WorkItem> ReleaseQuarantined(const std::string& ns, const std::string& key,
+                                              Fence fence) = 0;
+
+  // Namespaces in which an item of the policy ASSIGN is an orphan or RELEASED, or has been adopted
+  // too often; those after `after`, in the database's order.
+  virtual Result<std::vector<std::string>> ListAssignable(const std::string& after,
+                                                          uint32_t limit) = 0;
+
+  // Gives up to `limit` items of the policy ASSIGN that nobody has to ALIVE pods that match their
+  // selector, each to the one that owns the fewest items by then, skipping locked ones. Rows are
+  // locked as in a claim.   (P5, P6)
+  virtual Result<AssignedWork> AssignWork(const std::string& ns, uint32_t limit) = 0;
 
   // Error WORK_NOT_FOUND.
   virtual Result<WorkItem> GetWork(const std::string& ns, const std::string& key) = 0;

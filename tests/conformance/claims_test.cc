@@ -13,7 +13,7 @@ TEST_P(StoreTest, Claim_TakesTheOrphan) {  // P5
   Pod owner = Register(host, "cart");
   Pod survivor = Register(host, "till");
   WorkItem item = StartWork(owner, "a");
-  Must(store().CheckpointWork(HolderOf(item), "half"));
+  Must(store().CheckpointWork(HolderOf(item), "half", {}));
   Kill(owner);
   Seq head = Head();
 
@@ -47,7 +47,7 @@ TEST_P(StoreTest, Claim_FromTheLivingRefused) {  // P6
   EXPECT_EQ(MetadataOf(refused), OwnerAlive("a", owner.incarnation, item.fence).metadata);
   Must(store().SuspectHosted(kNs, Cause::kStreamEnded, {HostedAs(owner)}));
   EXPECT_EQ(ReasonOf(Claim(robber, item)), reason::kOwnerAlive) << "a suspicion is no verdict";
-  EXPECT_THAT(Must(store().ClaimOrphans(kNs, robber.incarnation, 10)), IsEmpty());
+  EXPECT_THAT(Must(store().ClaimOrphans(AnyOrphans(robber.incarnation, 10))), IsEmpty());
 
   WorkItem found = Must(store().GetWork(kNs, "a"));
   EXPECT_EQ(found.owner, owner.incarnation);
@@ -107,7 +107,7 @@ TEST_P(StoreTest, Claim_RepeatedAfterLosingItIsLost) {  // P5
   Must(store().ReleaseWork(HolderOf(claimed)));
   EXPECT_EQ(Must(Claim(winner, item)).outcome, ClaimOutcome::kLost);
   // It takes it anew, and then the first claim is an old one.
-  Must(store().StartWork(kNs, "a", winner.incarnation, ""));
+  Must(store().StartWork(NewItem("a", winner.incarnation)));
   EXPECT_EQ(Must(Claim(winner, item)).outcome, ClaimOutcome::kLost);
 }
 
@@ -141,8 +141,8 @@ TEST_P(StoreTest, ClaimOrphans_TakesABatchByKey) {  // P5
   Kill(owner);
   Seq head = Head();
 
-  auto first = Must(store().ClaimOrphans(kNs, survivor.incarnation, 4));
-  auto second = Must(store().ClaimOrphans(kNs, survivor.incarnation, 4));
+  auto first = Must(store().ClaimOrphans(AnyOrphans(survivor.incarnation, 4)));
+  auto second = Must(store().ClaimOrphans(AnyOrphans(survivor.incarnation, 4)));
 
   EXPECT_THAT(KeysOf(first), ElementsAre("a", "b", "bb", "c"));
   EXPECT_THAT(KeysOf(second), ElementsAre("d", "e"));
@@ -170,8 +170,8 @@ TEST_P(StoreTest, ClaimOrphans_BoundedByBytes) {  // P11
   const std::string half(kLargestAnswer / 2, 'x');
   const std::string quarter(kLargestAnswer / 4, 'y');
   auto start = [&](const char* key, const std::string& payload, const std::string& checkpoint) {
-    WorkItem item = Must(store().StartWork(kNs, key, owner.incarnation, payload)).item;
-    Must(store().CheckpointWork(HolderOf(item), checkpoint));
+    WorkItem item = Must(store().StartWork(NewItem(key, owner.incarnation, payload))).item;
+    Must(store().CheckpointWork(HolderOf(item), checkpoint, {}));
   };
   start("a", half, quarter);
   start("b", quarter, "");  // exactly full
@@ -181,7 +181,7 @@ TEST_P(StoreTest, ClaimOrphans_BoundedByBytes) {  // P11
   start("f", "", "z");
   Kill(owner);
   auto claim = [&](uint32_t limit) {
-    return KeysOf(Must(store().ClaimOrphans(kNs, survivor.incarnation, limit)));
+    return KeysOf(Must(store().ClaimOrphans(AnyOrphans(survivor.incarnation, limit))));
   };
 
   EXPECT_THAT(claim(100), ElementsAre("a", "b"));

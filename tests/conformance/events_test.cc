@@ -16,7 +16,7 @@ constexpr auto kStrong = Cause::kStreamEnded;
 
 class EventsTest : public StoreTest {
  protected:
-  Pod RegisterLabelled(Host& host, const std::string& name) {
+  Pod RegisterWithKey(Host& host, const std::string& name) {
     NewPod pod = Newcomer(host, name);
     pod.labels = {{"tier", name}, {"quoted \"", "\\ü{}"}};
     pod.supersede_key = "key of " + name;
@@ -32,14 +32,14 @@ VIGIL_FOR_EVERY_STORE(EventsTest);
 TEST_P(EventsTest, Events_CarryTheLabelsOfTheirPod) {
   Host host = AddHost();
   Host other = AddHost();
-  const Pod first = RegisterLabelled(host, "first");
-  const Pod second = RegisterLabelled(host, "second");
+  const Pod first = RegisterWithKey(host, "first");
+  const Pod second = RegisterWithKey(host, "second");
   Must(store().SuspectHosted(kNs, kStrong, {HostedAs(first)}));
   Must(store().Refute(kNs, {HostedAs(first)}));
   Must(store().SuspectHosted(kNs, kStrong, {HostedAs(first)}));
   Pod moved = Must(store().Resume(Returning(other, first)));  // REFUTED and MOVED
   const WorkItem released = Must(store().ReleaseWork(HolderOf(StartWork(moved, "released"))));
-  Must(store().StartWork(kNs, "released", second.incarnation, ""));
+  Must(store().StartWork(NewItem("released", second.incarnation)));
   StartWork(moved, "orphan");
   StartWork(moved, "another orphan");
   Must(store().SuspectHosted(kNs, kStrong, {HostedAs(moved)}));
@@ -47,8 +47,11 @@ TEST_P(EventsTest, Events_CarryTheLabelsOfTheirPod) {
   const SuspicionNumber suspicion = SuspectFree(host, moved);
   Must(store().DeclareFree(host.observer(), kNs, {{HostedAs(moved), suspicion}}));
   const WorkItem claimed = Must(Claim(second, Must(store().GetWork(kNs, "orphan")))).item;
-  Must(store().ClaimOrphans(kNs, second.incarnation, 10));
+  Must(store().ClaimOrphans(AnyOrphans(second.incarnation, 10)));
   Must(store().CompleteWork(HolderOf(claimed), ""));
+  for (int i = 0; i < 2; ++i) {
+    Must(store().FailWork(HolderOf(StartWork(second, "poison", Competing(1))), "it is too large"));
+  }
   NewPod successor = Newcomer(host, "second");
   successor.supersede_key = "key of second";
   successor.labels = second.labels;
@@ -63,14 +66,14 @@ TEST_P(EventsTest, Events_CarryTheLabelsOfTheirPod) {
     EXPECT_EQ(event.pod_labels, event.pod_name == "first" ? first.labels : second.labels)
         << "event " << event.seq.value;
   }
-  EXPECT_THAT(kinds, SizeIs(9)) << "every kind there is";
+  EXPECT_THAT(kinds, SizeIs(std::size(kAllEventKinds))) << "every kind there is";
 }
 
 // A verdict is served as it was committed: it says what the log says.
 TEST_P(EventsTest, Events_WrittenAreThoseOfTheLog) {
   Host host = AddHost();
   std::vector<HostedPod> pods;
-  for (int i = 0; i < 3; ++i) pods.push_back(HostedAs(RegisterLabelled(host, Numbered("c", i))));
+  for (int i = 0; i < 3; ++i) pods.push_back(HostedAs(RegisterWithKey(host, Numbered("c", i))));
   for (int i = 0; i < 2; ++i) {
     const Seq head = Head();
     const auto written = i == 0 ? Must(store().SuspectHosted(kNs, kStrong, pods))
@@ -132,7 +135,7 @@ TEST_P(EventsTest, Detected_OfADeathWithoutASuspicionWhenItWasDeclared) {
 
 TEST_P(EventsTest, Detected_OfASupersededPodWhenItWasSuperseded) {
   Host host = AddHost();
-  const Pod incumbent = RegisterLabelled(host, "cart");
+  const Pod incumbent = RegisterWithKey(host, "cart");
   Must(store().SuspectHosted(kNs, kStrong, {HostedAs(incumbent)}));
   const Event suspected = Last();
   NewPod successor = Newcomer(host, "cart");

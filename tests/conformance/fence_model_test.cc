@@ -9,13 +9,15 @@
 namespace vigil {
 namespace {
 
-constexpr int kSteps = 200;
+constexpr int kSteps = 300;
+constexpr uint32_t kAdoptions = 2;
 constexpr size_t kItemsAtOnce = 4;
 
 struct ModelItem {
   WorkState state = WorkState::kOwned;
   size_t owner = 0;
   uint64_t fence = 1;
+  uint32_t adoptions = 0;
 };
 
 // What the port says, in the plainest words. Pods are known by the order of their registration.
@@ -29,6 +31,7 @@ class WorkModel {
     auto [item, made] = items.try_emplace(key, ModelItem{.owner = pod});
     if (made) return "STARTED";
     if (item->second.state == WorkState::kCompleted) return "COMPLETED";
+    if (item->second.state == WorkState::kQuarantined) return "QUARANTINED";
     if (item->second.state == WorkState::kReleased) {
       Give(item->second, pod);
       return "STARTED";
@@ -51,12 +54,41 @@ class WorkModel {
 
   std::string_view Release(size_t pod, const std::string& key, uint64_t fence) {
     auto item = items.find(key);
-    bool repeated = living[pod] && item != items.end() &&
-                    item->second.state == WorkState::kReleased && item->second.fence == fence;
-    if (repeated) return "OK";
+    if (IsGivenUp(pod, item, fence)) return "OK";
     auto answer = Checkpoint(pod, key, fence);
     if (answer == "OK") items[key].state = WorkState::kReleased;
     return answer;
+  }
+
+  std::string_view Fail(size_t pod, const std::string& key, uint64_t fence) {
+    auto item = items.find(key);
+    if (IsGivenUp(pod, item, fence)) return "OK";
+    auto answer = Checkpoint(pod, key, fence);
+    if (answer == "OK") CountFailure(items[key]);
+    return answer;
+  }
+
+  std::string_view Transfer(size_t pod, const std::string& key, uint64_t fence, size_t to) {
+    auto item = items.find(key);
+    bool repeated = living[pod] && living[to] && item != items.end() && !IsNobodys(item->second) &&
+                    item->second.owner == to && item->second.fence == fence + 1;
+    if (repeated) return "OK";
+    auto answer = Checkpoint(pod, key, fence);
+    if (answer != "OK") return answer;
+    if (!living[to]) return reason::kPodNotFound;
+    if (to != pod) Give(items[key], to);
+    return "OK";
+  }
+
+  std::string_view ReleaseQuarantined(const std::string& key, uint64_t fence) {
+    auto item = items.find(key);
+    if (item == items.end()) return reason::kWorkNotFound;
+    if (!IsNobodys(item->second) || item->second.fence != fence) return reason::kFenced;
+    if (item->second.state == WorkState::kQuarantined) {
+      item->second.state = WorkState::kReleased;
+      item->second.adoptions = 0;
+    }
+    return "OK";
   }
 
   // `owner` is nobody when it is not a pod.
@@ -66,24 +98,23 @@ class WorkModel {
     if (found == items.end()) return reason::kWorkNotFound;
     ModelItem& item = found->second;
     if (item.state == WorkState::kCompleted) return reason::kWorkCompleted;
+    if (item.state == WorkState::kQuarantined) return "QUARANTINED";
     bool owned = item.state == WorkState::kOwned;
     bool as_expected = item.fence == fence && (owned ? item.owner == owner : !IsPod(owner));
     if (as_expected && owned && living[owner]) return reason::kOwnerAlive;
-    if (as_expected) {
-      Give(item, pod);
-      return "CLAIMED";
-    }
+    if (as_expected) return Adopt(item, pod) ? "CLAIMED" : "QUARANTINED";
     bool won_already = owned && item.owner == pod && item.fence == fence + 1 && owner != pod;
     return won_already ? "CLAIMED" : "LOST";
   }
 
   size_t ClaimOrphans(size_t pod, size_t limit) {
     size_t claimed = 0;
+    size_t looked_at = 0;
     for (auto& [key, item] : items) {
       bool orphan = item.state == WorkState::kOwned && !living[item.owner];
-      if (claimed == limit || (!orphan && item.state != WorkState::kReleased)) continue;
-      Give(item, pod);
-      ++claimed;
+      if (looked_at == limit || (!orphan && item.state != WorkState::kReleased)) continue;
+      ++looked_at;
+      if (Adopt(item, pod)) ++claimed;
     }
     return claimed;
   }
@@ -95,9 +126,40 @@ class WorkModel {
 
   bool IsPod(size_t pod) const { return pod < living.size(); }
 
+  static bool IsNobodys(const ModelItem& item) {
+    return item.state == WorkState::kReleased || item.state == WorkState::kQuarantined;
+  }
+
  private:
-  void Give(ModelItem& item, size_t pod) {
-    item = {.state = WorkState::kOwned, .owner = pod, .fence = item.fence + 1};
+  using Items = std::map<std::string, ModelItem>;
+
+  bool IsGivenUp(size_t pod, Items::const_iterator item, uint64_t fence) const {
+    return living[pod] && item != items.end() && IsNobodys(item->second) &&
+           item->second.fence == fence;
+  }
+
+  static void Give(ModelItem& item, size_t pod) {
+    item.state = WorkState::kOwned;
+    item.owner = pod;
+    ++item.fence;
+  }
+
+  // Every pod that ends here dies. False: it was quarantined instead.
+  static bool Adopt(ModelItem& item, size_t pod) {
+    const bool from_the_dead = item.state == WorkState::kOwned;
+    if (from_the_dead && item.adoptions == kAdoptions) {
+      item.state = WorkState::kQuarantined;
+      return false;
+    }
+    if (from_the_dead) ++item.adoptions;
+    Give(item, pod);
+    return true;
+  }
+
+  static void CountFailure(ModelItem& item) {
+    const bool too_often = item.adoptions == kAdoptions;
+    item.state = too_often ? WorkState::kQuarantined : WorkState::kReleased;
+    if (!too_often) ++item.adoptions;
   }
 
   std::string_view Refusal(size_t pod, const std::string& key, uint64_t fence) {
@@ -107,7 +169,7 @@ class WorkModel {
       return overtaken ? reason::kFenced : reason::kIncarnationEnded;
     }
     if (item == items.end()) return reason::kWorkNotFound;
-    bool its_own = item->second.state != WorkState::kReleased && item->second.owner == pod;
+    bool its_own = !IsNobodys(item->second) && item->second.owner == pod;
     return its_own && item->second.fence == fence ? "OK" : reason::kFenced;
   }
 };
@@ -123,13 +185,27 @@ std::string_view OutcomeOf(const Result<StartedWork>& result) {
       return "ORPHANED";
     case StartOutcome::kCompleted:
       return "COMPLETED";
+    case StartOutcome::kReleased:
+      return "RELEASED";
+    case StartOutcome::kQuarantined:
+      return "QUARANTINED";
   }
   return "";
 }
 
 std::string_view OutcomeOf(const Result<ClaimedWork>& result) {
   if (!result) return ReasonOf(result);
-  return result->outcome == ClaimOutcome::kClaimed ? "CLAIMED" : "LOST";
+  switch (result->outcome) {
+    case ClaimOutcome::kClaimed:
+      return "CLAIMED";
+    case ClaimOutcome::kLost:
+      return "LOST";
+    case ClaimOutcome::kReserved:
+      return "RESERVED";
+    case ClaimOutcome::kQuarantined:
+      return "QUARANTINED";
+  }
+  return "";
 }
 
 // A walk of random steps, each done to the store and to the model.
@@ -140,6 +216,9 @@ class FenceTest : public StoreTest {
   void AddPod(Host& host);
   void Step(Host& host);
   void Change(size_t pod, const std::string& key);
+  void TransferOne(const WorkHolder& holder, size_t pod);
+  void ReleaseQuarantined(const std::string& key);
+  void StartOne(size_t pod, const std::string& key);
   void ClaimOne(size_t pod, const std::string& key);
   void Expect(std::string_view outcome, std::string_view modelled);
   void ExpectAsModelled(const std::string& key);
@@ -173,7 +252,7 @@ void FenceTest::Step(Host& host) {
   size_t pod = pods_.size() - 1 - Pick(std::min<size_t>(pods_.size(), 5));
   // Completed items stay in reach for a while.
   std::string key = "item-" + std::to_string(completed_ * 2 / 3 + Pick(kItemsAtOnce));
-  switch (Pick(10)) {
+  switch (Pick(11)) {
     case 0:
       if (model_.living[pod]) {
         Kill(pods_[pod]);
@@ -184,20 +263,22 @@ void FenceTest::Step(Host& host) {
     case 1:
       if (model_.living[pod]) {
         size_t limit = 1 + Pick(2);
-        auto claimed = Must(store().ClaimOrphans(kNs, pods_[pod].incarnation, limit));
+        auto claimed = Must(store().ClaimOrphans(AnyOrphans(pods_[pod].incarnation, limit)));
         EXPECT_EQ(claimed.size(), model_.ClaimOrphans(pod, limit));
         for (const WorkItem& item : claimed) ExpectAsModelled(item.key);
       }
       break;
     case 2:
     case 3:
-      Expect(OutcomeOf(store().StartWork(kNs, key, pods_[pod].incarnation, "")),
-             model_.Start(pod, key));
+      StartOne(pod, key);
       break;
     case 4:
     case 5:
     case 6:
       ClaimOne(pod, key);
+      break;
+    case 7:
+      ReleaseQuarantined(key);
       break;
     default:
       Change(pod, key);
@@ -216,19 +297,50 @@ void FenceTest::Change(size_t pod, const std::string& key) {
     if (Pick(4) == 0) fence += Pick(3) - 1;
   }
   WorkHolder holder{kNs, key, pods_[pod].incarnation, Fence{fence}};
-  switch (Pick(5)) {
+  switch (Pick(8)) {
     case 0:
       Expect(ReasonOf(store().CompleteWork(holder, "")), model_.Complete(pod, key, fence));
       completed_ = model_.Completed();
       break;
     case 1:
     case 2:
-      Expect(ReasonOf(store().CheckpointWork(holder, "")), model_.Checkpoint(pod, key, fence));
+      Expect(ReasonOf(store().CheckpointWork(holder, "", {})), model_.Checkpoint(pod, key, fence));
+      break;
+    case 3:
+    case 4:
+      Expect(ReasonOf(store().FailWork(holder, "x")), model_.Fail(pod, key, fence));
+      break;
+    case 5:
+      TransferOne(holder, pod);
       break;
     default:
       Expect(ReasonOf(store().ReleaseWork(holder)), model_.Release(pod, key, fence));
       break;
   }
+}
+
+// To one of the latest or to any, which may have ended or be the caller itself.
+void FenceTest::TransferOne(const WorkHolder& holder, size_t pod) {
+  const size_t most = Pick(3) == 0 ? pods_.size() : 5;
+  const size_t to = pods_.size() - 1 - Pick(std::min(pods_.size(), most));
+  const uint64_t before = model_.items.contains(holder.key) ? model_.items[holder.key].fence : 0;
+  const auto given = store().TransferWork(holder, pods_[to].name);
+  Expect(ReasonOf(given), model_.Transfer(pod, holder.key, holder.fence.value, to));
+  if (given) NoteTransfer({.fence = Fence{before}}, *given);
+}
+
+// With its fence, or the one before.
+void FenceTest::ReleaseQuarantined(const std::string& key) {
+  uint64_t fence = model_.items.contains(key) ? model_.items[key].fence : 1;
+  if (Pick(4) == 0) --fence;
+  Expect(ReasonOf(store().ReleaseQuarantined(kNs, key, Fence{fence})),
+         model_.ReleaseQuarantined(key, fence));
+}
+
+void FenceTest::StartOne(size_t pod, const std::string& key) {
+  NewWork work = NewItem(key, pods_[pod].incarnation);
+  work.traits.max_adoptions = kAdoptions;
+  Expect(OutcomeOf(store().StartWork(work)), model_.Start(pod, key));
 }
 
 // From its owner, from another or from nobody; with the right fence, or one beside it.
@@ -238,7 +350,7 @@ void FenceTest::ClaimOne(size_t pod, const std::string& key) {
   auto item = model_.items.find(key);
   if (item != model_.items.end()) {
     fence = item->second.fence;
-    if (item->second.state != WorkState::kReleased) owner = item->second.owner;
+    if (!WorkModel::IsNobodys(item->second)) owner = item->second.owner;
     if (Pick(4) == 0) fence -= Pick(2);
     if (Pick(4) == 0) owner = Pick(pods_.size() + 1);
   }
@@ -264,8 +376,9 @@ void FenceTest::ExpectAsModelled(const std::string& key) {
   EXPECT_GE(item.fence, highest_[key]);
   EXPECT_LE(item.fence.value, highest_[key].value + 1);
   highest_[key] = item.fence;
-  bool released = expected.state == WorkState::kReleased;
-  EXPECT_EQ(item.owner, released ? Incarnation{} : pods_[expected.owner].incarnation);
+  EXPECT_EQ(item.adoptions, expected.adoptions);
+  const bool nobodys = WorkModel::IsNobodys(expected);
+  EXPECT_EQ(item.owner, nobodys ? Incarnation{} : pods_[expected.owner].incarnation);
 }
 
 TEST_P(FenceTest, Fence_OnlyGrows) {  // P5, P6
@@ -274,8 +387,8 @@ TEST_P(FenceTest, Fence_OnlyGrows) {  // P5, P6
   for (const auto& [key, item] : model_.items) ExpectAsModelled(key);
   EXPECT_THAT(seen_, ::testing::UnorderedElementsAre(
                          "STARTED", "OWNED", "ORPHANED", "COMPLETED", "CLAIMED", "LOST", "OK",
-                         reason::kOwnerAlive, reason::kFenced, reason::kWorkCompleted,
-                         reason::kWorkNotFound, reason::kIncarnationEnded))
+                         "QUARANTINED", reason::kOwnerAlive, reason::kPodNotFound, reason::kFenced,
+                         reason::kWorkCompleted, reason::kWorkNotFound, reason::kIncarnationEnded))
       << "the walk comes by everything";
 }
 

@@ -19,10 +19,13 @@ struct WorkHistory {
   bool owner_known = false;
   bool released = false;
   bool completed = false;
+  bool quarantined = false;
 };
 
 class Replay {
  public:
+  explicit Replay(const Transfers& transfers) : transfers_(transfers) {}
+
   void Apply(const Event& event);
   void CompareWith(const std::vector<Pod>& pods);
   void CompareWith(const std::vector<WorkItem>& items);
@@ -35,8 +38,10 @@ class Replay {
   void ChangePod(const Event& event, PodHistory& pod);
   void ChangeWork(const Event& event);
   void Claim(const Event& event, WorkHistory& work);
+  void ReleaseQuarantined(const Event& event);
   void Violate(const std::string& what) { violations.push_back(what); }
 
+  const Transfers& transfers_;
   Seq last_;
   Seq transaction_end_;
   std::map<Incarnation, PodHistory> pods_;
@@ -87,7 +92,8 @@ void Replay::ChangePod(const Event& event, PodHistory& pod) {
 
 void Replay::Claim(const Event& event, WorkHistory& work) {
   auto previous = pods_.find(event.previous_owner);
-  if (event.previous_owner && (previous == pods_.end() || previous->second.living())) {
+  const bool given = transfers_.contains({event.work_key, event.fence});
+  if (event.previous_owner && (previous == pods_.end() || previous->second.living() != given)) {
     Violate(At(event) + event.work_key + " is taken from " + Text(event.previous_owner) +
             ", which has not ended");
   }
@@ -107,6 +113,7 @@ void Replay::Claim(const Event& event, WorkHistory& work) {
 void Replay::ChangeWork(const Event& event) {
   WorkHistory& work = work_[event.work_key];
   if (work.completed) Violate(At(event) + event.work_key + " was completed");
+  if (work.quarantined) Violate(At(event) + event.work_key + " is quarantined");
   if (event.kind == EventKind::kWorkClaimed) {
     Claim(event, work);
   } else {
@@ -114,19 +121,36 @@ void Replay::ChangeWork(const Event& event) {
     if (!its_owner || event.fence < work.fence) Violate(At(event) + "not by the owner");
     work.released = event.kind == EventKind::kWorkReleased;
     work.completed = event.kind == EventKind::kWorkCompleted;
-    work.owner = work.released ? Incarnation{} : event.incarnation;
+    work.quarantined = event.kind == EventKind::kWorkQuarantined;
+    work.owner = work.completed ? event.incarnation : Incarnation{};
   }
   work.owner_known = true;
   work.fence = event.fence;
 }
 
+// By an operator, and not by a pod.
+void Replay::ReleaseQuarantined(const Event& event) {
+  WorkHistory& work = work_[event.work_key];
+  if (!work.quarantined || work.fence != event.fence) {
+    Violate(At(event) + event.work_key + " was not quarantined");
+  }
+  work.quarantined = false;
+  work.released = true;
+}
+
 void Replay::Apply(const Event& event) {
   Number(event);
   if (event.kind == EventKind::kPodRegistered) return Register(event);
+  if (event.kind == EventKind::kWorkReleased && !event.incarnation) {
+    return ReleaseQuarantined(event);
+  }
   auto pod = pods_.find(event.incarnation);
   if (pod == pods_.end()) return Violate(At(event) + "its incarnation never registered");
   if (pod->second.name != event.pod_name) Violate(At(event) + "has the name of another pod");
-  if (!pod->second.living()) Violate(At(event) + Text(event.incarnation) + " has ended before");
+  // What the dead have left is quarantined later, and told of them.
+  if (!pod->second.living() && event.kind != EventKind::kWorkQuarantined) {
+    Violate(At(event) + Text(event.incarnation) + " has ended before");
+  }
   if (event.work_key.empty()) {
     ChangePod(event, pod->second);
   } else {
@@ -153,7 +177,8 @@ void Replay::CompareWith(const std::vector<WorkItem>& items) {
       continue;
     }
     if (work->second.fence != item.fence || work->second.owner != item.owner ||
-        work->second.completed != (item.state == WorkState::kCompleted)) {
+        work->second.completed != (item.state == WorkState::kCompleted) ||
+        work->second.quarantined != (item.state == WorkState::kQuarantined)) {
       Violate(item.key + " is not what its last event says");
     }
     bool owner_ended = item.owner && !pods_[item.owner].living();
@@ -167,8 +192,9 @@ void Replay::CompareWith(const std::vector<WorkItem>& items) {
 
 std::vector<std::string> LogViolations(const std::vector<Event>& events,
                                        const std::vector<Pod>& pods,
-                                       const std::vector<WorkItem>& items) {
-  Replay replay;
+                                       const std::vector<WorkItem>& items,
+                                       const Transfers& transfers) {
+  Replay replay(transfers);
   for (const Event& event : events) replay.Apply(event);
   if (!events.empty() && events.back().seq != events.back().transaction_end) {
     replay.violations.push_back("the log ends within a transaction");

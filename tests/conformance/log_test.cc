@@ -130,7 +130,7 @@ TEST_P(StoreTest, Log_ARefusalLeavesNoEvent) {
   Must(store().DeclareHosted(kNs, Cause::kStreamEnded, {HostedAs(pod)}));
   EXPECT_FALSE(store().Resume(Returning(host, pod)));
   EXPECT_FALSE(store().Leave(kNs, HostedAs(pod)));
-  EXPECT_FALSE(store().StartWork(kNs, "a", pod.incarnation, ""));
+  EXPECT_FALSE(store().StartWork(NewItem("a", pod.incarnation)));
 
   EXPECT_EQ(Head(), head);
 

@@ -157,7 +157,7 @@ TEST_P(StoreTest, Register_NamesItsPredecessorsWork) {
   Pod first = Register(host, "cart");
   Pod stranger = Register(host, "till");
   StartWork(first, "b");
-  Must(store().CheckpointWork(HolderOf(StartWork(first, "a")), "half"));
+  Must(store().CheckpointWork(HolderOf(StartWork(first, "a")), "half", {}));
   StartWork(first, "released");
   StartWork(stranger, "of another name");
   Must(store().ReleaseWork({kNs, "released", first.incarnation, Fence{1}}));

@@ -78,7 +78,7 @@ TEST_P(StoreTest, Log_ContiguousUnderConcurrentWriters) {  // P4
     if (thread < kWriters) {
       const Pod& pod = pods[thread];
       for (int round = 0; round < kRounds; ++round) {
-        WorkItem item = Must(store.StartWork(kNs, pod.name, pod.incarnation, "")).item;
+        WorkItem item = Must(store.StartWork(NewItem(pod.name, pod.incarnation))).item;
         Must(store.ReleaseWork({kNs, pod.name, pod.incarnation, item.fence}));
         HostedPod hosted = HostedAs(pod);
         if (round % 2 == 0) {
@@ -243,7 +243,7 @@ TEST_P(StoreTest, ClaimOrphans_DisjointBatches) {  // P5
   std::mutex mutex;
   std::map<std::string, int> claimed;
   auto claim = [&](Store& store, const Pod& claimant) {
-    auto batch = Must(store.ClaimOrphans(kNs, claimant.incarnation, 7));
+    auto batch = Must(store.ClaimOrphans(AnyOrphans(claimant.incarnation, 7)));
     EXPECT_LE(batch.size(), 7U);
     std::lock_guard lock(mutex);
     for (const WorkItem& item : batch) {

@@ -215,7 +215,7 @@ TEST_P(RetentionTest, Prune_AnOwnerIsKept) {
     EXPECT_EQ(ReasonOf(store().GetPod(kNs, gone.name)), reason::kPodNotFound);
     EXPECT_EQ(ReasonOf(store().Resume(Returning(host, gone))), reason::kPodNotFound);
     EXPECT_EQ(ReasonOf(store().Leave(kNs, HostedAs(gone))), reason::kPodNotFound);
-    EXPECT_EQ(ReasonOf(store().StartWork(kNs, "b", gone.incarnation, "")), reason::kPodNotFound);
+    EXPECT_EQ(ReasonOf(store().StartWork(NewItem("b", gone.incarnation))), reason::kPodNotFound);
     EXPECT_THAT(Must(store().DeclareHosted(kNs, Cause::kStreamEnded, {HostedAs(gone)})).events,
                 IsEmpty());
     EXPECT_THAT(Must(store().Refute(kNs, {HostedAs(gone)})), IsEmpty());
@@ -261,7 +261,7 @@ TEST_P(RetentionTest, Prune_FencesStillGrow) {
   WorkItem item = StartWork(pod, "report");
   for (int i = 0; i < 3; ++i) {
     Must(store().ReleaseWork(HolderOf(item)));
-    item = Must(store().StartWork(kNs, "report", pod.incarnation, "")).item;
+    item = Must(store().StartWork(NewItem("report", pod.incarnation))).item;
   }
   Must(store().CompleteWork(HolderOf(item), ""));
   Must(store().CompleteWork(HolderOf(StartWork(pod, "other")), ""));
@@ -365,7 +365,7 @@ TEST_P(RetentionTest, Prune_WhileWritersWrite) {  // P4, P8
     if (thread < kWriters) {
       const Pod& pod = pods[thread];
       for (int round = 0; round < kRounds; ++round) {
-        const auto item = Must(store.StartWork(kNs, pod.name, pod.incarnation, "")).item;
+        const auto item = Must(store.StartWork(NewItem(pod.name, pod.incarnation))).item;
         Must(store.ReleaseWork(HolderOf(item)));
         Must(store.SuspectHosted(kNs, Cause::kStreamEnded, {HostedAs(pod)}));
         Must(store.Refute(kNs, {HostedAs(pod)}));
@@ -424,7 +424,7 @@ TEST_P(RetentionTest, Prune_SeveralAtOnce) {
 
   Together(4, [&](int thread, Store& store) {
     if (thread == 3) {
-      while (!Must(store.ClaimOrphans(kNs, worker.incarnation, 5)).empty()) {
+      while (!Must(store.ClaimOrphans(AnyOrphans(worker.incarnation, 5))).empty()) {
       }
       return;
     }

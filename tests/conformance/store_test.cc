@@ -3,8 +3,6 @@
 #include <latch>
 #include <thread>
 
-#include "conformance/log_invariants.h"
-
 namespace vigil {
 namespace {
 
@@ -20,7 +18,8 @@ StoreTest::StoreTest() : world_(GetParam().make()), store_(OpenStore()) {}
 
 void StoreTest::TearDown() {
   for (const char* ns : {kNs, "other"}) {
-    EXPECT_THAT(LogViolations(EventsAfter({}, ns), AllPods(ns), AllWork(ns)), ::testing::IsEmpty())
+    EXPECT_THAT(LogViolations(EventsAfter({}, ns), AllPods(ns), AllWork(ns), transfers_),
+                ::testing::IsEmpty())
         << "in the log of " << ns;
   }
 }
@@ -84,6 +83,12 @@ Pod StoreTest::Register(Host& host, const std::string& name, const std::string& 
   return RegisterAs(Newcomer(host, name, ns)).pod;
 }
 
+Pod StoreTest::RegisterLabelled(Host& host, const std::string& name, const Labels& labels) {
+  NewPod pod = Newcomer(host, name);
+  pod.labels = labels;
+  return RegisterAs(pod).pod;
+}
+
 ResumePod StoreTest::Returning(Host& host, const Pod& pod) {
   return {.ns = pod.ns,
           .incarnation = pod.incarnation,
@@ -113,8 +118,10 @@ void StoreTest::Kill(const Pod& pod) {
   EXPECT_EQ(dead.events[0].incarnation, pod.incarnation);
 }
 
-WorkItem StoreTest::StartWork(const Pod& owner, const std::string& key) {
-  auto started = Must(store_->StartWork(owner.ns, key, owner.incarnation, "payload of " + key));
+WorkItem StoreTest::StartWork(const Pod& owner, const std::string& key, const WorkTraits& traits) {
+  NewWork work = NewItem(key, owner.incarnation, "payload of " + key, owner.ns);
+  work.traits = traits;
+  auto started = Must(store_->StartWork(work));
   EXPECT_EQ(started.outcome, StartOutcome::kStarted);
   return started.item;
 }
@@ -126,6 +133,18 @@ Result<ClaimedWork> StoreTest::Claim(const Pod& claimant, const WorkItem& seen) 
                             .expected_owner = seen.owner,
                             .expected_fence = seen.fence});
 }
+
+Result<WorkItem> StoreTest::Transfer(const WorkItem& item, const std::string& to_name) {
+  auto given = store_->TransferWork(HolderOf(item), to_name);
+  if (given) NoteTransfer(item, *given);
+  return given;
+}
+
+void StoreTest::NoteTransfer(const WorkItem& before, const WorkItem& after) {
+  if (after.fence > before.fence) transfers_.emplace(after.key, after.fence);
+}
+
+WorkItem StoreTest::Item(const std::string& key) { return Must(store_->GetWork(kNs, key)); }
 
 PodState StoreTest::StateOf(const Pod& pod) {
   for (const Pod& found : AllPods(pod.ns)) {

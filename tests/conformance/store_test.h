@@ -10,7 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "conformance/log_invariants.h"
 #include "core/errors.h"
+#include "core/labels.h"
+#include "core/validate.h"
 #include "support/store_world.h"
 
 namespace vigil {
@@ -49,6 +52,29 @@ inline std::string Numbered(const char* what, int number) { return what + std::t
 
 inline HostedPod HostedAs(const Pod& pod) { return {pod.incarnation, pod.session}; }
 
+// What whoever starts an item says of it: only who takes it over.
+inline WorkTraits Competing(uint32_t max_adoptions = kDefaultAdoptions) {
+  return {.max_adoptions = max_adoptions};
+}
+inline WorkTraits Sticky(Duration wait) {
+  return {
+      .policy = RecoveryPolicy::kSticky, .sticky_wait = wait, .max_adoptions = kDefaultAdoptions};
+}
+inline WorkTraits Assigned(Labels selector = {}) {
+  return {.policy = RecoveryPolicy::kAssign,
+          .selector = std::move(selector),
+          .max_adoptions = kDefaultAdoptions};
+}
+
+inline NewWork NewItem(const std::string& key, Incarnation starter, const std::string& payload = "",
+                       const std::string& ns = kNs) {
+  return {.ns = ns, .key = key, .starter = starter, .payload = payload, .traits = Competing()};
+}
+
+inline OrphansClaim AnyOrphans(Incarnation claimant, uint32_t limit) {
+  return {.ns = kNs, .claimant = claimant, .limit = limit};
+}
+
 // Runs the suite's tests over every state engine: `StoreTest.Claim_OneWinner/Memory`.
 #define VIGIL_FOR_EVERY_STORE(suite)                                                     \
   INSTANTIATE_TEST_SUITE_P(, suite, ::testing::Values(MemoryWorlds(), PostgresWorlds()), \
@@ -79,13 +105,19 @@ class StoreTest : public ::testing::TestWithParam<StoreWorldMaker> {
   NewPod Newcomer(Host& host, const std::string& name, const std::string& ns = kNs);
   Registered RegisterAs(const NewPod& pod);
   Pod Register(Host& host, const std::string& name, const std::string& ns = kNs);
+  Pod RegisterLabelled(Host& host, const std::string& name, const Labels& labels);
   ResumePod Returning(Host& host, const Pod& pod);
   // Registers a pod whose lock is free.
   Pod RegisterFree(Host& host, const std::string& name);
   SuspicionNumber SuspectFree(const Host& observer, const Pod& pod);
   void Kill(const Pod& pod);
-  WorkItem StartWork(const Pod& owner, const std::string& key);
+  WorkItem StartWork(const Pod& owner, const std::string& key,
+                     const WorkTraits& traits = Competing());
   Result<ClaimedWork> Claim(const Pod& claimant, const WorkItem& seen);
+  // From its owner.
+  Result<WorkItem> Transfer(const WorkItem& item, const std::string& to_name);
+  // For the log's invariants, of a transfer that was made without the above.
+  void NoteTransfer(const WorkItem& before, const WorkItem& after);
 
   // --- What is there
 
@@ -93,6 +125,7 @@ class StoreTest : public ::testing::TestWithParam<StoreWorldMaker> {
   Seq Head(const std::string& ns = kNs);
   std::vector<Event> EventsAfter(Seq after, const std::string& ns = kNs);
   std::vector<EventKind> KindsAfter(Seq after);
+  WorkItem Item(const std::string& key);
   std::vector<Pod> AllPods(const std::string& ns = kNs);
   std::vector<WorkItem> AllWork(const std::string& ns = kNs);
   std::vector<SessionNumber> TakenFrom(const Host& host);
@@ -104,6 +137,7 @@ class StoreTest : public ::testing::TestWithParam<StoreWorldMaker> {
   std::unique_ptr<StoreWorld> world_;
   std::unique_ptr<Store> store_;
   int newcomers_ = 0;
+  Transfers transfers_;
 };
 
 inline WorkHolder HolderOf(const WorkItem& item) {

@@ -250,8 +250,8 @@ TEST_P(SupersedeTest, Supersede_CountsWhatTheIncumbentStartsMeanwhile) {  // P3
         left[i] = registered.value().predecessors_work.size();
       },
       [&](int i, Store& store) {
-        EXPECT_THAT(ReasonOf(store.StartWork(kNs, rivals[i].incumbent.name,
-                                             rivals[i].incumbent.incarnation, "")),
+        EXPECT_THAT(ReasonOf(store.StartWork(
+                        NewItem(rivals[i].incumbent.name, rivals[i].incumbent.incarnation))),
                     AnyOf("OK", reason::kIncarnationEnded));
       });
 

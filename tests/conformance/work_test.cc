@@ -14,7 +14,7 @@ TEST_P(StoreTest, Start_MakesAnItemOfTheCaller) {
   Pod pod = Register(host, "cart");
   const std::string payload("with \0 and \xff", 12);
 
-  auto started = Must(store().StartWork(kNs, "a", pod.incarnation, payload));
+  auto started = Must(store().StartWork(NewItem("a", pod.incarnation, payload)));
 
   EXPECT_EQ(started.outcome, StartOutcome::kStarted);
   EXPECT_EQ(started.item.ns, kNs);
@@ -36,9 +36,9 @@ TEST_P(StoreTest, Start_RepeatedByTheOwnerIsStarted) {
   Host host = AddHost();
   Pod pod = Register(host, "cart");
   StartWork(pod, "a");
-  Must(store().CheckpointWork({kNs, "a", pod.incarnation, Fence{1}}, "half"));
+  Must(store().CheckpointWork({kNs, "a", pod.incarnation, Fence{1}}, "half", {}));
 
-  auto again = Must(store().StartWork(kNs, "a", pod.incarnation, "another payload"));
+  auto again = Must(store().StartWork(NewItem("a", pod.incarnation, "another payload")));
 
   EXPECT_EQ(again.outcome, StartOutcome::kStarted);
   EXPECT_EQ(again.item.fence, Fence{1});
@@ -54,7 +54,7 @@ TEST_P(StoreTest, Start_LeavesWhatOthersHave) {
   StartWork(owner, "done");
   Must(store().CompleteWork({kNs, "done", owner.incarnation, Fence{1}}, "result"));
   auto start = [&](const std::string& key) {
-    return Must(store().StartWork(kNs, key, other.incarnation, "mine"));
+    return Must(store().StartWork(NewItem(key, other.incarnation, "mine")));
   };
 
   EXPECT_EQ(start("owned").outcome, StartOutcome::kOwned);
@@ -75,7 +75,7 @@ TEST_P(StoreTest, Start_TakesTheReleased) {  // P5
   Must(store().ReleaseWork(HolderOf(StartWork(first, "a"))));
   Seq head = Head();
 
-  auto started = Must(store().StartWork(kNs, "a", second.incarnation, ""));
+  auto started = Must(store().StartWork(NewItem("a", second.incarnation)));
 
   EXPECT_EQ(started.outcome, StartOutcome::kStarted);
   EXPECT_EQ(started.item.owner, second.incarnation);
@@ -93,13 +93,13 @@ TEST_P(StoreTest, Work_TheCallerMustLive) {  // P6
 
   for (const Pod& ended : {dead, left}) {
     WorkHolder holder{kNs, "a", ended.incarnation, Fence{1}};
-    EXPECT_EQ(ReasonOf(store().StartWork(kNs, "new", ended.incarnation, "")),
+    EXPECT_EQ(ReasonOf(store().StartWork(NewItem("new", ended.incarnation))),
               reason::kIncarnationEnded);
-    EXPECT_EQ(ReasonOf(store().CheckpointWork(holder, "")), reason::kIncarnationEnded);
+    EXPECT_EQ(ReasonOf(store().CheckpointWork(holder, "", {})), reason::kIncarnationEnded);
     EXPECT_EQ(ReasonOf(store().CompleteWork(holder, "")), reason::kIncarnationEnded);
     EXPECT_EQ(ReasonOf(store().ReleaseWork(holder)), reason::kIncarnationEnded);
     EXPECT_EQ(ReasonOf(Claim(ended, item)), reason::kIncarnationEnded);
-    EXPECT_EQ(ReasonOf(store().ClaimOrphans(kNs, ended.incarnation, 10)),
+    EXPECT_EQ(ReasonOf(store().ClaimOrphans(AnyOrphans(ended.incarnation, 10))),
               reason::kIncarnationEnded);
   }
   EXPECT_EQ(ReasonOf(store().GetWork(kNs, "new")), reason::kWorkNotFound);
@@ -115,12 +115,12 @@ TEST_P(StoreTest, Work_TheDeadAreToldWhoTookOver) {  // P5, P6
   WorkItem taken = Must(Claim(survivor, item)).item;
 
   WorkHolder late{kNs, "a", dead.incarnation, item.fence};
-  EXPECT_EQ(ReasonOf(store().CheckpointWork(late, "late")), reason::kFenced);
+  EXPECT_EQ(ReasonOf(store().CheckpointWork(late, "late", {})), reason::kFenced);
   EXPECT_EQ(ReasonOf(store().CompleteWork(late, "late")), reason::kFenced);
   EXPECT_EQ(ReasonOf(store().ReleaseWork(late)), reason::kFenced);
   // Not even with the fence of the survivor.
   WorkHolder forged{kNs, "a", dead.incarnation, taken.fence};
-  EXPECT_EQ(ReasonOf(store().CheckpointWork(forged, "late")), reason::kIncarnationEnded);
+  EXPECT_EQ(ReasonOf(store().CheckpointWork(forged, "late", {})), reason::kIncarnationEnded);
   EXPECT_EQ(Must(store().GetWork(kNs, "a")).owner, survivor.incarnation);
   EXPECT_EQ(Must(store().GetWork(kNs, "a")).checkpoint, "");
 }
@@ -135,13 +135,14 @@ TEST_P(StoreTest, Work_TheCallerMustExist) {
   unknown.incarnation = Incarnation{999'999'999};
   for (const Pod& stranger : {unknown, elsewhere}) {
     WorkHolder holder{kNs, "a", stranger.incarnation, Fence{1}};
-    EXPECT_EQ(ReasonOf(store().StartWork(kNs, "b", stranger.incarnation, "")),
+    EXPECT_EQ(ReasonOf(store().StartWork(NewItem("b", stranger.incarnation))),
               reason::kPodNotFound);
-    EXPECT_EQ(ReasonOf(store().CheckpointWork(holder, "")), reason::kPodNotFound);
+    EXPECT_EQ(ReasonOf(store().CheckpointWork(holder, "", {})), reason::kPodNotFound);
     EXPECT_EQ(ReasonOf(store().CompleteWork(holder, "")), reason::kPodNotFound);
     EXPECT_EQ(ReasonOf(store().ReleaseWork(holder)), reason::kPodNotFound);
     EXPECT_EQ(ReasonOf(Claim(stranger, item)), reason::kPodNotFound);
-    EXPECT_EQ(ReasonOf(store().ClaimOrphans(kNs, stranger.incarnation, 10)), reason::kPodNotFound);
+    EXPECT_EQ(ReasonOf(store().ClaimOrphans(AnyOrphans(stranger.incarnation, 10))),
+              reason::kPodNotFound);
   }
 }
 
@@ -151,16 +152,16 @@ TEST_P(StoreTest, Work_ASuspectStillWorks) {
   WorkItem item = StartWork(pod, "a");
   Must(store().SuspectHosted(kNs, Cause::kStreamEnded, {HostedAs(pod)}));
 
-  EXPECT_EQ(Must(store().CheckpointWork(HolderOf(item), "half")).checkpoint, "half");
+  EXPECT_EQ(Must(store().CheckpointWork(HolderOf(item), "half", {})).checkpoint, "half");
   EXPECT_FALSE(Must(store().GetWork(kNs, "a")).orphan);
 }
 
 TEST_P(StoreTest, Checkpoint_TheLastOneWins) {
   Host host = AddHost();
   WorkItem item = StartWork(Register(host, "cart"), "a");
-  Must(store().CheckpointWork(HolderOf(item), "one"));
-  Must(store().CheckpointWork(HolderOf(item), "two"));
-  Must(store().CheckpointWork(HolderOf(item), "two"));
+  Must(store().CheckpointWork(HolderOf(item), "one", {}));
+  Must(store().CheckpointWork(HolderOf(item), "two", {}));
+  Must(store().CheckpointWork(HolderOf(item), "two", {}));
 
   WorkItem found = Must(store().GetWork(kNs, "a"));
   EXPECT_EQ(found.checkpoint, "two");
@@ -173,17 +174,17 @@ TEST_P(StoreTest, Checkpoint_StaleFenceRefused) {  // P5
   Pod pod = Register(host, "cart");
   WorkItem first = StartWork(pod, "a");
   Must(store().ReleaseWork(HolderOf(first)));
-  WorkItem second = Must(store().StartWork(kNs, "a", pod.incarnation, "")).item;
+  WorkItem second = Must(store().StartWork(NewItem("a", pod.incarnation))).item;
 
   // The owner is the same; only the fence tells the two apart.
-  auto stale = store().CheckpointWork(HolderOf(first), "stale");
+  auto stale = store().CheckpointWork(HolderOf(first), "stale", {});
   EXPECT_EQ(ReasonOf(stale), reason::kFenced);
   EXPECT_EQ(MetadataOf(stale), Fenced("a", pod.incarnation, second.fence).metadata);
   EXPECT_EQ(ReasonOf(store().CompleteWork(HolderOf(first), "stale")), reason::kFenced);
   EXPECT_EQ(ReasonOf(store().ReleaseWork(HolderOf(first))), reason::kFenced);
   WorkHolder ahead = HolderOf(second);
   ++ahead.fence.value;
-  EXPECT_EQ(ReasonOf(store().CheckpointWork(ahead, "ahead")), reason::kFenced);
+  EXPECT_EQ(ReasonOf(store().CheckpointWork(ahead, "ahead", {})), reason::kFenced);
   EXPECT_EQ(Must(store().GetWork(kNs, "a")).checkpoint, "");
 }
 
@@ -194,13 +195,13 @@ TEST_P(StoreTest, Checkpoint_OnlyByTheOwner) {  // P5
   WorkItem item = StartWork(owner, "a");
   WorkHolder stranger{kNs, "a", other.incarnation, item.fence};
 
-  auto refused = store().CheckpointWork(stranger, "");
+  auto refused = store().CheckpointWork(stranger, "", {});
   EXPECT_EQ(ReasonOf(refused), reason::kFenced);
   EXPECT_EQ(MetadataOf(refused), Fenced("a", owner.incarnation, item.fence).metadata);
   EXPECT_EQ(ReasonOf(store().CompleteWork(stranger, "")), reason::kFenced);
   EXPECT_EQ(ReasonOf(store().ReleaseWork(stranger)), reason::kFenced);
   WorkHolder nothing{kNs, "no such", owner.incarnation, item.fence};
-  EXPECT_EQ(ReasonOf(store().CheckpointWork(nothing, "")), reason::kWorkNotFound);
+  EXPECT_EQ(ReasonOf(store().CheckpointWork(nothing, "", {})), reason::kWorkNotFound);
   EXPECT_EQ(ReasonOf(store().CompleteWork(nothing, "")), reason::kWorkNotFound);
   EXPECT_EQ(ReasonOf(store().ReleaseWork(nothing)), reason::kWorkNotFound);
 }
@@ -224,12 +225,12 @@ TEST_P(StoreTest, Complete_IsFinal) {
   EXPECT_EQ(events[0].fence, item.fence);
   EXPECT_EQ(events[0].incarnation, pod.incarnation);
   EXPECT_EQ(events[0].pod_name, "cart");
-  EXPECT_EQ(ReasonOf(store().CheckpointWork(HolderOf(item), "")), reason::kWorkCompleted);
+  EXPECT_EQ(ReasonOf(store().CheckpointWork(HolderOf(item), "", {})), reason::kWorkCompleted);
   EXPECT_EQ(ReasonOf(store().ReleaseWork(HolderOf(item))), reason::kWorkCompleted);
   Kill(pod);
   Pod other = Register(host, "till");
   EXPECT_EQ(ReasonOf(Claim(other, item)), reason::kWorkCompleted);
-  EXPECT_THAT(Must(store().ClaimOrphans(kNs, other.incarnation, 10)), IsEmpty());
+  EXPECT_THAT(Must(store().ClaimOrphans(AnyOrphans(other.incarnation, 10))), IsEmpty());
 }
 
 TEST_P(StoreTest, Release_HasNoOwner) {
@@ -251,7 +252,7 @@ TEST_P(StoreTest, Release_HasNoOwner) {
   EXPECT_EQ(events[0].work_key, "a");
   EXPECT_EQ(events[0].fence, item.fence);
   EXPECT_EQ(events[0].incarnation, pod.incarnation);
-  EXPECT_EQ(ReasonOf(store().CheckpointWork(HolderOf(item), "")), reason::kFenced);
+  EXPECT_EQ(ReasonOf(store().CheckpointWork(HolderOf(item), "", {})), reason::kFenced);
 }
 
 TEST_P(StoreTest, Release_RepeatedChangesNothing) {
@@ -296,11 +297,11 @@ TEST_P(StoreTest, ListWork_PagesAreBoundedByBytes) {  // P11
   Pod pod = Register(host, "cart");
   const std::string half(kLargestAnswer / 2, 'x');
   auto start = [&](const char* key, const std::string& payload) {
-    return Must(store().StartWork(kNs, key, pod.incarnation, payload)).item;
+    return Must(store().StartWork(NewItem(key, pod.incarnation, payload))).item;
   };
   start("a", half);
   Must(store().CompleteWork(HolderOf(start("b", "")), half));  // exactly full
-  Must(store().CheckpointWork(HolderOf(start("c", "")), "z"));
+  Must(store().CheckpointWork(HolderOf(start("c", "")), "z", {}));
   start("d", half + half + "z");  // too large by itself
   start("e", "");
   auto page_after = [&](const char* key, uint32_t limit) {

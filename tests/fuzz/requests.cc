@@ -54,15 +54,40 @@ void RequireCaller(const Request& request) {
   RequireNumber(request.incarnation());
 }
 
-void RequireWithinBounds(const v1::StartWorkRequest& request) {
-  RequireCaller(request);
-  Require(request.payload().size() <= kLargestPayload, "a payload is bounded");
+void RequireRequestId(std::string_view id) {
+  if (!id.empty()) RequireText(id, 64);
+}
+
+void RequireChoice(const WorkChoice& choice) {
+  Require(choice.kinds.size() <= 32, "there are at most 32 kinds");
+  for (const std::string& kind : choice.kinds) RequireNamespace(kind);  // of the same form
+  RequireLabels(choice.labels);
+}
+
+void RequireWithinBounds(const NewWork& work) {
+  RequireNamespace(work.ns);
+  RequireText(work.key, 512);
+  RequireNumber(work.starter.value);
+  Require(work.payload.size() <= kLargestPayload, "a payload is bounded");
+  RequireRequestId(work.request_id);
+  const WorkTraits& traits = work.traits;
+  if (!traits.kind.empty()) RequireNamespace(traits.kind);
+  RequireLabels(traits.labels);
+  RequireLabels(traits.selector);
+  Require(traits.selector.empty() || traits.policy == RecoveryPolicy::kAssign,
+          "only ASSIGN has a selector");
+  Require(
+      (traits.sticky_wait >= std::chrono::seconds(1)) == (traits.policy == RecoveryPolicy::kSticky),
+      "STICKY waits, and no other policy");
+  Require(traits.sticky_wait <= std::chrono::hours(24), "nobody waits for more than a day");
+  Require(traits.max_adoptions >= 1 && traits.max_adoptions <= 1'000'000, "adoptions are bounded");
 }
 
 void RequireWithinBounds(const v1::CheckpointWorkRequest& request) {
   RequireCaller(request);
   RequireNumber(request.fence());
   Require(request.checkpoint().size() <= kLargestPayload, "a checkpoint is bounded");
+  RequireRequestId(request.request_id());
 }
 
 void RequireWithinBounds(const v1::CompleteWorkRequest& request) {
@@ -82,10 +107,30 @@ void RequireWithinBounds(const v1::ClaimWorkRequest& request) {
   Require(request.expected_owner() <= uint64_t{INT64_MAX}, "an owner is none, or a number");
 }
 
-void RequireWithinBounds(const v1::ClaimOrphansRequest& request) {
+void RequireWithinBounds(const OrphansClaim& claim) {
+  RequireNamespace(claim.ns);
+  RequireNumber(claim.claimant.value);
+  Require(claim.limit >= 1 && claim.limit <= kLargestClaim, "1 to 100 orphans are claimed at once");
+  RequireChoice(claim.choice);
+  RequireRequestId(claim.request_id);
+}
+
+void RequireWithinBounds(const v1::FailWorkRequest& request) {
+  RequireCaller(request);
+  RequireNumber(request.fence());
+  RequireText(request.reason(), 512);
+}
+
+void RequireWithinBounds(const v1::TransferWorkRequest& request) {
+  RequireCaller(request);
+  RequireNumber(request.fence());
+  RequireText(request.to_name(), 253);
+}
+
+void RequireWithinBounds(const v1::ReleaseQuarantinedWorkRequest& request) {
   RequireNamespace(request.namespace_());
-  RequireNumber(request.incarnation());
-  Require(request.limit() <= kLargestClaim, "at most 100 orphans are claimed at once");
+  RequireText(request.key(), 512);
+  RequireNumber(request.fence());
 }
 
 void RequireWithinBounds(const v1::GetWorkRequest& request) {
@@ -98,6 +143,7 @@ void RequireWithinBounds(const v1::ListWorkRequest& request) {
   Require(request.owner() <= uint64_t{INT64_MAX}, "an owner is any, or a number");
   Require(request.page_size() <= kLargestPage, "a page is bounded");
   if (!request.page_token().empty()) RequireText(request.page_token(), 512);
+  RequireChoice(FilterOf(request).choice);
 }
 
 template <typename Message>
@@ -131,11 +177,19 @@ void TryCheck(std::string_view wire) {
 // By an input's first byte. What is added comes last, so that the kept inputs go on meaning what
 // they mean.
 constexpr void (*kReaders[])(std::string_view wire) = {
-    TryRead<v1::SubscribeRequest>,     TryRead<v1::SessionRequest>,
-    TryCheck<v1::StartWorkRequest>,    TryCheck<v1::CheckpointWorkRequest>,
-    TryCheck<v1::CompleteWorkRequest>, TryCheck<v1::ReleaseWorkRequest>,
-    TryCheck<v1::ClaimWorkRequest>,    TryCheck<v1::ClaimOrphansRequest>,
-    TryCheck<v1::GetWorkRequest>,      TryCheck<v1::ListWorkRequest>,
+    TryRead<v1::SubscribeRequest>,
+    TryRead<v1::SessionRequest>,
+    TryRead<v1::StartWorkRequest>,
+    TryCheck<v1::CheckpointWorkRequest>,
+    TryCheck<v1::CompleteWorkRequest>,
+    TryCheck<v1::ReleaseWorkRequest>,
+    TryCheck<v1::ClaimWorkRequest>,
+    TryRead<v1::ClaimOrphansRequest>,
+    TryCheck<v1::GetWorkRequest>,
+    TryCheck<v1::ListWorkRequest>,
+    TryCheck<v1::FailWorkRequest>,
+    TryCheck<v1::TransferWorkRequest>,
+    TryCheck<v1::ReleaseQuarantinedWorkRequest>,
 };
 
 }  // namespace

@@ -190,6 +190,58 @@ TEST_F(BadInput, Work_RefusesEachMalformedField) {
               "page_token");
 }
 
+TEST_F(BadInput, Work_RefusesEachMalformedTraitOfAStart) {
+  using Stub = v1::WorkService::Stub;
+  const std::pair<const char*, const char*> cases[] = {
+      {R"("kind": "No")", "kind"},
+      {R"("labels": {"": "x"})", "labels"},
+      {R"("policy": 9)", "policy"},
+      {R"("selector": {"gpu": "yes"})", "selector"},
+      {R"("policy": "RECOVERY_POLICY_ASSIGN", "selector": {"": "yes"})", "selector"},
+      {R"("stickyWait": "5s")", "sticky_wait"},
+      {R"("policy": "RECOVERY_POLICY_STICKY", "stickyWait": "0.5s")", "sticky_wait"},
+      {R"("policy": "RECOVERY_POLICY_STICKY", "stickyWait": "0s")", "sticky_wait"},
+      {R"("policy": "RECOVERY_POLICY_STICKY", "stickyWait": "86401s")", "sticky_wait"},
+      {R"("policy": "RECOVERY_POLICY_STICKY", "stickyWait": "-5s")", "sticky_wait"},
+      {R"("maxAdoptions": 1000001)", "max_adoptions"},
+      {R"("requestId": "a b")", "request_id"},
+  };
+  for (const auto& [trait, field] : cases) {
+    ExpectField(
+        server_.work(), &Stub::StartWork,
+        R"({"namespace": "default", "key": "k", "incarnation": 1, )" + std::string(trait) + "}",
+        field);
+  }
+}
+
+TEST_F(BadInput, Work_RefusesEachMalformedFieldOfARecovery) {
+  using Stub = v1::WorkService::Stub;
+  auto& work = server_.work();
+  const std::string held = R"({"namespace": "default", "key": "k", "incarnation": 1, "fence": 1)";
+  const std::string claim = R"({"namespace": "default", "incarnation": 1)";
+  std::string many;
+  for (int i = 0; i < 33; ++i) many += std::string(i == 0 ? "" : ", ") + "\"k\"";
+  ExpectField(work, &Stub::FailWork, held + "}", "reason");
+  ExpectField(work, &Stub::FailWork, held + R"(, "reason": "two\nlines"})", "reason");
+  ExpectField(work, &Stub::FailWork,
+              R"({"namespace": "default", "key": "k", "incarnation": 1, "reason": "x"})", "fence");
+  ExpectField(work, &Stub::TransferWork, held + "}", "to_name");
+  ExpectField(work, &Stub::TransferWork, held + R"(, "toName": "a b"})", "to_name");
+  ExpectField(work, &Stub::TransferWork,
+              R"({"namespace": "default", "key": "k", "fence": 1, "toName": "a"})", "incarnation");
+  ExpectField(work, &Stub::ReleaseQuarantinedWork, R"({"namespace": "default", "key": "k"})",
+              "fence");
+  ExpectField(work, &Stub::ReleaseQuarantinedWork, R"({"namespace": "default", "fence": 1})",
+              "key");
+  ExpectField(work, &Stub::CheckpointWork, held + R"(, "requestId": "ä"})", "request_id");
+  ExpectField(work, &Stub::ClaimOrphans, claim + R"(, "kinds": [)" + many + "]}", "kinds");
+  ExpectField(work, &Stub::ClaimOrphans, claim + R"(, "kinds": [""]})", "kinds");
+  ExpectField(work, &Stub::ClaimOrphans, claim + R"(, "labels": {"": "x"}})", "labels");
+  ExpectField(work, &Stub::ClaimOrphans, claim + R"(, "requestId": "a b"})", "request_id");
+  ExpectField(work, &Stub::ListWork, R"({"namespace": "default", "kinds": ["A"]})", "kinds");
+  ExpectField(work, &Stub::ListWork, R"({"namespace": "default", "labels": {"": ""}})", "labels");
+}
+
 TEST_F(BadInput, Work_RefusesWhatDoesNotExist) {
   v1::GetWorkResponse response;
   ExpectRefused(

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "coordinator/pruner.h"
+#include "core/validate.h"
 #include "pg/connection.h"
 #include "store/postgres/postgres_database.h"
 #include "support/store_test_database.h"
@@ -39,6 +40,13 @@ class Pruning : public testing::Test {
         store_->DeclareHosted(kNs, Cause::kStreamEnded, {{pod.incarnation, pod.session}});
     EXPECT_TRUE(written) << written.error().message;
     return written ? *written : WrittenEvents{};
+  }
+
+  static NewWork NewItem(const std::string& key, const Pod& starter) {
+    return {.ns = kNs,
+            .key = key,
+            .starter = starter.incarnation,
+            .traits = {.max_adoptions = kDefaultAdoptions}};
   }
 
   Result<Pruned> Prune() {
@@ -132,7 +140,7 @@ TEST_F(Pruning, WhatIsLockedIsLeftForLater) {
   for (int i = 0; i < 3; ++i) {
     const std::string name = std::to_string(i);
     Kill(Register(name));
-    auto started = store_->StartWork(kNs, name, worker.incarnation, "");
+    auto started = store_->StartWork(NewItem(name, worker));
     ASSERT_TRUE(started);
     const WorkHolder holder{kNs, name, worker.incarnation, started->item.fence};
     ASSERT_TRUE(store_->CompleteWork(holder, ""));
@@ -165,7 +173,7 @@ TEST_F(Pruning, WaitsForTheHeadRowWithNothingThatTheLivingNeed) {
     ASSERT_EQ(pruning.wait_for(seconds(0)), std::future_status::timeout);
   }
 
-  const auto started = store_->StartWork(kNs, "a", pod.incarnation, "");
+  const auto started = store_->StartWork(NewItem("a", pod));
   EXPECT_TRUE(started) << "it locks the pod and the item, and makes no event";
 
   held.reset();

@@ -9,6 +9,8 @@ namespace vigil::linearizability {
 namespace {
 
 constexpr uint32_t kOrphansAtOnce = 2;
+// The model knows no quarantine.
+constexpr uint32_t kNeverTooOften = 1'000'000;
 
 uint64_t NumberIn(const Error& error, std::string_view field) {
   uint64_t number = 0;
@@ -29,12 +31,13 @@ Answer RefusalFrom(const Error& error) {
 std::string_view WordOf(const WorkItem&) { return "OK"; }
 
 std::string_view WordOf(const StartedWork& started) {
-  constexpr std::string_view kWords[] = {"STARTED", "OWNED", "ORPHANED", "COMPLETED"};
+  constexpr std::string_view kWords[] = {"STARTED",   "OWNED",    "ORPHANED",
+                                         "COMPLETED", "RELEASED", "QUARANTINED"};
   return kWords[static_cast<size_t>(started.outcome)];
 }
 
 std::string_view WordOf(const ClaimedWork& claimed) {
-  constexpr std::string_view kWords[] = {"CLAIMED", "LOST"};
+  constexpr std::string_view kWords[] = {"CLAIMED", "LOST", "RESERVED", "QUARANTINED"};
   return kWords[static_cast<size_t>(claimed.outcome)];
 }
 
@@ -66,9 +69,13 @@ Answers Ask(Store& store, const std::string& ns, const Call& call) {
   const WorkHolder holder{ns, call.key, call.caller, call.fence};
   switch (call.operation) {
     case Operation::kStart:
-      return AnswersFrom(call.key, store.StartWork(ns, call.key, call.caller, call.text));
+      return AnswersFrom(call.key, store.StartWork({.ns = ns,
+                                                    .key = call.key,
+                                                    .starter = call.caller,
+                                                    .payload = call.text,
+                                                    .traits = {.max_adoptions = kNeverTooOften}}));
     case Operation::kCheckpoint:
-      return AnswersFrom(call.key, store.CheckpointWork(holder, call.text));
+      return AnswersFrom(call.key, store.CheckpointWork(holder, call.text, {}));
     case Operation::kComplete:
       return AnswersFrom(call.key, store.CompleteWork(holder, call.text));
     case Operation::kRelease:
@@ -80,7 +87,8 @@ Answers Ask(Store& store, const std::string& ns, const Call& call) {
                                                     .expected_owner = call.expected_owner,
                                                     .expected_fence = call.fence}));
     case Operation::kClaimOrphans:
-      return AnswersFrom(store.ClaimOrphans(ns, call.caller, kOrphansAtOnce));
+      return AnswersFrom(
+          store.ClaimOrphans({.ns = ns, .claimant = call.caller, .limit = kOrphansAtOnce}));
     case Operation::kGet:
       return AnswersFrom(call.key, store.GetWork(ns, call.key));
     case Operation::kEnd:

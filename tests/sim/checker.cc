@@ -126,8 +126,9 @@ void Checker::LookAtPod(const memory::PodRow& row, const memory::NamespaceRow& s
 // The event, with how many items it leaves, came in the same transaction.   (P3)
 void Checker::LookAtEnd(const memory::PodRow& row, const memory::NamespaceRow& space) {
   const auto orphans = static_cast<uint32_t>(
-      std::count_if(space.work.begin(), space.work.end(), [&](const auto& item) {
-        return item.second.state == WorkState::kOwned && item.second.owner == row.pod.incarnation;
+      std::count_if(space.work.begin(), space.work.end(), [&](const auto& entry) {
+        const WorkItem& item = entry.second.item;
+        return item.state == WorkState::kOwned && item.owner == row.pod.incarnation;
       }));
   const auto kind = row.pod.state == PodState::kDead ? EventKind::kPodDied : EventKind::kPodLeft;
   for (auto event = space.log.rbegin(); event != space.log.rend(); ++event) {

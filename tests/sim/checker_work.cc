@@ -19,7 +19,7 @@ bool Living(const memory::NamespaceRow& space, Incarnation incarnation) {
 }  // namespace
 
 void Checker::LookAtWork(const memory::NamespaceRow& space) {
-  for (const auto& [key, item] : space.work) LookAtItem(item, space);
+  for (const auto& [key, row] : space.work) LookAtItem(row.item, space);
 }
 
 void Checker::LookAtItem(const WorkItem& item, const memory::NamespaceRow& space) {
@@ -31,6 +31,9 @@ void Checker::LookAtItem(const WorkItem& item, const memory::NamespaceRow& space
     return;
   }
   if (item.fence < before.fence) Violate("P5", "the fence of " + item.key + " has shrunk");
+  if (before.state == WorkState::kQuarantined && item.state != before.state) {
+    Violate("P5", item.key + " left its quarantine, and nobody released it");
+  }
   if (owned && (item.owner != before.owner || before.state == WorkState::kReleased)) {
     if (item.fence <= before.fence) Violate("P5", item.key + " changed hands under one fence");
     if (!Living(space, item.owner)) Violate("P6", item.key + " was claimed by the dead");
@@ -75,7 +78,8 @@ void Checker::LookAtRest(Seq head) {
         Violate("P1", fmt::format("{} lives, and nobody holds its lock", row.pod.name));
       }
     }
-    for (const auto& [key, item] : space.work) {
+    for (const auto& [key, row] : space.work) {
+      const WorkItem& item = row.item;
       if (someone_works && item.state == WorkState::kOwned && !Living(space, item.owner)) {
         Violate("P3", key + " is an orphan that nobody claimed");
       }

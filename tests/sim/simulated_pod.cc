@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/errors.h"
+#include "core/validate.h"
 
 namespace vigil::sim {
 namespace {
@@ -138,7 +139,11 @@ void SimulatedPod::Start() {
   const std::string key = name() + "/" + std::to_string(++started_);
   Call<StartedWork>(
       [key, incarnation = life_->incarnation()](Store& store) {
-        return store.StartWork(kNamespace, key, incarnation, "payload");
+        return store.StartWork({.ns = kNamespace,
+                                .key = key,
+                                .starter = incarnation,
+                                .payload = "payload",
+                                .traits = {.max_adoptions = kDefaultAdoptions}});
       },
       [this](const Result<StartedWork>& started) {
         if (!started) return;
@@ -157,7 +162,7 @@ void SimulatedPod::GoOn(const std::string& key) {
   const std::string checkpoint =
       std::to_string(holder.incarnation.value) + "/" + std::to_string(++steps_);
   Call<WorkItem>(
-      [holder, checkpoint](Store& store) { return store.CheckpointWork(holder, checkpoint); },
+      [holder, checkpoint](Store& store) { return store.CheckpointWork(holder, checkpoint, {}); },
       [this, key, fence](const Result<WorkItem>& done) {
         const auto found = held_.find(key);
         if (found == held_.end() || found->second != fence || done) return;
@@ -192,7 +197,7 @@ void SimulatedPod::Sweep() {
   if (chance_.OneIn(2)) {
     Call<std::vector<WorkItem>>(
         [incarnation = life_->incarnation()](Store& store) {
-          return store.ClaimOrphans(kNamespace, incarnation, kPage);
+          return store.ClaimOrphans({.ns = kNamespace, .claimant = incarnation, .limit = kPage});
         },
         [this](const Result<std::vector<WorkItem>>& claimed) {
           if (!claimed) return;

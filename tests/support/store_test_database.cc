@@ -73,7 +73,8 @@ void Age(const TestDatabase& database, Duration by) {
       fmt::format(
           "UPDATE vigil.events SET occurred_at = occurred_at - interval '{0} milliseconds';"
           "UPDATE vigil.pods SET ended_at = ended_at - interval '{0} milliseconds';"
-          "UPDATE vigil.work_items SET updated_at = updated_at - interval '{0} milliseconds';"
+          "UPDATE vigil.work_items SET updated_at = updated_at - interval '{0} milliseconds',"
+          " owned_at = owned_at - interval '{0} milliseconds';"
           "UPDATE vigil.coordinators SET ended_at = ended_at - interval '{0} milliseconds'",
           std::chrono::duration_cast<std::chrono::milliseconds>(by).count()));
 }

@@ -12,8 +12,7 @@
 namespace vigil::memory {
 
 // One method per transaction, each in the file of its subject: pods, verdicts, events,
-// retention, work. Never
-// waits, so that no deadline is needed.
+// retention, work, recovery. Never waits, so that no deadline is needed.
 class MemoryStore final : public Store {
  public:
   MemoryStore(std::shared_ptr<Engine> engine, std::shared_ptr<Link> link)
@@ -60,17 +59,24 @@ class MemoryStore final : public Store {
   Result<std::vector<std::string>> ListNamespaces(const std::string& after,
                                                   uint32_t limit) override;
 
-  Result<StartedWork> StartWork(const std::string& ns, const std::string& key,
-                                Incarnation incarnation, const std::string& payload) override;
-  Result<WorkItem> CheckpointWork(const WorkHolder& holder, const std::string& checkpoint) override;
+  Result<StartedWork> StartWork(const NewWork& work) override;
+  Result<WorkItem> CheckpointWork(const WorkHolder& holder, const std::string& checkpoint,
+                                  const std::string& request_id) override;
   Result<WorkItem> CompleteWork(const WorkHolder& holder, const std::string& result) override;
   Result<WorkItem> ReleaseWork(const WorkHolder& holder) override;
-  Result<ClaimedWork> ClaimWork(const WorkClaim& claim) override;
-  Result<std::vector<WorkItem>> ClaimOrphans(const std::string& ns, Incarnation claimant,
-                                             uint32_t limit) override;
+  Result<WorkItem> FailWork(const WorkHolder& holder, const std::string& reason) override;
+  Result<WorkItem> TransferWork(const WorkHolder& holder, const std::string& to_name) override;
   Result<WorkItem> GetWork(const std::string& ns, const std::string& key) override;
   Result<WorkPage> ListWork(const std::string& ns, const WorkFilter& filter,
                             const std::string& after, uint32_t limit) override;
+
+  Result<ClaimedWork> ClaimWork(const WorkClaim& claim) override;
+  Result<std::vector<WorkItem>> ClaimOrphans(const OrphansClaim& claim) override;
+  Result<WorkItem> ReleaseQuarantined(const std::string& ns, const std::string& key,
+                                      Fence fence) override;
+  Result<std::vector<std::string>> ListAssignable(const std::string& after,
+                                                  uint32_t limit) override;
+  Result<AssignedWork> AssignWork(const std::string& ns, uint32_t limit) override;
 
  private:
   template <typename T>
@@ -86,8 +92,8 @@ class MemoryStore final : public Store {
   Connection connection_;
 };
 
-// The item as it is shown, with what is derived from its owner.
-WorkItem Shown(const NamespaceRow& space, const WorkItem& item);
+// The living pod of this name; null when there is none.
+PodRow* FindLiving(NamespaceRow& space, const std::string& name);
 
 // The head of the log of a namespace, which may not exist.
 Position HeadOf(const NamespaceRow* space);

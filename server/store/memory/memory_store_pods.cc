@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "store/memory/memory_store.h"
+#include "store/memory/work_rows.h"
 
 namespace vigil::memory {
 namespace {
@@ -13,13 +14,6 @@ constexpr size_t kMostPredecessorsWork = 1000;
 PodRow* FindRegistration(NamespaceRow& space, const std::string& registration_id) {
   for (auto& [incarnation, row] : space.pods) {
     if (row.registration_id == registration_id) return &row;
-  }
-  return nullptr;
-}
-
-PodRow* FindLiving(NamespaceRow& space, const std::string& name) {
-  for (auto& [incarnation, row] : space.pods) {
-    if (row.pod.name == name && row.pod.living()) return &row;
   }
   return nullptr;
 }
@@ -59,19 +53,30 @@ PodRow& AddPod(Transaction& tx, NamespaceRow& space, const NewPod& pod) {
 // All of their owners are ended, since at most one incarnation of a name lives.
 std::vector<WorkItem> PredecessorsWork(const NamespaceRow& space, const Pod& pod) {
   std::vector<WorkItem> items;
-  for (const auto& [key, item] : space.work) {
+  for (const auto& [key, row] : space.work) {
+    const WorkItem& item = row.item;
     if (item.state != WorkState::kOwned || item.owner == pod.incarnation) continue;
     if (space.pods.at(item.owner).pod.name != pod.name) continue;
-    WorkItem& shown = items.emplace_back(Shown(space, item));
+    WorkItem& shown = items.emplace_back(Shown(space, row));
     shown.payload.clear();
     shown.checkpoint.clear();
     shown.result.clear();
+    shown.traits.labels.clear();
+    shown.traits.selector.clear();
+    shown.former_owners.clear();
     if (items.size() == kMostPredecessorsWork) break;
   }
   return items;
 }
 
 }  // namespace
+
+PodRow* FindLiving(NamespaceRow& space, const std::string& name) {
+  for (auto& [incarnation, row] : space.pods) {
+    if (row.pod.name == name && row.pod.living()) return &row;
+  }
+  return nullptr;
+}
 
 void End(Transaction& tx, PodRow& row, PodState state, Cause cause) {
   row.pod.state = state;
@@ -83,7 +88,7 @@ void End(Transaction& tx, PodRow& row, PodState state, Cause cause) {
   auto kind = state == PodState::kLeft ? EventKind::kPodLeft : EventKind::kPodDied;
   const auto& work = tx.FindNamespace(row.pod.ns)->work;
   auto orphans = std::ranges::count_if(work, [&](const auto& entry) {
-    const WorkItem& item = entry.second;
+    const WorkItem& item = entry.second.item;
     return item.state == WorkState::kOwned && item.owner == row.pod.incarnation;
   });
   Event& event = tx.Append(kind, row.pod, cause);

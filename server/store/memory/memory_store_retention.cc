@@ -14,8 +14,8 @@ WallMicros Since(const Transaction& tx, Duration age) {
 }
 
 bool HasItems(const NamespaceRow& space, Incarnation incarnation) {
-  return std::ranges::any_of(space.work,
-                             [&](const auto& entry) { return entry.second.owner == incarnation; });
+  return std::ranges::any_of(
+      space.work, [&](const auto& entry) { return entry.second.item.owner == incarnation; });
 }
 
 // Erases what `goes` says, at most `batch`, and tells how many that were.
@@ -70,7 +70,8 @@ Result<Pruned> MemoryStore::Prune(const std::string& ns, const Retention& retent
       return !row.pod.living() && row.pod.ended_at < since &&
              !HasItems(*space, row.pod.incarnation);
     });
-    pruned.items = Erase(space->work, batch, [&](const WorkItem& item) {
+    pruned.items = Erase(space->work, batch, [&](const WorkRow& row) {
+      const WorkItem& item = row.item;
       const bool old = item.state == WorkState::kCompleted && item.updated_at < since;
       if (old) space->fence_floor = std::max(space->fence_floor, item.fence);
       return old;

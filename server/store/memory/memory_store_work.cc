@@ -1,69 +1,48 @@
-// Work items: who owns them, and how they change hands.
+// Work items in the hands of their owners, and how they are looked at.
+#include "core/errors.h"
 #include "core/validate.h"
 #include "store/memory/memory_store.h"
+#include "store/memory/work_rows.h"
 
 namespace vigil::memory {
 namespace {
-
-Result<PodRow*> RequireLiving(Transaction& tx, const std::string& ns, Incarnation incarnation) {
-  PodRow* row = tx.FindPod(ns, incarnation);
-  if (row == nullptr) return Fail(PodNotFound(std::to_string(incarnation.value)));
-  if (!row->pod.living()) {
-    return Fail(IncarnationEnded(incarnation, row->pod.state, row->pod.cause));
-  }
-  return row;
-}
-
-WorkItem* FindItem(NamespaceRow& space, const std::string& key) {
-  auto item = space.work.find(key);
-  return item == space.work.end() ? nullptr : &item->second;
-}
-
-bool IsOrphan(const NamespaceRow& space, const WorkItem& item) {
-  return item.state == WorkState::kOwned && !space.pods.at(item.owner).pod.living();
-}
-
-bool IsClaimable(const NamespaceRow& space, const WorkItem& item) {
-  return item.state == WorkState::kReleased || IsOrphan(space, item);
-}
-
-void GiveTo(Transaction& tx, const Pod& owner, WorkItem& item) {
-  Incarnation previous_owner = std::exchange(item.owner, owner.incarnation);
-  item.state = WorkState::kOwned;
-  ++item.fence.value;
-  item.updated_at = tx.now();
-  Event& event = tx.Append(EventKind::kWorkClaimed, owner);
-  event.work_key = item.key;
-  event.fence = item.fence;
-  event.previous_owner = previous_owner;
-}
 
 // A living caller and the item that it names, which it need not own.
 struct Named {
   PodRow& holder;
   NamespaceRow& space;
-  WorkItem& item;
+  WorkRow& row;
 };
 
 Result<Named> RequireItem(Transaction& tx, const WorkHolder& holder) {
-  auto row = RequireLiving(tx, holder.ns, holder.incarnation);
-  if (!row && !row.error().Is(reason::kIncarnationEnded)) return Fail(row.error());
+  auto pod = RequireLiving(tx, holder.ns, holder.incarnation);
+  if (!pod && !pod.error().Is(reason::kIncarnationEnded)) return Fail(pod.error());
   NamespaceRow& space = *tx.FindNamespace(holder.ns);
-  WorkItem* item = FindItem(space, holder.key);
-  if (!row) {
+  WorkRow* row = FindWork(space, holder.key);
+  if (!pod) {
     // Who has it now is of more use to the dead than that they are dead.
-    const bool overtaken = item != nullptr && item->fence > holder.fence;
-    return Fail(overtaken ? Fenced(item->key, item->owner, item->fence) : row.error());
+    const bool overtaken = row != nullptr && row->item.fence > holder.fence;
+    return Fail(overtaken ? Fenced(holder.key, row->item.owner, row->item.fence) : pod.error());
   }
-  if (item == nullptr) return Fail(WorkNotFound(holder.key));
-  return Named{**row, space, *item};
+  if (row == nullptr) return Fail(WorkNotFound(holder.key));
+  return Named{**pod, space, *row};
 }
 
 bool IsHeldBy(const WorkItem& item, const WorkHolder& holder) {
   return item.owner == holder.incarnation && item.fence == holder.fence;
 }
 
-Failure FailFenced(const WorkItem& item) { return Fail(Fenced(item.key, item.owner, item.fence)); }
+// An item that was given up has no owner, so a repetition is known by the fence alone.
+bool IsGivenUp(const WorkItem& item, const WorkHolder& holder) {
+  return !item.owner && item.fence == holder.fence;
+}
+
+// Errors FENCED, WORK_COMPLETED.
+Result<void> RequireHeld(const WorkItem& item, const WorkHolder& holder) {
+  if (!IsHeldBy(item, holder)) return Fail(Fenced(item.key, item.owner, item.fence));
+  if (item.state == WorkState::kCompleted) return Fail(WorkCompleted(item.key));
+  return {};
+}
 
 void AppendChange(Transaction& tx, EventKind kind, const Pod& pod, const WorkItem& item) {
   Event& event = tx.Append(kind, pod);
@@ -71,143 +50,170 @@ void AppendChange(Transaction& tx, EventKind kind, const Pod& pod, const WorkIte
   event.fence = item.fence;
 }
 
-}  // namespace
-
-WorkItem Shown(const NamespaceRow& space, const WorkItem& item) {
-  WorkItem shown = item;
-  shown.orphan = IsOrphan(space, item);
-  if (item.owner) shown.owner_name = space.pods.at(item.owner).pod.name;
-  return shown;
+StartOutcome OutcomeFor(const NamespaceRow& space, const WorkItem& item, Incarnation starter) {
+  switch (item.state) {
+    case WorkState::kOwned:
+      break;
+    case WorkState::kReleased:
+      return StartOutcome::kReleased;
+    case WorkState::kCompleted:
+      return StartOutcome::kCompleted;
+    case WorkState::kQuarantined:
+      return StartOutcome::kQuarantined;
+  }
+  if (item.owner == starter) return StartOutcome::kStarted;
+  return IsOrphan(space, item) ? StartOutcome::kOrphaned : StartOutcome::kOwned;
 }
 
-Result<StartedWork> MemoryStore::StartWork(const std::string& ns, const std::string& key,
-                                           Incarnation incarnation, const std::string& payload) {
+// The owner gives it up.
+void LayDown(Transaction& tx, WorkRow& row, WorkState state) {
+  row.item.state = state;
+  row.item.owner = {};
+  row.item.updated_at = tx.now();
+}
+
+bool Chooses(const WorkFilter& filter, const NamespaceRow& space, const WorkItem& item) {
+  if (filter.owner && item.owner != filter.owner) return false;
+  if (filter.claimable_only && !IsClaimable(space, item)) return false;
+  if (filter.quarantined_only && item.state != WorkState::kQuarantined) return false;
+  if (!filter.include_completed && item.state == WorkState::kCompleted) return false;
+  return Passes(filter.choice, item.traits);
+}
+
+}  // namespace
+
+Result<StartedWork> MemoryStore::StartWork(const NewWork& work) {
   return Change<StartedWork>([&](Transaction& tx) -> Result<StartedWork> {
-    auto starter = RequireLiving(tx, ns, incarnation);
+    auto starter = RequireLiving(tx, work.ns, work.starter);
     if (!starter) return Fail(starter.error());
-    NamespaceRow& space = *tx.FindNamespace(ns);
-    WorkItem* item = FindItem(space, key);
-    auto outcome = StartOutcome::kStarted;
-    if (item == nullptr) {
-      item = &space.work[key];
-      *item = WorkItem{.ns = ns,
-                       .key = key,
-                       .owner = incarnation,
-                       .fence = Fence{space.fence_floor.value + 1},
-                       .payload = payload,
-                       .started_at = tx.now(),
-                       .updated_at = tx.now()};
-    } else if (item->state == WorkState::kReleased) {
-      GiveTo(tx, (*starter)->pod, *item);
-    } else if (item->state == WorkState::kCompleted) {
-      outcome = StartOutcome::kCompleted;
-    } else if (item->owner != incarnation) {
-      outcome = IsOrphan(space, *item) ? StartOutcome::kOrphaned : StartOutcome::kOwned;
+    NamespaceRow& space = *tx.FindNamespace(work.ns);
+    WorkRow* row = FindWork(space, work.key);
+    if (row == nullptr) {
+      row = &space.work[work.key];
+      row->item = WorkItem{.ns = work.ns,
+                           .key = work.key,
+                           .traits = work.traits,
+                           .owner = work.starter,
+                           .fence = Fence{space.fence_floor.value + 1},
+                           .payload = work.payload,
+                           .started_at = tx.now(),
+                           .updated_at = tx.now()};
+      row->owned_at = tx.now();
+      Remember(*row, work.request_id);
+    } else if (!Remembers(*row, work.request_id)) {
+      if (row->item.state == WorkState::kReleased) Adopt(tx, space, (*starter)->pod, *row);
+      // Also when it has the item already, so that this request, when it comes once more and late,
+      // does not take what was released.
+      const bool its_own = row->item.state == WorkState::kOwned && row->item.owner == work.starter;
+      if (its_own) Remember(*row, work.request_id);
     }
-    return StartedWork{outcome, Shown(space, *item)};
+    return StartedWork{OutcomeFor(space, row->item, work.starter), Shown(space, *row)};
   });
 }
 
 Result<WorkItem> MemoryStore::CheckpointWork(const WorkHolder& holder,
-                                             const std::string& checkpoint) {
+                                             const std::string& checkpoint,
+                                             const std::string& request_id) {
   return Change<WorkItem>([&](Transaction& tx) -> Result<WorkItem> {
-    auto held = RequireItem(tx, holder);
-    if (!held) return Fail(held.error());
-    WorkItem& item = held->item;
-    if (!IsHeldBy(item, holder)) return FailFenced(item);
-    if (item.state == WorkState::kCompleted) return Fail(WorkCompleted(item.key));
-    item.checkpoint = checkpoint;
-    item.updated_at = tx.now();
-    return Shown(held->space, item);
+    auto named = RequireItem(tx, holder);
+    if (!named) return Fail(named.error());
+    WorkRow& row = named->row;
+    if (auto held = RequireHeld(row.item, holder); !held) return Fail(held.error());
+    if (!Remembers(row, request_id)) {
+      row.item.checkpoint = checkpoint;
+      row.item.updated_at = tx.now();
+      Remember(row, request_id);
+    }
+    return Shown(named->space, row);
   });
 }
 
 Result<WorkItem> MemoryStore::CompleteWork(const WorkHolder& holder, const std::string& result) {
   return Change<WorkItem>([&](Transaction& tx) -> Result<WorkItem> {
-    auto held = RequireItem(tx, holder);
-    if (!held) return Fail(held.error());
-    WorkItem& item = held->item;
-    if (!IsHeldBy(item, holder)) return FailFenced(item);
+    auto named = RequireItem(tx, holder);
+    if (!named) return Fail(named.error());
+    WorkItem& item = named->row.item;
+    if (!IsHeldBy(item, holder)) return Fail(Fenced(item.key, item.owner, item.fence));
     if (item.state != WorkState::kCompleted) {
       item.state = WorkState::kCompleted;
       item.result = result;
       item.updated_at = tx.now();
-      AppendChange(tx, EventKind::kWorkCompleted, held->holder.pod, item);
+      AppendChange(tx, EventKind::kWorkCompleted, named->holder.pod, item);
     }
-    return Shown(held->space, item);
+    return Shown(named->space, named->row);
   });
 }
 
 Result<WorkItem> MemoryStore::ReleaseWork(const WorkHolder& holder) {
   return Change<WorkItem>([&](Transaction& tx) -> Result<WorkItem> {
-    auto held = RequireItem(tx, holder);
-    if (!held) return Fail(held.error());
-    WorkItem& item = held->item;
-    // A released item has no owner, so a repetition is known by the fence alone.
-    bool repeated = item.state == WorkState::kReleased && item.fence == holder.fence;
-    if (!repeated) {
-      if (!IsHeldBy(item, holder)) return FailFenced(item);
-      if (item.state == WorkState::kCompleted) return Fail(WorkCompleted(item.key));
-      item.state = WorkState::kReleased;
-      item.owner = {};
-      item.updated_at = tx.now();
-      AppendChange(tx, EventKind::kWorkReleased, held->holder.pod, item);
+    auto named = RequireItem(tx, holder);
+    if (!named) return Fail(named.error());
+    WorkRow& row = named->row;
+    WorkItem& item = row.item;
+    if (!IsGivenUp(item, holder)) {
+      if (auto held = RequireHeld(item, holder); !held) return Fail(held.error());
+      item.adoptions = AdoptionsUntil(row, tx.now());
+      LayDown(tx, row, WorkState::kReleased);
+      AppendChange(tx, EventKind::kWorkReleased, named->holder.pod, item);
     }
-    return Shown(held->space, item);
+    return Shown(named->space, row);
   });
 }
 
-Result<ClaimedWork> MemoryStore::ClaimWork(const WorkClaim& claim) {
-  return Change<ClaimedWork>([&](Transaction& tx) -> Result<ClaimedWork> {
-    auto claimant = RequireLiving(tx, claim.ns, claim.claimant);
-    if (!claimant) return Fail(claimant.error());
-    NamespaceRow& space = *tx.FindNamespace(claim.ns);
-    WorkItem* item = FindItem(space, claim.key);
-    if (item == nullptr) return Fail(WorkNotFound(claim.key));
-    if (item->state == WorkState::kCompleted) return Fail(WorkCompleted(claim.key));
-
-    auto outcome = ClaimOutcome::kClaimed;
-    bool won_already = item->owner == claim.claimant && item->owner != claim.expected_owner &&
-                       item->fence.value == claim.expected_fence.value + 1;
-    if (item->owner == claim.expected_owner && item->fence == claim.expected_fence) {
-      if (!IsClaimable(space, *item)) {
-        return Fail(OwnerAlive(item->key, item->owner, item->fence));
+Result<WorkItem> MemoryStore::FailWork(const WorkHolder& holder, const std::string& reason) {
+  return Change<WorkItem>([&](Transaction& tx) -> Result<WorkItem> {
+    auto named = RequireItem(tx, holder);
+    if (!named) return Fail(named.error());
+    WorkRow& row = named->row;
+    WorkItem& item = row.item;
+    if (!IsGivenUp(item, holder)) {
+      if (auto held = RequireHeld(item, holder); !held) return Fail(held.error());
+      const Pod& pod = named->holder.pod;
+      item.adoptions = AdoptionsUntil(row, tx.now());
+      AddFormerOwner(item, {.incarnation = pod.incarnation,
+                            .name = pod.name,
+                            .fence = item.fence,
+                            .reason = reason,
+                            .at = tx.now()});
+      if (item.adoptions >= item.traits.max_adoptions) {
+        LayDown(tx, row, WorkState::kQuarantined);
+        AppendChange(tx, EventKind::kWorkQuarantined, pod, item);
+      } else {
+        ++item.adoptions;
+        LayDown(tx, row, WorkState::kReleased);
+        AppendChange(tx, EventKind::kWorkReleased, pod, item);
       }
-      GiveTo(tx, (*claimant)->pod, *item);
-    } else if (!won_already) {
-      outcome = ClaimOutcome::kLost;
     }
-    return ClaimedWork{outcome, Shown(space, *item)};
+    return Shown(named->space, row);
   });
 }
 
-Result<std::vector<WorkItem>> MemoryStore::ClaimOrphans(const std::string& ns, Incarnation claimant,
-                                                        uint32_t limit) {
-  using Items = std::vector<WorkItem>;
-  return Change<Items>([&](Transaction& tx) -> Result<Items> {
-    auto row = RequireLiving(tx, ns, claimant);
-    if (!row) return Fail(row.error());
-    NamespaceRow& space = *tx.FindNamespace(ns);
-    Items claimed;
-    size_t bytes = 0;
-    for (auto& [key, item] : space.work) {
-      if (claimed.size() == limit) break;
-      if (!IsClaimable(space, item)) continue;
-      bytes += BytesOf(item);
-      if (!claimed.empty() && bytes > kLargestAnswer) break;
-      GiveTo(tx, (*row)->pod, item);
-      claimed.push_back(Shown(space, item));
+Result<WorkItem> MemoryStore::TransferWork(const WorkHolder& holder, const std::string& to_name) {
+  return Change<WorkItem>([&](Transaction& tx) -> Result<WorkItem> {
+    auto named = RequireItem(tx, holder);
+    if (!named) return Fail(named.error());
+    WorkRow& row = named->row;
+    WorkItem& item = row.item;
+    const PodRow* taker = FindLiving(named->space, to_name);
+    const bool repeated = taker != nullptr && item.owner == taker->pod.incarnation &&
+                          item.fence.value == holder.fence.value + 1;
+    if (repeated) return Shown(named->space, row);
+    if (auto held = RequireHeld(item, holder); !held) return Fail(held.error());
+    if (taker == nullptr) return Fail(PodNotFound(to_name));
+    if (taker->pod.incarnation != holder.incarnation) {
+      item.adoptions = AdoptionsUntil(row, tx.now());
+      GiveTo(tx, taker->pod, row);
     }
-    return claimed;
+    return Shown(named->space, row);
   });
 }
 
 Result<WorkItem> MemoryStore::GetWork(const std::string& ns, const std::string& key) {
   return Read<WorkItem>([&](Transaction& tx) -> Result<WorkItem> {
     NamespaceRow* space = tx.FindNamespace(ns);
-    WorkItem* item = space == nullptr ? nullptr : FindItem(*space, key);
-    if (item == nullptr) return Fail(WorkNotFound(key));
-    return Shown(*space, *item);
+    const WorkRow* row = space == nullptr ? nullptr : FindWork(*space, key);
+    if (row == nullptr) return Fail(WorkNotFound(key));
+    return Shown(*space, *row);
   });
 }
 
@@ -219,14 +225,12 @@ Result<WorkPage> MemoryStore::ListWork(const std::string& ns, const WorkFilter& 
     if (space == nullptr) return page;
     size_t bytes = 0;
     for (auto it = space->work.upper_bound(after); it != space->work.end(); ++it) {
-      const WorkItem& item = it->second;
-      if (filter.owner && item.owner != filter.owner) continue;
-      if (filter.claimable_only && !IsClaimable(*space, item)) continue;
-      if (!filter.include_completed && item.state == WorkState::kCompleted) continue;
-      bytes += BytesOf(item);
+      const WorkRow& row = it->second;
+      if (!Chooses(filter, *space, row.item)) continue;
+      bytes += BytesOf(row.item);
       page.more = page.items.size() == limit || (!page.items.empty() && bytes > kLargestAnswer);
       if (page.more) break;
-      page.items.push_back(Shown(*space, item));
+      page.items.push_back(Shown(*space, row));
     }
     return page;
   });

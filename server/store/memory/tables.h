@@ -40,10 +40,18 @@ struct PodRow {
   DatabaseIdentity found_free_under;
 };
 
+struct WorkRow {
+  // `owner_name` and `orphan` are derived when it is read.
+  WorkItem item;
+  // Since when its owner has it.
+  WallMicros owned_at;
+  // The ids of its last requests, oldest first.
+  std::vector<std::string> requests;
+};
+
 struct NamespaceRow {
   std::map<Incarnation, PodRow> pods;
-  // `owner_name` and `orphan` are derived when an item is read.
-  std::map<std::string, WorkItem> work;
+  std::map<std::string, WorkRow> work;
   std::vector<Event> log;
   // How many events are not there any more.
   uint64_t forgotten = 0;

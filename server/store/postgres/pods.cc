@@ -87,7 +87,9 @@ constexpr pg::Statement kPredecessorsWork{
     "SELECT " VIGIL_WORK_COLUMNS
     "  FROM vigil.pods AS o"
     "  JOIN (SELECT namespace, key, state, owner, fence, ''::bytea AS payload,"
-    "               ''::bytea AS checkpoint, ''::bytea AS result, started_at, updated_at"
+    "               ''::bytea AS checkpoint, ''::bytea AS result, started_at, updated_at,"
+    "               kind, '{}' AS labels, policy, '{}' AS selector, sticky_wait, max_adoptions,"
+    "               adoptions, '[]' AS former_owners"
     "          FROM vigil.work_items) AS w ON w.owner = o.incarnation"
     " WHERE o.namespace = $1 AND o.name = $2 AND o.state IN ('DEAD', 'LEFT')"
     "   AND w.state = 'OWNED'"

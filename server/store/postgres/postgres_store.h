@@ -58,14 +58,20 @@ class PostgresStore final : public Store {
   Result<std::vector<std::string>> ListNamespaces(const std::string& after,
                                                   uint32_t limit) override;
 
-  Result<StartedWork> StartWork(const std::string& ns, const std::string& key,
-                                Incarnation incarnation, const std::string& payload) override;
-  Result<WorkItem> CheckpointWork(const WorkHolder& holder, const std::string& checkpoint) override;
+  Result<StartedWork> StartWork(const NewWork& work) override;
+  Result<WorkItem> CheckpointWork(const WorkHolder& holder, const std::string& checkpoint,
+                                  const std::string& request_id) override;
   Result<WorkItem> CompleteWork(const WorkHolder& holder, const std::string& result) override;
   Result<WorkItem> ReleaseWork(const WorkHolder& holder) override;
+  Result<WorkItem> FailWork(const WorkHolder& holder, const std::string& reason) override;
+  Result<WorkItem> TransferWork(const WorkHolder& holder, const std::string& to_name) override;
   Result<ClaimedWork> ClaimWork(const WorkClaim& claim) override;
-  Result<std::vector<WorkItem>> ClaimOrphans(const std::string& ns, Incarnation claimant,
-                                             uint32_t limit) override;
+  Result<std::vector<WorkItem>> ClaimOrphans(const OrphansClaim& claim) override;
+  Result<WorkItem> ReleaseQuarantined(const std::string& ns, const std::string& key,
+                                      Fence fence) override;
+  Result<std::vector<std::string>> ListAssignable(const std::string& after,
+                                                  uint32_t limit) override;
+  Result<AssignedWork> AssignWork(const std::string& ns, uint32_t limit) override;
   Result<WorkItem> GetWork(const std::string& ns, const std::string& key) override;
   Result<WorkPage> ListWork(const std::string& ns, const WorkFilter& filter,
                             const std::string& after, uint32_t limit) override;
@@ -96,6 +102,13 @@ class PostgresStore final : public Store {
                                     const Committed& committed);
   Result<HeldItem> ChangeHeld(const pg::Statement& statement, const WorkHolder& holder,
                               pg::Params more, bool wake);
+  // From the rows of the locked pods, the first, and those of the attempt, the last, less its first
+  // columns.
+  static Result<HeldItem> Held(const std::vector<pg::Rows>& rows, const WorkHolder& holder,
+                               int skip = 0);
+  // A change that leaves the item without an owner.
+  Result<WorkItem> GiveUp(const pg::Statement& statement, const WorkHolder& holder,
+                          pg::Params more);
 
   pg::Link link_;
 };

@@ -24,19 +24,38 @@ constexpr std::array kPodStates{PodState::kAlive, PodState::kSuspect, PodState::
 constexpr std::array kCauses{
     Cause::kNone,     Cause::kLeft,          Cause::kStreamEnded, Cause::kHeartbeatsStopped,
     Cause::kLockFree, Cause::kProcessExited, Cause::kSuperseded};
-constexpr std::array kEventKinds{
-    EventKind::kPodRegistered, EventKind::kPodSuspected, EventKind::kPodRefuted,
-    EventKind::kPodMoved,      EventKind::kPodDied,      EventKind::kPodLeft,
-    EventKind::kWorkClaimed,   EventKind::kWorkReleased, EventKind::kWorkCompleted};
+constexpr std::array kEventKinds{EventKind::kPodRegistered, EventKind::kPodSuspected,
+                                 EventKind::kPodRefuted,    EventKind::kPodMoved,
+                                 EventKind::kPodDied,       EventKind::kPodLeft,
+                                 EventKind::kWorkClaimed,   EventKind::kWorkReleased,
+                                 EventKind::kWorkCompleted, EventKind::kWorkQuarantined};
+constexpr std::array kPolicies{RecoveryPolicy::kCompete, RecoveryPolicy::kAssign,
+                               RecoveryPolicy::kSticky};
 
 WorkState WorkStateFrom(const std::string& name) {
   if (name == "OWNED") return WorkState::kOwned;
   if (name == "RELEASED") return WorkState::kReleased;
+  if (name == "QUARANTINED") return WorkState::kQuarantined;
   VIGIL_CHECK(name == "COMPLETED");
   return WorkState::kCompleted;
 }
 
 WallMicros TimeFrom(pg::Row& row) { return WallMicros{static_cast<uint64_t>(row.Micros())}; }
+
+// The statements wrote it.
+std::vector<FormerOwner> FormerOwnersFrom(const std::string& json) {
+  std::vector<FormerOwner> owners;
+  if (json == "[]") return owners;
+  for (const auto& entry : nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false)) {
+    owners.push_back({.incarnation = {entry.value("incarnation", uint64_t{0})},
+                      .name = entry.value("name", ""),
+                      .fence = {entry.value("fence", uint64_t{0})},
+                      .cause = CauseFrom(entry.value("cause", "NONE")),
+                      .reason = entry.value("reason", ""),
+                      .at = {entry.value("at", uint64_t{0})}});
+  }
+  return owners;
+}
 
 }  // namespace
 
@@ -58,6 +77,18 @@ Profile ProfileFrom(const std::string& name) {
   if (name == "FAST") return Profile::kFast;
   VIGIL_CHECK(name == "STRICT");
   return Profile::kStrict;
+}
+
+std::string_view Name(RecoveryPolicy policy) {
+  switch (policy) {
+    case RecoveryPolicy::kCompete:
+      return "COMPETE";
+    case RecoveryPolicy::kAssign:
+      return "ASSIGN";
+    case RecoveryPolicy::kSticky:
+      return "STICKY";
+  }
+  return "";
 }
 
 std::string_view NameOf(Profile profile) { return profile == Profile::kFast ? "FAST" : "STRICT"; }
@@ -93,6 +124,14 @@ WorkItem WorkFrom(pg::Row& row) {
   item.result = row.Bytes();
   item.started_at = TimeFrom(row);
   item.updated_at = TimeFrom(row);
+  item.traits.kind = row.Text();
+  item.traits.labels = LabelsFrom(row.Text());
+  item.traits.policy = ByName(kPolicies, row.Text());
+  item.traits.selector = LabelsFrom(row.Text());
+  item.traits.sticky_wait = row.Interval();
+  item.traits.max_adoptions = static_cast<uint32_t>(row.Bigint());
+  item.adoptions = static_cast<uint32_t>(row.Bigint());
+  item.former_owners = FormerOwnersFrom(row.Text());
   return item;
 }
 

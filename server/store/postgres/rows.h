@@ -20,15 +20,18 @@ namespace vigil {
 Pod PodFrom(pg::Row& row);
 
 // What WorkFrom reads; from an item w and its owner's row o, if any.
-#define VIGIL_WORK_COLUMNS                                                  \
-  "w.namespace, w.key, w.state, w.owner, coalesce(o.name, ''),"             \
-  " w.state = 'OWNED' AND o.state IN ('DEAD', 'LEFT'), w.fence, w.payload," \
-  " w.checkpoint, w.result, w.started_at, w.updated_at"
+#define VIGIL_WORK_COLUMNS                                                                 \
+  "w.namespace, w.key, w.state, w.owner, coalesce(o.name, ''),"                            \
+  " w.state = 'OWNED' AND o.state IN ('DEAD', 'LEFT'), w.fence, w.payload,"                \
+  " w.checkpoint, w.result, w.started_at, w.updated_at, w.kind, w.labels::text, w.policy," \
+  " w.selector::text, w.sticky_wait, w.max_adoptions, w.adoptions, w.former_owners::text"
 WorkItem WorkFrom(pg::Row& row);
 
-// BytesOf an item, of the columns of vigil.work_items. Reads no large value.
-#define VIGIL_WORK_BYTES \
-  "octet_length(item.payload) + octet_length(item.checkpoint) + octet_length(item.result)"
+// What an item counts for in an answer, of the columns of vigil.work_items. Reads no payload.
+#define VIGIL_WORK_BYTES                                                                   \
+  "octet_length(item.payload) + octet_length(item.checkpoint) + octet_length(item.result)" \
+  " + octet_length(item.labels::text) + octet_length(item.selector::text)"                 \
+  " + octet_length(item.former_owners::text) - 6"
 
 // What EventFrom reads; from e, a row of vigil.events.
 #define VIGIL_EVENT_COLUMNS                                                       \
@@ -90,6 +93,7 @@ PodState PodStateFrom(const std::string& name);
 Cause CauseFrom(const std::string& name);
 Profile ProfileFrom(const std::string& name);
 std::string_view NameOf(Profile profile);
+std::string_view Name(RecoveryPolicy policy);
 
 // Two arrays, of the same order.
 struct HostedArrays {

@@ -1,12 +1,11 @@
-// Work items in the hands of their owners, and how they are looked at.
+// How work items begin, and how they are looked at.
 #include <utility>
 
 #include "core/errors.h"
 #include "core/validate.h"
-#include "store/postgres/numbers.h"
 #include "store/postgres/postgres_store.h"
-#include "store/postgres/rows.h"
 #include "store/postgres/work_locks.h"
+#include "store/postgres/work_parts.h"
 
 namespace vigil {
 namespace {
@@ -17,24 +16,33 @@ constexpr int kRaces = 5;
 // insert and return nothing: the caller looks again.
 constexpr pg::Statement kStartWork{
     "start_work",
-    "WITH starter AS MATERIALIZED ("
-    "  SELECT incarnation, name, labels FROM vigil.pods"
-    "   WHERE namespace = $1 AND incarnation = $3 AND state IN ('ALIVE', 'SUSPECT')),"
-    " before AS MATERIALIZED ("
+    "WITH " VIGIL_LIVING("starter", "$3")
+    ", before AS MATERIALIZED ("
     "  SELECT * FROM vigil.work_items WHERE namespace = $1 AND key = $2),"
     " started AS ("
-    "  INSERT INTO vigil.work_items (namespace, key, owner, fence, payload)"
-    "  SELECT $1, $2, incarnation, " VIGIL_NEXT_FENCE("fence_floor") ", $4"
-    "    FROM starter, vigil.namespaces AS space WHERE space.name = $1 AND NOT EXISTS (SELECT FROM before)"
+    "  INSERT INTO vigil.work_items (namespace, key, owner, fence, payload, kind, labels, policy,"
+    "         selector, sticky_wait, max_adoptions, owned_at, requests)"
+    "  SELECT $1, $2, incarnation, " VIGIL_NEXT_FENCE("fence_floor") ", $4, $5, $6::jsonb, $7,"
+    "         $8::jsonb, $9, $10, clock_timestamp(), array_remove(ARRAY[$11], '')"
+    "    FROM starter, vigil.namespaces AS space"
+    "   WHERE space.name = $1 AND NOT EXISTS (SELECT FROM before)"
     "  ON CONFLICT DO NOTHING RETURNING *),"
     " taken AS ("
     "  UPDATE vigil.work_items AS item"
     "     SET state = 'OWNED', owner = starter.incarnation,"
-    "         fence = " VIGIL_NEXT_FENCE("item.fence") ","
-    "         updated_at = clock_timestamp()"
+    "         fence = " VIGIL_NEXT_FENCE("item.fence") ", owned_at = clock_timestamp(),"
+    "         updated_at = clock_timestamp(), requests = " VIGIL_REMEMBER("$11")
     "    FROM starter"
     "   WHERE item.namespace = $1 AND item.key = $2 AND item.state = 'RELEASED'"
+    "     AND NOT " VIGIL_IS_REPEATED("$11")
     "  RETURNING item.*),"
+    // So that this request, when it comes once more and late, does not take what was released.
+    " kept AS ("
+    "  UPDATE vigil.work_items AS item SET requests = " VIGIL_REMEMBER("$11")
+    "    FROM starter"
+    "   WHERE item.namespace = $1 AND item.key = $2 AND item.state = 'OWNED'"
+    "     AND item.owner = starter.incarnation AND $11 <> ''"
+    "     AND NOT " VIGIL_IS_REPEATED("$11") "),"
     " news AS ("
     "  SELECT 'WORK_CLAIMED' AS kind, starter.name AS pod_name, starter.incarnation,"
     "         'NONE' AS cause, 0 AS orphans, taken.key AS work_key, taken.fence,"
@@ -46,53 +54,6 @@ constexpr pg::Statement kStartWork{
     "        UNION ALL SELECT * FROM before WHERE NOT EXISTS (SELECT FROM taken)) AS w"
     "  LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"};
 
-// Who changes an item that it holds: $1 namespace, $2 key, $3 incarnation, $4 fence.
-#define VIGIL_HOLDER                                   \
-  "WITH holder AS MATERIALIZED ("                      \
-  "  SELECT incarnation, name, labels FROM vigil.pods" \
-  "   WHERE namespace = $1 AND incarnation = $3 AND state IN ('ALIVE', 'SUSPECT')),"
-#define VIGIL_IS_HELD                                                                \
-  " FROM holder"                                                                     \
-  " WHERE item.namespace = $1 AND item.key = $2 AND item.owner = holder.incarnation" \
-  "   AND item.fence = $4 AND item.state = 'OWNED'"                                  \
-  " RETURNING item.*"
-#define VIGIL_HOLDER_NEWS(kind)                                                     \
-  " news AS ("                                                                      \
-  "  SELECT " kind                                                                  \
-  " AS kind, holder.name AS pod_name, holder.incarnation,"                          \
-  "         'NONE' AS cause, 0 AS orphans, changed.key AS work_key, changed.fence," \
-  "         0 AS previous_owner, 1 AS position, holder.labels AS pod_labels,"       \
-  "         " VIGIL_NOT_DETECTED                                                    \
-  " AS detected_at"                                                                 \
-  "    FROM changed, holder),"
-#define VIGIL_NOW                                                                    \
-  "SELECT EXISTS (SELECT FROM changed), " VIGIL_WORK_COLUMNS                         \
-  "  FROM (SELECT * FROM changed"                                                    \
-  "        UNION ALL SELECT * FROM vigil.work_items"                                 \
-  "         WHERE namespace = $1 AND key = $2 AND NOT EXISTS (SELECT FROM changed))" \
-  "       AS w"                                                                      \
-  "  LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"
-
-constexpr pg::Statement kCheckpointWork{"checkpoint_work", VIGIL_HOLDER
-                                        " changed AS ("
-                                        "  UPDATE vigil.work_items AS item SET checkpoint = $5, "
-                                        "updated_at = clock_timestamp()" VIGIL_IS_HELD
-                                        ") " VIGIL_NOW};
-
-constexpr pg::Statement kCompleteWork{
-    "complete_work", VIGIL_HOLDER
-    " changed AS ("
-    "  UPDATE vigil.work_items AS item"
-    "     SET state = 'COMPLETED', result = $5, updated_at = clock_timestamp()" VIGIL_IS_HELD
-    ")," VIGIL_HOLDER_NEWS("'WORK_COMPLETED'") VIGIL_APPEND_NEWS VIGIL_NOW};
-
-constexpr pg::Statement kReleaseWork{
-    "release_work", VIGIL_HOLDER
-    " changed AS ("
-    "  UPDATE vigil.work_items AS item"
-    "     SET state = 'RELEASED', owner = NULL, updated_at = clock_timestamp()" VIGIL_IS_HELD
-    ")," VIGIL_HOLDER_NEWS("'WORK_RELEASED'") VIGIL_APPEND_NEWS VIGIL_NOW};
-
 constexpr pg::Statement kGetWork{
     "get_work", "SELECT " VIGIL_WORK_COLUMNS
                 "  FROM vigil.work_items AS w LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"
@@ -101,7 +62,7 @@ constexpr pg::Statement kGetWork{
 // Returns up to one item more than the page may have, by its count and by its bytes.
 constexpr pg::Statement kListWork{
     "list_work",
-    "SELECT " VIGIL_WORK_COLUMNS
+    "SELECT w.bytes, " VIGIL_WORK_COLUMNS
     "  FROM (SELECT found.*, row_number() OVER by_key AS place,"
     "               sum(bytes) OVER by_key - bytes AS bytes_before"
     "          FROM (SELECT item.*, " VIGIL_WORK_BYTES
@@ -112,96 +73,55 @@ constexpr pg::Statement kListWork{
     "                   AND (NOT $3 OR item.state = 'RELEASED'"
     "                        OR item.state = 'OWNED' AND owner.state IN ('DEAD', 'LEFT'))"
     "                   AND ($4 OR item.state <> 'COMPLETED')"
+    "                   AND (NOT $8 OR item.state = 'QUARANTINED')"
+    "                   AND (cardinality($9::text[]) = 0 OR item.kind = ANY ($9))"
+    "                   AND item.labels @> $10::jsonb"
     "                 ORDER BY item.key LIMIT $6) AS found"
     "        WINDOW by_key AS (ORDER BY key)) AS w"
     "  LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"
     " WHERE w.bytes_before <= $7 OR w.place = 2"
     " ORDER BY w.key"};
 
+StartOutcome OutcomeOf(const WorkItem& item, Incarnation starter) {
+  switch (item.state) {
+    case WorkState::kCompleted:
+      return StartOutcome::kCompleted;
+    case WorkState::kReleased:
+      return StartOutcome::kReleased;
+    case WorkState::kQuarantined:
+      return StartOutcome::kQuarantined;
+    case WorkState::kOwned:
+      break;
+  }
+  if (item.owner == starter) return StartOutcome::kStarted;
+  return item.orphan ? StartOutcome::kOrphaned : StartOutcome::kOwned;
+}
+
 }  // namespace
 
-Result<StartedWork> PostgresStore::StartWork(const std::string& ns, const std::string& key,
-                                             Incarnation incarnation, const std::string& payload) {
+Result<StartedWork> PostgresStore::StartWork(const NewWork& work) {
+  const WorkTraits& traits = work.traits;
   for (int race = 0; race < kRaces; ++race) {
     auto rows = link_.Execute(
-        {.steps = {{&kLockWorkPods, {ns, incarnation, incarnation}},
-                   {&kLockItem, {ns, key}},
-                   {&kStartWork, {ns, key, incarnation, pg::Param::Bytes(payload)}}}});
+        {.steps = {{&kLockWorkPods, {work.ns, work.starter, work.starter}},
+                   {&kLockItem, {work.ns, work.key}},
+                   {&kStartWork,
+                    {work.ns, work.key, work.starter, pg::Param::Bytes(work.payload), traits.kind,
+                     JsonFrom(traits.labels), Name(traits.policy), JsonFrom(traits.selector),
+                     traits.sticky_wait, traits.max_adoptions, work.request_id}}}});
     if (!rows) return Fail(std::move(rows.error()));
-    if (auto living = RequireLiving((*rows)[0], incarnation); !living) {
+    if (auto living = RequireLiving((*rows)[0], work.starter); !living) {
       return Fail(std::move(living.error()));
     }
     if (rows->back().empty()) continue;
     pg::Row row = rows->back()[0];
     // Most starts make no event, so the wake-up is not part of every one of them.
-    if (row.Bool()) Wake(ns);
+    if (row.Bool()) Wake(work.ns);
     StartedWork started{.item = WorkFrom(row)};
-    if (started.item.state == WorkState::kCompleted) {
-      started.outcome = StartOutcome::kCompleted;
-    } else if (started.item.owner != incarnation) {
-      started.outcome = started.item.orphan ? StartOutcome::kOrphaned : StartOutcome::kOwned;
-    }
+    started.outcome = OutcomeOf(started.item, work.starter);
     return started;
   }
   return Fail(DatabaseUnavailable("too many starts of this item raced"));
-}
-
-Result<PostgresStore::HeldItem> PostgresStore::ChangeHeld(const pg::Statement& statement,
-                                                          const WorkHolder& holder, pg::Params more,
-                                                          bool wake) {
-  pg::Params params{holder.ns, holder.key, holder.incarnation, holder.fence};
-  for (pg::Param& param : more) params.push_back(std::move(param));
-  auto rows = link_.Execute(
-      {.steps = {{&kLockWorkPods, {holder.ns, holder.incarnation, holder.incarnation}},
-                 {&kLockItem, {holder.ns, holder.key}},
-                 {&statement, std::move(params)}},
-       .afterwards = wake ? std::optional(pg::Step{&kWake, {holder.ns}}) : std::nullopt});
-  if (!rows) return Fail(std::move(rows.error()));
-  auto living = RequireLiving((*rows)[0], holder.incarnation);
-  if (rows->back().empty()) {
-    return Fail(living ? WorkNotFound(holder.key) : std::move(living.error()));
-  }
-  pg::Row row = rows->back()[0];
-  HeldItem held{.changed = row.Bool(), .item = WorkFrom(row)};
-  if (!living) {
-    // Who has it now is of more use to the dead than that they are dead.
-    const bool overtaken =
-        living.error().Is(reason::kIncarnationEnded) && held.item.fence > holder.fence;
-    return Fail(overtaken ? Fenced(held.item.key, held.item.owner, held.item.fence)
-                          : std::move(living.error()));
-  }
-  held.held =
-      held.changed || (held.item.owner == holder.incarnation && held.item.fence == holder.fence);
-  return held;
-}
-
-Result<WorkItem> PostgresStore::CheckpointWork(const WorkHolder& holder,
-                                               const std::string& checkpoint) {
-  auto held = ChangeHeld(kCheckpointWork, holder, {pg::Param::Bytes(checkpoint)}, /*wake=*/false);
-  if (!held) return Fail(std::move(held.error()));
-  const WorkItem& item = held->item;
-  if (!held->held) return Fail(Fenced(item.key, item.owner, item.fence));
-  if (!held->changed) return Fail(WorkCompleted(item.key));
-  return item;
-}
-
-Result<WorkItem> PostgresStore::CompleteWork(const WorkHolder& holder, const std::string& result) {
-  auto held = ChangeHeld(kCompleteWork, holder, {pg::Param::Bytes(result)}, /*wake=*/true);
-  if (!held) return Fail(std::move(held.error()));
-  const WorkItem& item = held->item;
-  if (!held->held) return Fail(Fenced(item.key, item.owner, item.fence));
-  return item;
-}
-
-Result<WorkItem> PostgresStore::ReleaseWork(const WorkHolder& holder) {
-  auto held = ChangeHeld(kReleaseWork, holder, {}, /*wake=*/true);
-  if (!held) return Fail(std::move(held.error()));
-  const WorkItem& item = held->item;
-  if (held->changed) return item;
-  // A released item has no owner, so a repetition is known by the fence alone.
-  if (item.state == WorkState::kReleased && item.fence == holder.fence) return item;
-  if (!held->held) return Fail(Fenced(item.key, item.owner, item.fence));
-  return Fail(WorkCompleted(item.key));
 }
 
 Result<WorkItem> PostgresStore::GetWork(const std::string& ns, const std::string& key) {
@@ -215,13 +135,14 @@ Result<WorkItem> PostgresStore::GetWork(const std::string& ns, const std::string
 Result<WorkPage> PostgresStore::ListWork(const std::string& ns, const WorkFilter& filter,
                                          const std::string& after, uint32_t limit) {
   auto rows = List(kListWork, {ns, filter.owner, filter.claimable_only, filter.include_completed,
-                               after, int64_t{limit} + 1, kLargestAnswer});
+                               after, int64_t{limit} + 1, kLargestAnswer, filter.quarantined_only,
+                               filter.choice.kinds, JsonFrom(filter.choice.labels)});
   if (!rows) return Fail(std::move(rows.error()));
   WorkPage page;
   size_t bytes = 0;
   for (pg::Row row : *rows) {
+    bytes += static_cast<size_t>(row.Bigint());
     WorkItem item = WorkFrom(row);
-    bytes += BytesOf(item);
     page.more = page.items.size() == limit || (!page.items.empty() && bytes > kLargestAnswer);
     if (page.more) break;
     page.items.push_back(std::move(item));

@@ -1,14 +1,13 @@
-// How work items change hands.
+// How orphans and released items are claimed.
 #include "store/postgres/work_claims.h"
 
 #include <utility>
 
 #include "core/errors.h"
 #include "core/validate.h"
-#include "store/postgres/numbers.h"
 #include "store/postgres/postgres_store.h"
-#include "store/postgres/rows.h"
 #include "store/postgres/work_locks.h"
+#include "store/postgres/work_parts.h"
 
 namespace vigil {
 
@@ -36,75 +35,79 @@ namespace {
 // Compare-and-set of the owner, with $4 the expected one (0: none) and $5 the expected fence.
 constexpr pg::Statement kClaimWork{
     "claim_work",
-    "WITH claimant AS MATERIALIZED ("
-    "  SELECT incarnation, name, labels FROM vigil.pods"
-    "   WHERE namespace = $1 AND incarnation = $3 AND state IN ('ALIVE', 'SUSPECT')),"
-    " changed AS ("
-    "  UPDATE vigil.work_items AS item"
-    "     SET state = 'OWNED', owner = claimant.incarnation,"
-    "         fence = " VIGIL_NEXT_FENCE("item.fence") ","
-    "         updated_at = clock_timestamp()"
-    "    FROM claimant"
-    "   WHERE item.namespace = $1 AND item.key = $2 AND item.state <> 'COMPLETED'"
+    "WITH " VIGIL_LIVING("claimant", "$3")
+    ", handed AS MATERIALIZED ("
+    "  SELECT " VIGIL_HANDED_OVER
+    "    FROM claimant, vigil.work_items AS item"
+    "    LEFT JOIN vigil.pods AS owner ON owner.incarnation = item.owner"
+    "   WHERE item.namespace = $1 AND item.key = $2 AND item.state IN ('OWNED', 'RELEASED')"
     "     AND item.owner IS NOT DISTINCT FROM nullif($4, 0) AND item.fence = $5"
-    "     AND (item.owner IS NULL"
-    "          OR EXISTS (SELECT FROM vigil.pods AS owner"
-    "                      WHERE owner.incarnation = item.owner"
-    "                        AND owner.state IN ('DEAD', 'LEFT')))"
-    "  RETURNING item.*),"
-    " news AS ("
-    "  SELECT 'WORK_CLAIMED' AS kind, claimant.name AS pod_name, claimant.incarnation,"
-    "         'NONE' AS cause, 0 AS orphans, changed.key AS work_key, changed.fence,"
-    "         $4 AS previous_owner, 1 AS position, claimant.labels AS pod_labels,"
-    "         " VIGIL_NOT_DETECTED " AS detected_at"
-    "    FROM changed, claimant)," VIGIL_APPEND_NEWS
-    "SELECT EXISTS (SELECT FROM changed), " VIGIL_WORK_COLUMNS
-    "  FROM (SELECT * FROM changed"
-    "        UNION ALL SELECT * FROM vigil.work_items"
-    "         WHERE namespace = $1 AND key = $2 AND NOT EXISTS (SELECT FROM changed)) AS w"
-    "  LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"};
+    "     AND (item.owner IS NULL OR owner.state IN ('DEAD', 'LEFT'))"
+    "     AND CASE item.policy"
+    "           WHEN 'ASSIGN' THEN claimant.labels @> item.selector"
+    "           WHEN 'STICKY' THEN item.owner IS NULL OR owner.name = claimant.name"
+    "                              OR owner.ended_at + item.sticky_wait <= clock_timestamp()"
+    "           ELSE true END),"
+    " changed AS ("
+    "  UPDATE vigil.work_items AS item SET" VIGIL_GIVE_TO("claimant")
+    "    FROM handed, claimant"
+    "   WHERE item.namespace = $1 AND item.key = handed.key"
+    "  RETURNING item.*)," VIGIL_HANDED_NEWS("claimant")
+    "    FROM changed, handed, claimant)," VIGIL_APPEND_NEWS VIGIL_NOW};
 
 // Locks items by key and waits for none of them, so what it decides on cannot have changed while it
-// waited; DEAD and LEFT are final. Of those that it locked it picks the first ones that one answer
-// has room for.
+// waited; DEAD and LEFT are final. What it reads of an item it reads of the row that it locked. Of
+// those that it locked it picks the first ones that one answer has room for.
 constexpr pg::Statement kClaimOrphans{
     "claim_orphans",
-    "WITH claimant AS MATERIALIZED ("
-    "  SELECT incarnation, name, labels FROM vigil.pods"
-    "   WHERE namespace = $1 AND incarnation = $2 AND state IN ('ALIVE', 'SUSPECT')),"
+    "WITH " VIGIL_LIVING("claimant", "$2")
+    ", repeated AS MATERIALIZED ("
+    "  SELECT item.* FROM vigil.work_items AS item"
+    "   WHERE item.owner = $2 AND " VIGIL_IS_REPEATED("$7") "),"
+    // Or it was given up since.
+    " given_up AS MATERIALIZED ("
+    "  SELECT FROM vigil.work_items AS item"
+    "   WHERE item.namespace = $1 AND item.owner IS NULL AND " VIGIL_IS_REPEATED("$7") "),"
     " locked AS MATERIALIZED ("
-    "  SELECT item.key, item.owner, " VIGIL_WORK_BYTES
+    "  SELECT item.key, item.owner, item.fence, item.adoptions, item.max_adoptions,"
+    "         item.owned_at, item.former_owners, " VIGIL_WORK_BYTES
     " AS bytes"
     "    FROM vigil.work_items AS item"
     "   WHERE item.namespace = $1 AND EXISTS (SELECT FROM claimant)"
+    "     AND NOT EXISTS (SELECT FROM repeated) AND NOT EXISTS (SELECT FROM given_up)"
+    "     AND item.policy <> 'ASSIGN'"
+    "     AND (cardinality($5::text[]) = 0 OR item.kind = ANY ($5)) AND item.labels @> $6::jsonb"
     "     AND (item.state = 'RELEASED'"
     "          OR item.state = 'OWNED'"
     "             AND item.owner IN (SELECT ended.incarnation FROM vigil.pods AS ended"
     "                                 WHERE ended.namespace = $1"
-    "                                   AND ended.state IN ('DEAD', 'LEFT')))"
+    "                                   AND ended.state IN ('DEAD', 'LEFT'))"
+    "             AND (item.policy <> 'STICKY'"
+    "                  OR EXISTS (SELECT FROM vigil.pods AS owner, claimant"
+    "                              WHERE owner.incarnation = item.owner"
+    "                                AND (owner.name = claimant.name"
+    "                                     OR owner.ended_at + item.sticky_wait"
+    "                                        <= clock_timestamp()))))"
     "   ORDER BY item.key LIMIT $3 FOR UPDATE OF item SKIP LOCKED),"
     " picked AS ("
-    "  SELECT key, owner"
-    "    FROM (SELECT key, owner, sum(bytes) OVER by_key AS total, row_number() OVER by_key AS "
-    "place"
-    "            FROM locked WINDOW by_key AS (ORDER BY key)) AS counted"
+    "  SELECT * FROM (SELECT locked.*, sum(bytes) OVER by_key AS total,"
+    "                        row_number() OVER by_key AS place"
+    "                   FROM locked WINDOW by_key AS (ORDER BY key)) AS counted"
     "   WHERE total <= $4 OR place = 1),"
+    " handed AS MATERIALIZED ("
+    "  SELECT " VIGIL_HANDED_OVER
+    "    FROM picked AS item LEFT JOIN vigil.pods AS owner ON owner.incarnation = item.owner),"
     " changed AS ("
-    "  UPDATE vigil.work_items AS item"
-    "     SET state = 'OWNED', owner = claimant.incarnation,"
-    "         fence = " VIGIL_NEXT_FENCE("item.fence") ","
-    "         updated_at = clock_timestamp()"
-    "    FROM picked, claimant"
-    "   WHERE item.namespace = $1 AND item.key = picked.key"
-    "  RETURNING item.*, picked.owner AS previous_owner),"
-    " news AS ("
-    "  SELECT 'WORK_CLAIMED' AS kind, claimant.name AS pod_name, claimant.incarnation,"
-    "         'NONE' AS cause, 0 AS orphans, changed.key AS work_key, changed.fence,"
-    "         coalesce(changed.previous_owner, 0) AS previous_owner, changed.key AS position,"
-    "         claimant.labels AS pod_labels, " VIGIL_NOT_DETECTED " AS detected_at"
-    "    FROM changed, claimant)," VIGIL_APPEND_NEWS "SELECT " VIGIL_WORK_COLUMNS
-    "  FROM changed AS w LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"
-    " ORDER BY w.key"};
+    "  UPDATE vigil.work_items AS item SET" VIGIL_GIVE_TO("claimant")
+    ", requests = " VIGIL_REMEMBER("$7")
+    "    FROM handed, claimant"
+    "   WHERE item.namespace = $1 AND item.key = handed.key"
+    "  RETURNING item.*)," VIGIL_HANDED_NEWS("claimant")
+    "    FROM changed, handed, claimant WHERE handed.key = changed.key)," VIGIL_APPEND_NEWS
+    "SELECT " VIGIL_WORK_COLUMNS
+    "  FROM (SELECT * FROM changed UNION ALL SELECT * FROM repeated) AS w"
+    "  LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"
+    " WHERE w.state = 'OWNED' ORDER BY w.key"};
 
 }  // namespace
 
@@ -127,12 +130,17 @@ Result<ClaimedWork> PostgresStore::ClaimWork(const WorkClaim& claim) {
   pg::Row row = rows->back()[0];
   const bool changed = row.Bool();
   ClaimedWork claimed{.item = WorkFrom(row)};
-  if (changed) return claimed;
-
   const WorkItem& item = claimed.item;
+  if (item.state == WorkState::kQuarantined) {
+    claimed.outcome = ClaimOutcome::kQuarantined;
+    return claimed;
+  }
+  if (changed) return claimed;
   if (item.state == WorkState::kCompleted) return Fail(WorkCompleted(item.key));
   if (item.owner == claim.expected_owner && item.fence == claim.expected_fence) {
-    return Fail(OwnerAlive(item.key, item.owner, item.fence));
+    if (item.owner && !item.orphan) return Fail(OwnerAlive(item.key, item.owner, item.fence));
+    claimed.outcome = ClaimOutcome::kReserved;
+    return claimed;
   }
   const bool won_already = item.owner == claim.claimant && item.owner != claim.expected_owner &&
                            IsNextFence(item.fence, claim.expected_fence);
@@ -140,12 +148,14 @@ Result<ClaimedWork> PostgresStore::ClaimWork(const WorkClaim& claim) {
   return claimed;
 }
 
-Result<std::vector<WorkItem>> PostgresStore::ClaimOrphans(const std::string& ns,
-                                                          Incarnation claimant, uint32_t limit) {
-  auto rows = ChangeAndWake(ns, {{&kLockWorkPods, {ns, claimant, claimant}},
-                                 {&kClaimOrphans, {ns, claimant, limit, kLargestAnswer}}});
+Result<std::vector<WorkItem>> PostgresStore::ClaimOrphans(const OrphansClaim& claim) {
+  auto rows = ChangeAndWake(
+      claim.ns, {{&kLockWorkPods, {claim.ns, claim.claimant, claim.claimant}},
+                 {&kClaimOrphans,
+                  {claim.ns, claim.claimant, claim.limit, kLargestAnswer, claim.choice.kinds,
+                   JsonFrom(claim.choice.labels), claim.request_id}}});
   if (!rows) return Fail(std::move(rows.error()));
-  if (auto living = RequireLiving((*rows)[0], claimant); !living) {
+  if (auto living = RequireLiving((*rows)[0], claim.claimant); !living) {
     return Fail(std::move(living.error()));
   }
   std::vector<WorkItem> items;

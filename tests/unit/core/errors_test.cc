@@ -65,11 +65,7 @@ TEST(Errors, NamesAreThoseOfTheContract) {
   EXPECT_EQ(causes, NamesOf(*v1::Cause_descriptor(), "CAUSE_"));
 
   std::set<std::string_view> kinds;
-  for (auto kind : {EventKind::kPodRegistered, EventKind::kPodSuspected, EventKind::kPodRefuted,
-                    EventKind::kPodMoved, EventKind::kPodDied, EventKind::kPodLeft,
-                    EventKind::kWorkClaimed, EventKind::kWorkReleased, EventKind::kWorkCompleted}) {
-    kinds.insert(Name(kind));
-  }
+  for (const EventKind kind : kAllEventKinds) kinds.insert(Name(kind));
   EXPECT_EQ(kinds, NamesOf(*v1::EventKind_descriptor(), "EVENT_KIND_"));
 }
 

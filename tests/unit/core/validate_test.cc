@@ -85,6 +85,86 @@ TEST(Validate, Numbers) {
   ExpectRefused(CheckFence("fence", uint64_t{1} << 63), "fence");
 }
 
+WorkTraits Traits() { return {.max_adoptions = kDefaultAdoptions}; }
+
+TEST(Validate, Traits_KindAndLabels) {
+  WorkTraits traits = Traits();
+  EXPECT_TRUE(CheckTraits(traits));
+  for (const char* good : {"", "a", "import", "import-7", "7"}) {
+    traits.kind = good;
+    EXPECT_TRUE(CheckTraits(traits)) << good;
+  }
+  for (const char* bad : {"-a", "a-", "A", "a.b", "a b", "ä"}) {
+    traits.kind = bad;
+    ExpectRefused(CheckTraits(traits), "kind");
+  }
+  traits.kind = std::string(63, 'k');
+  EXPECT_TRUE(CheckTraits(traits));
+  traits.kind += 'k';
+  ExpectRefused(CheckTraits(traits), "kind");
+  traits = Traits();
+  traits.labels = {{"", "x"}};
+  ExpectRefused(CheckTraits(traits), "labels");
+}
+
+TEST(Validate, Traits_EachPolicyHasItsOwn) {
+  WorkTraits traits = Traits();
+  traits.selector = {{"gpu", "yes"}};
+  ExpectRefused(CheckTraits(traits), "selector");
+  traits.policy = RecoveryPolicy::kAssign;
+  EXPECT_TRUE(CheckTraits(traits));
+  traits.selector = {{"gpu", "bell\a"}};
+  ExpectRefused(CheckTraits(traits), "selector");
+  traits.selector = {};
+  EXPECT_TRUE(CheckTraits(traits)) << "any pod";
+  traits.sticky_wait = seconds(5);
+  ExpectRefused(CheckTraits(traits), "sticky_wait");
+  traits.policy = RecoveryPolicy::kSticky;
+  EXPECT_TRUE(CheckTraits(traits));
+  for (const Duration good : {Duration(seconds(1)), Duration(std::chrono::hours(24))}) {
+    traits.sticky_wait = good;
+    EXPECT_TRUE(CheckTraits(traits));
+  }
+  const Duration too_long = std::chrono::hours(24) + milliseconds(1);
+  for (const Duration bad : {Duration(milliseconds(999)), Duration::zero(), too_long}) {
+    traits.sticky_wait = bad;
+    ExpectRefused(CheckTraits(traits), "sticky_wait");
+  }
+}
+
+TEST(Validate, Traits_Adoptions) {
+  for (const uint32_t good : {1U, 1'000'000U}) {
+    EXPECT_TRUE(CheckTraits({.max_adoptions = good}));
+  }
+  for (const uint32_t bad : {0U, 1'000'001U}) {
+    ExpectRefused(CheckTraits({.max_adoptions = bad}), "max_adoptions");
+  }
+}
+
+TEST(Validate, Kinds) {
+  EXPECT_TRUE(CheckKinds({}));
+  EXPECT_TRUE(CheckKinds(std::vector<std::string>(32, "import")));
+  ExpectRefused(CheckKinds(std::vector<std::string>(33, "import")), "kinds");
+  ExpectRefused(CheckKinds({"import", ""}), "kinds");
+  ExpectRefused(CheckKinds({"Import"}), "kinds");
+}
+
+TEST(Validate, RequestId) {
+  for (const char* good : {"", "r", "6ba7b810-9dad", "~!"})
+    EXPECT_TRUE(CheckRequestId(good)) << good;
+  for (const char* bad : {"a b", "a\n", "\x7f", "ä"})
+    ExpectRefused(CheckRequestId(bad), "request_id");
+  EXPECT_TRUE(CheckRequestId(std::string(64, 'r')));
+  ExpectRefused(CheckRequestId(std::string(65, 'r')), "request_id");
+}
+
+TEST(Validate, Reason) {
+  for (const char* good : {"x", "größer als erlaubt"}) EXPECT_TRUE(CheckReason(good)) << good;
+  for (const char* bad : {"", "two\nlines", "\xff"}) ExpectRefused(CheckReason(bad), "reason");
+  EXPECT_TRUE(CheckReason(std::string(512, 'r')));
+  ExpectRefused(CheckReason(std::string(513, 'r')), "reason");
+}
+
 TEST(Validate, Payload) {
   EXPECT_TRUE(CheckPayload("payload", std::string(kLargestPayload, '\0')));
   ExpectRefused(CheckPayload("payload", std::string(kLargestPayload + 1, 'x')), "payload");
