@@ -87,6 +87,10 @@ class Contender::Contest {
         work_.Claim(options_.self, options_.key, claim.expected_owner, claim.expected_fence);
     if (!taken) return Trouble(taken.error());
     const Decision decision = Decide(&StandBy::OnItem, taken->item);
+    if (taken->outcome == ClaimOutcome::kReserved) {  // the next poll may find it free
+      ReportStandingBy(taken->item);
+      return true;
+    }
     if (std::holds_alternative<Claim>(decision))
       return PollNow();  // claimable again already: from the start
     previous_owner_ = claim.expected_owner;

@@ -5,8 +5,9 @@ namespace vigil::client {
 Decision StandBy::OnItem(const WorkItem& item) {
   if (item.state == WorkState::kCompleted) return Completed{};
   if (item.fence < fence_) return Wait{};
-  owner_ = item.state == WorkState::kReleased ? Incarnation() : item.owner;
+  owner_ = item.owner;
   fence_ = item.fence;
+  if (item.state == WorkState::kQuarantined) return Wait{};
   if (owner_ == self_) return Own{};
   if (item.orphan || !owner_) return Claim{owner_, fence_};
   return Wait{};
@@ -21,6 +22,7 @@ Decision StandBy::OnEvent(const Event& event) {
     case EventKind::kWorkClaimed:
     case EventKind::kWorkReleased:
     case EventKind::kWorkCompleted:
+    case EventKind::kWorkQuarantined:
       return event.work_key == key_ ? OnWorkEvent(event) : Wait{};
     default:
       return Wait{};
@@ -32,7 +34,7 @@ Decision StandBy::OnWorkEvent(const Event& event) {
   if (event.fence < fence_) return Wait{};
   fence_ = event.fence;
   owner_ = event.kind == EventKind::kWorkClaimed ? event.incarnation : Incarnation();
-  if (!owner_) return Claim{owner_, fence_};
+  if (event.kind == EventKind::kWorkReleased) return Claim{owner_, fence_};
   return Wait{};
 }
 

@@ -10,20 +10,16 @@
 
 namespace vigil::client {
 
-enum class Repeat {
-  kAllowed,   // the same arguments again change nothing more
-  kForbidden  // only when nothing was sent, or the coordinator said that it changed nothing
-};
-
-// Tries the addresses from the preferred one on. `attempt` makes the blocking call.
-Result<void> TryEverywhere(Core& core, Repeat repeat,
+// Tries the addresses from the preferred one on. `attempt` makes the blocking call; once more with
+// the same arguments it changes nothing more.
+Result<void> TryEverywhere(Core& core,
                            const std::function<grpc::Status(Link&, grpc::ClientContext&)>& attempt);
 
 // The same, for a call with a response. `invoke(link, context, &response)`.
 template <class Response, class Invoke>
-Result<Response> Call(Core& core, Repeat repeat, Invoke invoke) {
+Result<Response> Call(Core& core, Invoke invoke) {
   Response response;
-  auto done = TryEverywhere(core, repeat, [&](Link& link, grpc::ClientContext& context) {
+  auto done = TryEverywhere(core, [&](Link& link, grpc::ClientContext& context) {
     response.Clear();
     return invoke(link, context, &response);
   });

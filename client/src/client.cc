@@ -28,7 +28,7 @@ Result<Pod> Client::GetPod(std::string_view ns, std::string_view name) const {
   v1::GetPodRequest request;
   request.set_namespace_(std::string(ns));
   request.set_name(std::string(name));
-  return Call<v1::GetPodResponse>(*core_, Repeat::kAllowed,
+  return Call<v1::GetPodResponse>(*core_,
                                   [&](Link& link, auto& context, auto* response) {
                                     return link.pods->GetPod(&context, request, response);
                                   })
@@ -41,7 +41,7 @@ Result<PodPage> Client::ListPods(const PodQuery& query) const {
   request.set_include_ended(query.include_ended);
   request.set_page_size(query.page_size);
   request.set_page_token(query.page_token);
-  return Call<v1::ListPodsResponse>(*core_, Repeat::kAllowed,
+  return Call<v1::ListPodsResponse>(*core_,
                                     [&](Link& link, auto& context, auto* response) {
                                       return link.pods->ListPods(&context, request, response);
                                     })

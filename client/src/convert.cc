@@ -16,8 +16,9 @@ static_assert(static_cast<int>(PodState::kLeft) == v1::POD_STATE_LEFT);
 static_assert(static_cast<int>(Profile::kFast) == v1::PROFILE_FAST);
 static_assert(static_cast<int>(Cause::kSuperseded) == v1::CAUSE_SUPERSEDED);
 static_assert(static_cast<int>(Evidence::kWeak) == v1::EVIDENCE_WEAK);
-static_assert(static_cast<int>(WorkState::kCompleted) == v1::WORK_STATE_COMPLETED);
-static_assert(static_cast<int>(EventKind::kWorkCompleted) == v1::EVENT_KIND_WORK_COMPLETED);
+static_assert(static_cast<int>(WorkState::kQuarantined) == v1::WORK_STATE_QUARANTINED);
+static_assert(static_cast<int>(RecoveryPolicy::kSticky) == v1::RECOVERY_POLICY_STICKY);
+static_assert(static_cast<int>(EventKind::kWorkQuarantined) == v1::EVENT_KIND_WORK_QUARANTINED);
 
 // A value from a newer coordinator reads as zero.
 template <class To, class From>
@@ -29,6 +30,15 @@ std::optional<Timestamp> FromProto(bool present, const google::protobuf::Timesta
   if (!present) return std::nullopt;
   return Timestamp(std::chrono::duration_cast<Timestamp::duration>(seconds(time.seconds()) +
                                                                    nanoseconds(time.nanos())));
+}
+
+WorkTraits TraitsOf(const v1::WorkItem& item) {
+  return {.kind = item.kind(),
+          .labels = {item.labels().begin(), item.labels().end()},
+          .policy = Enum<RecoveryPolicy>(item.policy(), v1::RecoveryPolicy_MAX),
+          .selector = {item.selector().begin(), item.selector().end()},
+          .sticky_wait = vigil::client::FromProto(item.sticky_wait()),
+          .max_adoptions = item.max_adoptions()};
 }
 
 }  // namespace
@@ -48,9 +58,19 @@ Pod FromProto(const v1::Pod& pod) {
           .ended_at = FromProto(pod.has_ended_at(), pod.ended_at())};
 }
 
+FormerOwner FromProto(const v1::FormerOwner& owner) {
+  return {.incarnation = Incarnation(owner.incarnation()),
+          .name = owner.name(),
+          .fence = Fence(owner.fence()),
+          .cause = Enum<Cause>(owner.cause(), v1::Cause_MAX),
+          .reason = owner.reason(),
+          .at = FromProto(owner.has_at(), owner.at())};
+}
+
 WorkItem FromProto(const v1::WorkItem& item) {
   return {.ns = item.namespace_(),
           .key = item.key(),
+          .traits = TraitsOf(item),
           .state = Enum<WorkState>(item.state(), v1::WorkState_MAX),
           .owner = Incarnation(item.owner()),
           .owner_name = item.owner_name(),
@@ -59,6 +79,8 @@ WorkItem FromProto(const v1::WorkItem& item) {
           .payload = item.payload(),
           .checkpoint = item.checkpoint(),
           .result = item.result(),
+          .adoptions = item.adoptions(),
+          .former_owners = FromProtos<FormerOwner>(item.former_owners()),
           .started_at = FromProto(item.has_started_at(), item.started_at()),
           .updated_at = FromProto(item.has_updated_at(), item.updated_at())};
 }

@@ -14,6 +14,7 @@
 namespace vigil::client {
 
 Pod FromProto(const v1::Pod& pod);
+FormerOwner FromProto(const v1::FormerOwner& owner);
 WorkItem FromProto(const v1::WorkItem& item);
 Event FromProto(const v1::Event& event);
 Duration FromProto(const google::protobuf::Duration& duration);

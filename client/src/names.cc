@@ -95,26 +95,34 @@ std::string_view Name(SelfState state) {
 }
 
 std::string_view Name(EventKind kind) {
-  static constexpr std::array<std::string_view, 10> kNames = {
-      "UNKNOWN",  "POD_REGISTERED", "POD_SUSPECTED", "POD_REFUTED",   "POD_MOVED",
-      "POD_DIED", "POD_LEFT",       "WORK_CLAIMED",  "WORK_RELEASED", "WORK_COMPLETED"};
+  static constexpr std::array<std::string_view, 11> kNames = {
+      "UNKNOWN",       "POD_REGISTERED", "POD_SUSPECTED",   "POD_REFUTED",
+      "POD_MOVED",     "POD_DIED",       "POD_LEFT",        "WORK_CLAIMED",
+      "WORK_RELEASED", "WORK_COMPLETED", "WORK_QUARANTINED"};
   return Pick(kNames, kind);
 }
 
 std::string_view Name(WorkState state) {
-  static constexpr std::array<std::string_view, 4> kNames = {"UNKNOWN", "OWNED", "RELEASED",
-                                                             "COMPLETED"};
+  static constexpr std::array<std::string_view, 5> kNames = {"UNKNOWN", "OWNED", "RELEASED",
+                                                             "COMPLETED", "QUARANTINED"};
   return Pick(kNames, state);
 }
 
+std::string_view Name(RecoveryPolicy policy) {
+  static constexpr std::array<std::string_view, 4> kNames = {"UNKNOWN", "COMPETE", "ASSIGN",
+                                                             "STICKY"};
+  return Pick(kNames, policy);
+}
+
 std::string_view Name(StartOutcome outcome) {
-  static constexpr std::array<std::string_view, 5> kNames = {"UNKNOWN", "STARTED", "OWNED",
-                                                             "ORPHANED", "COMPLETED"};
+  static constexpr std::array<std::string_view, 7> kNames = {
+      "UNKNOWN", "STARTED", "OWNED", "ORPHANED", "COMPLETED", "RELEASED", "QUARANTINED"};
   return Pick(kNames, outcome);
 }
 
 std::string_view Name(ClaimOutcome outcome) {
-  static constexpr std::array<std::string_view, 3> kNames = {"UNKNOWN", "CLAIMED", "LOST"};
+  static constexpr std::array<std::string_view, 5> kNames = {"UNKNOWN", "CLAIMED", "LOST",
+                                                             "RESERVED", "QUARANTINED"};
   return Pick(kNames, outcome);
 }
 

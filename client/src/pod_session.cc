@@ -1,7 +1,6 @@
 #include "vigil/pod_session.h"
 
 #include <atomic>
-#include <random>
 #include <utility>
 
 #include "clock_watch.h"
@@ -10,20 +9,13 @@
 #include "inquiry.h"
 #include "lease_keeper.h"
 #include "own_error.h"
+#include "random_id.h"
 #include "session_stream.h"
 #include "standing_cell.h"
 #include "status.h"
 
 namespace vigil::client {
 namespace {
-
-// 32 hexadecimal digits from the system's entropy: whoever knows it can take the pod's place.
-std::string RandomRegistrationId() {
-  std::random_device entropy;
-  std::string id;
-  for (int i = 0; i < 32; ++i) id += "0123456789abcdef"[entropy() % 16];
-  return id;
-}
 
 LeaseTerms Terms(const v1::LeaseTerms& terms) {
   return {FromProto(terms.lease()), FromProto(terms.heartbeat_interval()),
@@ -148,7 +140,8 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
 
   void Do(const action::Open& open) {
     const auto link = core_->channels.At(open.address);
-    if (open.new_registration) registration_id_ = RandomRegistrationId();
+    // Whoever knows it can take the pod's place.
+    if (open.new_registration) registration_id_ = RandomId();
     SessionStream::Handlers handlers{
         .on_message =
             [self = shared_from_this(), id = open.stream](const v1::SessionResponse& message) {

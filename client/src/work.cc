@@ -3,13 +3,14 @@
 #include "call.h"
 #include "convert.h"
 #include "core.h"
+#include "random_id.h"
 #include "vigil/v1/work_service.pb.h"
 
 namespace vigil::client {
 namespace {
 
-static_assert(static_cast<int>(StartOutcome::kCompleted) == v1::START_OUTCOME_COMPLETED);
-static_assert(static_cast<int>(ClaimOutcome::kLost) == v1::CLAIM_OUTCOME_LOST);
+static_assert(static_cast<int>(StartOutcome::kQuarantined) == v1::START_OUTCOME_QUARANTINED);
+static_assert(static_cast<int>(ClaimOutcome::kQuarantined) == v1::CLAIM_OUTCOME_QUARANTINED);
 
 // What a call of the owner's carries.
 template <class Request>
@@ -22,20 +23,39 @@ Request OwnerRequest(const std::string& ns, Incarnation caller, std::string_view
   return request;
 }
 
+void Set(v1::StartWorkRequest& request, const WorkTraits& traits) {
+  request.set_kind(traits.kind);
+  request.mutable_labels()->insert(traits.labels.begin(), traits.labels.end());
+  request.set_policy(static_cast<v1::RecoveryPolicy>(traits.policy));
+  request.mutable_selector()->insert(traits.selector.begin(), traits.selector.end());
+  if (traits.sticky_wait != Duration::zero()) {
+    *request.mutable_sticky_wait() = ToProto(traits.sticky_wait);
+  }
+  request.set_max_adoptions(traits.max_adoptions);
+}
+
+template <class Request>
+void Set(Request& request, const WorkChoice& choice) {
+  request.mutable_kinds()->Assign(choice.kinds.begin(), choice.kinds.end());
+  request.mutable_labels()->insert(choice.labels.begin(), choice.labels.end());
+}
+
 WorkItem Item(const auto& response) { return FromProto(response.item()); }
 
 }  // namespace
 
 Work::Work(const Client& client, std::string ns) : core_(client.core_), ns_(std::move(ns)) {}
 
-Result<Started> Work::Start(Incarnation caller, std::string_view key,
-                            std::string_view payload) const {
+Result<Started> Work::Start(Incarnation caller, std::string_view key, std::string_view payload,
+                            const WorkTraits& traits) const {
   v1::StartWorkRequest request;
   request.set_namespace_(ns_);
   request.set_key(std::string(key));
   request.set_incarnation(caller.value());
   request.set_payload(std::string(payload));
-  return Call<v1::StartWorkResponse>(*core_, Repeat::kAllowed,
+  Set(request, traits);
+  request.set_request_id(RandomId());
+  return Call<v1::StartWorkResponse>(*core_,
                                      [&](Link& link, auto& context, auto* response) {
                                        return link.work->StartWork(&context, request, response);
                                      })
@@ -48,7 +68,8 @@ Result<WorkItem> Work::Checkpoint(Incarnation caller, std::string_view key, Fenc
                                   std::string_view checkpoint) const {
   auto request = OwnerRequest<v1::CheckpointWorkRequest>(ns_, caller, key, fence);
   request.set_checkpoint(std::string(checkpoint));
-  return Call<v1::CheckpointWorkResponse>(*core_, Repeat::kAllowed,
+  request.set_request_id(RandomId());
+  return Call<v1::CheckpointWorkResponse>(*core_,
                                           [&](Link& link, auto& context, auto* response) {
                                             return link.work->CheckpointWork(&context, request,
                                                                              response);
@@ -60,7 +81,7 @@ Result<WorkItem> Work::Complete(Incarnation caller, std::string_view key, Fence 
                                 std::string_view result) const {
   auto request = OwnerRequest<v1::CompleteWorkRequest>(ns_, caller, key, fence);
   request.set_result(std::string(result));
-  return Call<v1::CompleteWorkResponse>(*core_, Repeat::kAllowed,
+  return Call<v1::CompleteWorkResponse>(*core_,
                                         [&](Link& link, auto& context, auto* response) {
                                           return link.work->CompleteWork(&context, request,
                                                                          response);
@@ -70,11 +91,34 @@ Result<WorkItem> Work::Complete(Incarnation caller, std::string_view key, Fence 
 
 Result<WorkItem> Work::Release(Incarnation caller, std::string_view key, Fence fence) const {
   const auto request = OwnerRequest<v1::ReleaseWorkRequest>(ns_, caller, key, fence);
-  return Call<v1::ReleaseWorkResponse>(*core_, Repeat::kAllowed,
+  return Call<v1::ReleaseWorkResponse>(*core_,
                                        [&](Link& link, auto& context, auto* response) {
                                          return link.work->ReleaseWork(&context, request, response);
                                        })
       .map(Item<v1::ReleaseWorkResponse>);
+}
+
+Result<WorkItem> Work::Fail(Incarnation caller, std::string_view key, Fence fence,
+                            std::string_view reason) const {
+  auto request = OwnerRequest<v1::FailWorkRequest>(ns_, caller, key, fence);
+  request.set_reason(std::string(reason));
+  return Call<v1::FailWorkResponse>(*core_,
+                                    [&](Link& link, auto& context, auto* response) {
+                                      return link.work->FailWork(&context, request, response);
+                                    })
+      .map(Item<v1::FailWorkResponse>);
+}
+
+Result<WorkItem> Work::Transfer(Incarnation caller, std::string_view key, Fence fence,
+                                std::string_view to_name) const {
+  auto request = OwnerRequest<v1::TransferWorkRequest>(ns_, caller, key, fence);
+  request.set_to_name(std::string(to_name));
+  return Call<v1::TransferWorkResponse>(*core_,
+                                        [&](Link& link, auto& context, auto* response) {
+                                          return link.work->TransferWork(&context, request,
+                                                                         response);
+                                        })
+      .map(Item<v1::TransferWorkResponse>);
 }
 
 Result<Claimed> Work::Claim(Incarnation caller, std::string_view key, Incarnation expected_owner,
@@ -85,7 +129,7 @@ Result<Claimed> Work::Claim(Incarnation caller, std::string_view key, Incarnatio
   request.set_incarnation(caller.value());
   request.set_expected_owner(expected_owner.value());
   request.set_expected_fence(expected_fence.value());
-  return Call<v1::ClaimWorkResponse>(*core_, Repeat::kAllowed,
+  return Call<v1::ClaimWorkResponse>(*core_,
                                      [&](Link& link, auto& context, auto* response) {
                                        return link.work->ClaimWork(&context, request, response);
                                      })
@@ -94,12 +138,15 @@ Result<Claimed> Work::Claim(Incarnation caller, std::string_view key, Incarnatio
       });
 }
 
-Result<std::vector<WorkItem>> Work::ClaimOrphans(Incarnation caller, std::uint32_t limit) const {
+Result<std::vector<WorkItem>> Work::ClaimOrphans(Incarnation caller, std::uint32_t limit,
+                                                 const WorkChoice& choice) const {
   v1::ClaimOrphansRequest request;
   request.set_namespace_(ns_);
   request.set_incarnation(caller.value());
   request.set_limit(limit);
-  return Call<v1::ClaimOrphansResponse>(*core_, Repeat::kForbidden,
+  Set(request, choice);
+  request.set_request_id(RandomId());
+  return Call<v1::ClaimOrphansResponse>(*core_,
                                         [&](Link& link, auto& context, auto* response) {
                                           return link.work->ClaimOrphans(&context, request,
                                                                          response);
@@ -109,11 +156,24 @@ Result<std::vector<WorkItem>> Work::ClaimOrphans(Incarnation caller, std::uint32
       });
 }
 
+Result<WorkItem> Work::ReleaseQuarantined(std::string_view key, Fence fence) const {
+  v1::ReleaseQuarantinedWorkRequest request;
+  request.set_namespace_(ns_);
+  request.set_key(std::string(key));
+  request.set_fence(fence.value());
+  return Call<v1::ReleaseQuarantinedWorkResponse>(*core_,
+                                                  [&](Link& link, auto& context, auto* response) {
+                                                    return link.work->ReleaseQuarantinedWork(
+                                                        &context, request, response);
+                                                  })
+      .map(Item<v1::ReleaseQuarantinedWorkResponse>);
+}
+
 Result<WorkItem> Work::Get(std::string_view key) const {
   v1::GetWorkRequest request;
   request.set_namespace_(ns_);
   request.set_key(std::string(key));
-  return Call<v1::GetWorkResponse>(*core_, Repeat::kAllowed,
+  return Call<v1::GetWorkResponse>(*core_,
                                    [&](Link& link, auto& context, auto* response) {
                                      return link.work->GetWork(&context, request, response);
                                    })
@@ -126,9 +186,11 @@ Result<WorkPage> Work::List(const WorkQuery& query) const {
   request.set_owner(query.owner.value());
   request.set_claimable_only(query.claimable_only);
   request.set_include_completed(query.include_completed);
+  request.set_quarantined_only(query.quarantined_only);
+  Set(request, query.choice);
   request.set_page_size(query.page_size);
   request.set_page_token(query.page_token);
-  return Call<v1::ListWorkResponse>(*core_, Repeat::kAllowed,
+  return Call<v1::ListWorkResponse>(*core_,
                                     [&](Link& link, auto& context, auto* response) {
                                       return link.work->ListWork(&context, request, response);
                                     })

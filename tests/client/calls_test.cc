@@ -125,25 +125,94 @@ TEST_F(CallsTest, Work_StartClaimCompleteWithFences) {  // P5
   EXPECT_EQ(work.Complete(second, "k", Fence(2), "done")->result, "done");
 }
 
-TEST_F(CallsTest, ClaimOrphans_IsNotRepeatedWhenItsAnswerIsLost) {
-  const Work work(Connect({&a_, &b_}), "default");
-  Refuse(a_, {grpc::StatusCode::UNAVAILABLE, "the connection broke"});
-  const auto claimed = work.ClaimOrphans(Incarnation(1));
-  ASSERT_FALSE(claimed);
-  EXPECT_EQ(claimed.error().reason, Reason::kOutcomeUnknown);
-  EXPECT_EQ(b_.CallsOf("ClaimOrphans"), 0);
+TEST_F(CallsTest, Work_StartSaysWhatTheItemIs) {
+  const Incarnation owner(RegisterPod("one"));
+  const Work work(Connect({&a_}), "default");
+  const WorkTraits traits{.kind = "import",
+                          .labels = {{"zone", "eu-1"}},
+                          .policy = RecoveryPolicy::kSticky,
+                          .sticky_wait = milliseconds(1500),
+                          .max_adoptions = 3};
+  const auto started = work.Start(owner, "k", "payload", traits);
+  ASSERT_TRUE(started);
+  EXPECT_EQ(started->item.traits.kind, "import");
+  EXPECT_EQ(started->item.traits.labels, traits.labels);
+  EXPECT_EQ(started->item.traits.policy, RecoveryPolicy::kSticky);
+  EXPECT_EQ(started->item.traits.sticky_wait, traits.sticky_wait);
+  EXPECT_EQ(started->item.traits.max_adoptions, 3U);
+
+  ASSERT_TRUE(work.Start(owner, "l", {},
+                         {.policy = RecoveryPolicy::kAssign, .selector = {{"gpu", "yes"}}}));
+  const auto request = a_.start_requests().back();
+  EXPECT_EQ(request.policy(), v1::RECOVERY_POLICY_ASSIGN);
+  EXPECT_EQ(request.selector().at("gpu"), "yes");
+  EXPECT_FALSE(request.has_sticky_wait()) << "the server's default";
+  EXPECT_EQ(request.max_adoptions(), 0U);
 }
 
-TEST_F(CallsTest, ClaimOrphans_GoesOnWhenNothingWasSentOrChanged) {
-  {
-    const Work work(Connect({&a_, &b_}), "default");
-    Refuse(a_, Refusal(grpc::StatusCode::UNAVAILABLE, v1::ERROR_REASON_DRAINING, "draining"));
-    EXPECT_TRUE(work.ClaimOrphans(Incarnation(1)));
+TEST_F(CallsTest, Work_FailTransferAndReleaseQuarantined) {
+  const Incarnation first(RegisterPod("one"));
+  const Incarnation second(RegisterPod("two"));
+  const Work work(Connect({&a_}), "default");
+  ASSERT_TRUE(work.Start(first, "k", {}, {.kind = "import", .max_adoptions = 1}));
+  const auto given = work.Transfer(first, "k", Fence(1), "two");
+  ASSERT_TRUE(given);
+  EXPECT_EQ(given->owner, second);
+  EXPECT_EQ(given->fence, Fence(2));
+  EXPECT_EQ(work.Transfer(second, "k", Fence(2), "nobody").error().reason, Reason::kPodNotFound);
+
+  EXPECT_EQ(work.Fail(second, "k", Fence(2), "too large")->state, WorkState::kReleased);
+  ASSERT_TRUE(work.Start(first, "k"));
+  const auto failed = work.Fail(first, "k", Fence(3), "still too large");
+  ASSERT_TRUE(failed);
+  EXPECT_EQ(failed->state, WorkState::kQuarantined);
+  ASSERT_EQ(failed->former_owners.size(), 2U);
+  EXPECT_EQ(failed->former_owners[0].incarnation, second);
+  EXPECT_EQ(failed->former_owners[0].name, "two");
+  EXPECT_EQ(failed->former_owners[0].fence, Fence(2));
+  EXPECT_EQ(failed->former_owners[0].cause, Cause::kNone);
+  EXPECT_EQ(failed->former_owners[1].reason, "still too large");
+
+  const auto page = work.List({.quarantined_only = true, .choice = {.kinds = {"import"}}});
+  ASSERT_TRUE(page);
+  ASSERT_EQ(page->items.size(), 1U);
+  EXPECT_EQ(work.List({.quarantined_only = true, .choice = {.kinds = {"other"}}})->items.size(),
+            0U);
+  const auto released = work.ReleaseQuarantined("k", Fence(3));
+  ASSERT_TRUE(released);
+  EXPECT_EQ(released->state, WorkState::kReleased);
+  EXPECT_EQ(released->adoptions, 0U);
+}
+
+TEST_F(CallsTest, ClaimOrphans_IsRepeatedWithItsOwnId) {
+  const Work work(Connect({&a_, &b_}), "default");
+  Refuse(a_, {grpc::StatusCode::UNAVAILABLE, "the connection broke"});
+  const WorkChoice choice{.kinds = {"import"}, .labels = {{"zone", "eu-1"}}};
+  ASSERT_TRUE(work.ClaimOrphans(Incarnation(1), 7, choice));
+
+  ASSERT_EQ(a_.claim_orphans_requests().size(), 1U);
+  ASSERT_EQ(b_.claim_orphans_requests().size(), 1U);
+  const auto first = a_.claim_orphans_requests()[0];
+  EXPECT_EQ(first.request_id().size(), 32U);
+  EXPECT_EQ(first.SerializeAsString(), b_.claim_orphans_requests()[0].SerializeAsString());
+  EXPECT_EQ(first.limit(), 7U);
+  EXPECT_EQ(first.kinds(0), "import");
+  EXPECT_EQ(first.labels().at("zone"), "eu-1");
+}
+
+TEST_F(CallsTest, RequestIds_AreAnotherForEveryCall) {
+  const Incarnation owner(RegisterPod("one"));
+  const Work work(Connect({&a_}), "default");
+  std::set<std::string> ids;
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(work.Start(owner, "k"));
+    ASSERT_TRUE(work.Checkpoint(owner, "k", Fence(1), "half"));
+    ASSERT_TRUE(work.ClaimOrphans(owner));
   }
-  a_.Kill();
-  const Work work(Connect({&a_, &b_}, {.attempt_timeout = milliseconds(300)}), "default");
-  EXPECT_TRUE(work.ClaimOrphans(Incarnation(1)));
-  EXPECT_EQ(b_.CallsOf("ClaimOrphans"), 2);
+  for (const auto& request : a_.start_requests()) ids.insert(request.request_id());
+  for (const auto& request : a_.checkpoint_requests()) ids.insert(request.request_id());
+  for (const auto& request : a_.claim_orphans_requests()) ids.insert(request.request_id());
+  EXPECT_EQ(ids.size(), 30U);
 }
 
 TEST_F(CallsTest, Spread_EveryOrderOfAddressesIsTaken) {

@@ -1,4 +1,6 @@
 #include "client/scripted_coordinator.h"
+
+#include <algorithm>
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -131,7 +133,15 @@ grpc::Status Cluster::Start(const v1::StartWorkRequest& request, v1::StartWorkRe
   }
   v1::WorkItem& item = items_[request.key()];
   if (item.fence() == 0 || item.state() == v1::WORK_STATE_RELEASED) {
-    if (item.fence() == 0) item.set_payload(request.payload());
+    if (item.fence() == 0) {
+      item.set_payload(request.payload());
+      item.set_kind(request.kind());
+      *item.mutable_labels() = request.labels();
+      item.set_policy(request.policy());
+      *item.mutable_selector() = request.selector();
+      if (request.has_sticky_wait()) *item.mutable_sticky_wait() = request.sticky_wait();
+      item.set_max_adoptions(request.max_adoptions());
+    }
     item.set_namespace_(request.namespace_());
     item.set_key(request.key());
     item.set_state(v1::WORK_STATE_OWNED);
@@ -179,15 +189,22 @@ grpc::Status Cluster::Claim(const v1::ClaimWorkRequest& request, v1::ClaimWorkRe
   return grpc::Status::OK;
 }
 
+grpc::Status Cluster::RefuseUnlessHeld(const std::string& key, std::uint64_t incarnation,
+                                       std::uint64_t fence) const {
+  const auto found = items_.find(key);
+  const v1::WorkItem item = found == items_.end() ? v1::WorkItem() : found->second;
+  if (item.owner() == incarnation && item.fence() == fence) return grpc::Status::OK;
+  return Refusal(
+      grpc::StatusCode::FAILED_PRECONDITION, v1::ERROR_REASON_FENCED, "the fence is stale",
+      {{"owner", std::to_string(item.owner())}, {"fence", std::to_string(item.fence())}});
+}
+
 grpc::Status Cluster::Complete(const v1::CompleteWorkRequest& request,
                                v1::CompleteWorkResponse& response) {
   std::lock_guard lock(mutex_);
+  const auto held = RefuseUnlessHeld(request.key(), request.incarnation(), request.fence());
+  if (!held.ok()) return held;
   v1::WorkItem& item = items_[request.key()];
-  if (item.owner() != request.incarnation() || item.fence() != request.fence()) {
-    return Refusal(
-        grpc::StatusCode::FAILED_PRECONDITION, v1::ERROR_REASON_FENCED, "the fence is stale",
-        {{"owner", std::to_string(item.owner())}, {"fence", std::to_string(item.fence())}});
-  }
   item.set_state(v1::WORK_STATE_COMPLETED);
   item.set_result(request.result());
   v1::Event event;
@@ -213,6 +230,98 @@ grpc::Status Cluster::Release(const v1::ReleaseWorkRequest& request,
   event.set_fence(item.fence());
   AppendLocked(event);
   *response.mutable_item() = item;
+  return grpc::Status::OK;
+}
+
+grpc::Status Cluster::Fail(const v1::FailWorkRequest& request, v1::FailWorkResponse& response) {
+  std::lock_guard lock(mutex_);
+  const auto held = RefuseUnlessHeld(request.key(), request.incarnation(), request.fence());
+  if (!held.ok()) return held;
+  v1::WorkItem& item = items_[request.key()];
+  v1::FormerOwner& former = *item.add_former_owners();
+  former.set_incarnation(item.owner());
+  former.set_name(pods_.at(item.owner()).name());
+  former.set_fence(item.fence());
+  former.set_reason(request.reason());
+  const bool too_often = item.max_adoptions() != 0 && item.adoptions() >= item.max_adoptions();
+  if (!too_often) item.set_adoptions(item.adoptions() + 1);
+  item.set_state(too_often ? v1::WORK_STATE_QUARANTINED : v1::WORK_STATE_RELEASED);
+  item.set_owner(0);
+  FillIn(item);
+  v1::Event event;
+  event.set_kind(too_often ? v1::EVENT_KIND_WORK_QUARANTINED : v1::EVENT_KIND_WORK_RELEASED);
+  event.set_incarnation(request.incarnation());
+  event.set_work_key(request.key());
+  event.set_fence(item.fence());
+  AppendLocked(event);
+  *response.mutable_item() = item;
+  return grpc::Status::OK;
+}
+
+grpc::Status Cluster::Transfer(const v1::TransferWorkRequest& request,
+                               v1::TransferWorkResponse& response) {
+  std::lock_guard lock(mutex_);
+  const auto held = RefuseUnlessHeld(request.key(), request.incarnation(), request.fence());
+  if (!held.ok()) return held;
+  const auto taker = FindByName(request.to_name());
+  if (!taker || !Lives(taker->incarnation())) {
+    return Refusal(grpc::StatusCode::NOT_FOUND, v1::ERROR_REASON_POD_NOT_FOUND, "no such pod");
+  }
+  v1::WorkItem& item = items_[request.key()];
+  item.set_owner(taker->incarnation());
+  item.set_fence(item.fence() + 1);
+  FillIn(item);
+  v1::Event event;
+  event.set_kind(v1::EVENT_KIND_WORK_CLAIMED);
+  event.set_incarnation(taker->incarnation());
+  event.set_pod_name(taker->name());
+  event.set_work_key(request.key());
+  event.set_fence(item.fence());
+  event.set_previous_owner(request.incarnation());
+  AppendLocked(event);
+  *response.mutable_item() = item;
+  return grpc::Status::OK;
+}
+
+grpc::Status Cluster::ReleaseQuarantined(const v1::ReleaseQuarantinedWorkRequest& request,
+                                         v1::ReleaseQuarantinedWorkResponse& response) {
+  std::lock_guard lock(mutex_);
+  const auto held = RefuseUnlessHeld(request.key(), 0, request.fence());
+  if (!held.ok()) return held;
+  v1::WorkItem& item = items_[request.key()];
+  item.set_state(v1::WORK_STATE_RELEASED);
+  item.set_adoptions(0);
+  v1::Event event;
+  event.set_kind(v1::EVENT_KIND_WORK_RELEASED);
+  event.set_work_key(request.key());
+  event.set_fence(item.fence());
+  AppendLocked(event);
+  *response.mutable_item() = item;
+  return grpc::Status::OK;
+}
+
+grpc::Status Cluster::Get(const v1::GetWorkRequest& request, v1::GetWorkResponse& response) {
+  std::lock_guard lock(mutex_);
+  const auto item = FindItem(request.key());
+  if (!item) {
+    return Refusal(grpc::StatusCode::NOT_FOUND, v1::ERROR_REASON_WORK_NOT_FOUND, "no such item");
+  }
+  *response.mutable_item() = *item;
+  return grpc::Status::OK;
+}
+
+grpc::Status Cluster::List(const v1::ListWorkRequest& request, v1::ListWorkResponse& response) {
+  std::lock_guard lock(mutex_);
+  for (const auto& [key, item] : items_) {
+    const bool of_a_kind = std::ranges::find(request.kinds(), item.kind()) != request.kinds().end();
+    if (!request.kinds().empty() && !of_a_kind) continue;
+    if (request.quarantined_only() && item.state() != v1::WORK_STATE_QUARANTINED) continue;
+    const bool labelled = std::ranges::all_of(request.labels(), [&](const auto& label) {
+      const auto found = item.labels().find(label.first);
+      return found != item.labels().end() && found->second == label.second;
+    });
+    if (labelled) *response.add_items() = item;
+  }
   return grpc::Status::OK;
 }
 

@@ -90,7 +90,13 @@ class ScriptedCoordinator::Work final : public v1::WorkService::Service {
 
   grpc::Status StartWork(grpc::ServerContext*, const v1::StartWorkRequest* request,
                          v1::StartWorkResponse* response) override {
+    self_.Keep(self_.start_requests_, *request);
     return self_.Unary("StartWork", [&] { return self_.cluster_.Start(*request, *response); });
+  }
+  grpc::Status CheckpointWork(grpc::ServerContext*, const v1::CheckpointWorkRequest* request,
+                              v1::CheckpointWorkResponse*) override {
+    self_.Keep(self_.checkpoint_requests_, *request);
+    return self_.Unary("CheckpointWork", [] { return grpc::Status::OK; });
   }
   grpc::Status ClaimWork(grpc::ServerContext*, const v1::ClaimWorkRequest* request,
                          v1::ClaimWorkResponse* response) override {
@@ -105,9 +111,33 @@ class ScriptedCoordinator::Work final : public v1::WorkService::Service {
                            v1::ReleaseWorkResponse* response) override {
     return self_.Unary("ReleaseWork", [&] { return self_.cluster_.Release(*request, *response); });
   }
-  grpc::Status ClaimOrphans(grpc::ServerContext*, const v1::ClaimOrphansRequest*,
+  grpc::Status FailWork(grpc::ServerContext*, const v1::FailWorkRequest* request,
+                        v1::FailWorkResponse* response) override {
+    return self_.Unary("FailWork", [&] { return self_.cluster_.Fail(*request, *response); });
+  }
+  grpc::Status TransferWork(grpc::ServerContext*, const v1::TransferWorkRequest* request,
+                            v1::TransferWorkResponse* response) override {
+    return self_.Unary("TransferWork",
+                       [&] { return self_.cluster_.Transfer(*request, *response); });
+  }
+  grpc::Status ClaimOrphans(grpc::ServerContext*, const v1::ClaimOrphansRequest* request,
                             v1::ClaimOrphansResponse*) override {
+    self_.Keep(self_.claim_orphans_requests_, *request);
     return self_.Unary("ClaimOrphans", [] { return grpc::Status::OK; });
+  }
+  grpc::Status ReleaseQuarantinedWork(grpc::ServerContext*,
+                                      const v1::ReleaseQuarantinedWorkRequest* request,
+                                      v1::ReleaseQuarantinedWorkResponse* response) override {
+    return self_.Unary("ReleaseQuarantinedWork",
+                       [&] { return self_.cluster_.ReleaseQuarantined(*request, *response); });
+  }
+  grpc::Status GetWork(grpc::ServerContext*, const v1::GetWorkRequest* request,
+                       v1::GetWorkResponse* response) override {
+    return self_.Unary("GetWork", [&] { return self_.cluster_.Get(*request, *response); });
+  }
+  grpc::Status ListWork(grpc::ServerContext*, const v1::ListWorkRequest* request,
+                        v1::ListWorkResponse* response) override {
+    return self_.Unary("ListWork", [&] { return self_.cluster_.List(*request, *response); });
   }
 
  private:
@@ -193,6 +223,21 @@ std::vector<std::string> ScriptedCoordinator::registration_ids() const {
 std::vector<v1::SubscribeRequest> ScriptedCoordinator::subscribe_requests() const {
   std::lock_guard lock(mutex_);
   return subscribe_requests_;
+}
+
+std::vector<v1::StartWorkRequest> ScriptedCoordinator::start_requests() const {
+  std::lock_guard lock(mutex_);
+  return start_requests_;
+}
+
+std::vector<v1::CheckpointWorkRequest> ScriptedCoordinator::checkpoint_requests() const {
+  std::lock_guard lock(mutex_);
+  return checkpoint_requests_;
+}
+
+std::vector<v1::ClaimOrphansRequest> ScriptedCoordinator::claim_orphans_requests() const {
+  std::lock_guard lock(mutex_);
+  return claim_orphans_requests_;
 }
 
 grpc::Status ScriptedCoordinator::Unary(const std::string& method,

@@ -51,6 +51,13 @@ class Cluster {
   grpc::Status Claim(const v1::ClaimWorkRequest& request, v1::ClaimWorkResponse& response);
   grpc::Status Complete(const v1::CompleteWorkRequest& request, v1::CompleteWorkResponse& response);
   grpc::Status Release(const v1::ReleaseWorkRequest& request, v1::ReleaseWorkResponse& response);
+  grpc::Status Fail(const v1::FailWorkRequest& request, v1::FailWorkResponse& response);
+  grpc::Status Transfer(const v1::TransferWorkRequest& request, v1::TransferWorkResponse& response);
+  grpc::Status ReleaseQuarantined(const v1::ReleaseQuarantinedWorkRequest& request,
+                                  v1::ReleaseQuarantinedWorkResponse& response);
+  grpc::Status Get(const v1::GetWorkRequest& request, v1::GetWorkResponse& response);
+  // Of one page.
+  grpc::Status List(const v1::ListWorkRequest& request, v1::ListWorkResponse& response);
   std::optional<v1::WorkItem> FindItem(const std::string& key) const;
 
   void Append(v1::Event event);
@@ -66,6 +73,8 @@ class Cluster {
 
  private:
   bool Lives(std::uint64_t incarnation) const;
+  grpc::Status RefuseUnlessHeld(const std::string& key, std::uint64_t incarnation,
+                                std::uint64_t fence) const;
   void FillIn(v1::WorkItem& item) const;
   void AppendLocked(v1::Event event);
 
@@ -138,6 +147,9 @@ class ScriptedCoordinator {
   int CallsOf(const std::string& method) const { return Count(method); }
   std::vector<std::string> registration_ids() const;
   std::vector<v1::SubscribeRequest> subscribe_requests() const;
+  std::vector<v1::StartWorkRequest> start_requests() const;
+  std::vector<v1::CheckpointWorkRequest> checkpoint_requests() const;
+  std::vector<v1::ClaimOrphansRequest> claim_orphans_requests() const;
 
  private:
   class Pods;
@@ -147,6 +159,11 @@ class ScriptedCoordinator {
 
   Script script() const;
   void Note(const std::string& what);
+  template <class Request>
+  void Keep(std::vector<Request>& requests, const Request& request) {
+    std::lock_guard lock(mutex_);
+    requests.push_back(request);
+  }
   void WaitWhileStalled() const;
   static grpc::Status Ignore(Stream& stream);
   grpc::Status HostSession(grpc::ServerContext& context, Stream& stream);
@@ -164,6 +181,9 @@ class ScriptedCoordinator {
   std::multiset<std::string> journal_;
   std::vector<std::string> registration_ids_;
   std::vector<v1::SubscribeRequest> subscribe_requests_;
+  std::vector<v1::StartWorkRequest> start_requests_;
+  std::vector<v1::CheckpointWorkRequest> checkpoint_requests_;
+  std::vector<v1::ClaimOrphansRequest> claim_orphans_requests_;
   std::set<grpc::ServerContext*> contexts_;
   std::set<Stream*> streams_;
   std::unique_ptr<Pods> pods_;

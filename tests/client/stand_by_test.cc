@@ -53,6 +53,16 @@ TEST_F(StandByTest, StandBy_ClaimsWhenTheOwnerLeaves) {
   ExpectClaim(stand_by_.OnEvent(PodEnded(EventKind::kPodLeft, kOwner)), kOwner, 4);
 }
 
+TEST_F(StandByTest, StandBy_WaitsWhileTheItemIsQuarantined) {
+  stand_by_.OnItem(Owned(kOwner, 4));
+  EXPECT_TRUE(std::holds_alternative<Wait>(
+      stand_by_.OnEvent(WorkEvent(EventKind::kWorkQuarantined, kOwner, 4))));
+  EXPECT_TRUE(std::holds_alternative<Wait>(
+      stand_by_.OnItem({.key = "k", .state = WorkState::kQuarantined, .fence = Fence(4)})));
+  ExpectClaim(stand_by_.OnEvent(WorkEvent(EventKind::kWorkReleased, Incarnation(), 4)),
+              Incarnation(), 4);
+}
+
 TEST_F(StandByTest, StandBy_ClaimsWhenTheItemIsReleased) {
   stand_by_.OnItem(Owned(kOwner, 4));
   ExpectClaim(stand_by_.OnEvent(WorkEvent(EventKind::kWorkReleased, kOwner, 4)), Incarnation(), 4);

@@ -28,10 +28,9 @@ class Core;
 //
 // Thread safety: everything may be called from any thread.
 //
-// Error handling: a call that may be repeated (all but ClaimOrphans) goes on to the next address
-// when a coordinator is unavailable or silent for `attempt_timeout`, until `call_timeout` or two
-// rounds over the addresses are over. The error of the last attempt is returned. Refusals are
-// returned at once.
+// Error handling: a call goes on to the next address when a coordinator is unavailable or silent
+// for `attempt_timeout`, until `call_timeout` or two rounds over the addresses are over. The error
+// of the last attempt is returned. Refusals are returned at once.
 //
 // It does not promise that two calls go to the same coordinator.
 class Client {

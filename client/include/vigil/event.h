@@ -25,13 +25,16 @@ enum class EventKind {
   kWorkClaimed = 7,    // `work_key`, `fence`, `previous_owner`. The pod owns the item now.
   kWorkReleased = 8,   // `work_key`, `fence`. The item has no owner now.
   kWorkCompleted = 9,  // `work_key`, `fence`. The item is done for ever.
+  kWorkQuarantined = 10,  // `work_key`, `fence`, and `cause` unless the pod failed. The item's
+                          // owners kept dying or failing, and nobody can claim it.
 };
 
 // A durable entry of the event log.
 struct Event {
   Seq seq;
   EventKind kind = EventKind::kUnknown;
-  // The pod that it is about, or that claimed, released or completed the item.
+  // The pod that it is about, or that claimed, released or completed the item, or whose end or
+  // failure quarantined it. Empty when an operator released it.
   std::string pod_name;
   Incarnation incarnation;
   // Of that pod.

@@ -1,48 +1,27 @@
 // Units of in-flight work: who runs them, and who takes them over.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "vigil/client.h"
 #include "vigil/error.h"
-#include "vigil/pod.h"
 #include "vigil/types.h"
+#include "vigil/work_item.h"
 
 namespace vigil::client {
 
-// Whether a work item still has work in it.
-enum class WorkState { kUnknown = 0, kOwned = 1, kReleased = 2, kCompleted = 3 };
-
-// A unit of in-flight work.
-struct WorkItem {
-  std::string ns;
-  std::string key;
-  WorkState state = WorkState::kUnknown;
-  // Who runs it, or who completed it; zero when nobody does.
-  Incarnation owner;
-  // The name of the owner's pod; empty when it has none.
-  std::string owner_name;
-  // Its owner is DEAD or LEFT, so that it may be claimed.
-  bool orphan = false;
-  // Attach it to everything that the work writes: whoever reads drops what carries a lower one than
-  // he has seen.
-  Fence fence;
-  std::string payload;
-  std::string checkpoint;
-  std::string result;
-  std::optional<Timestamp> started_at;
-  std::optional<Timestamp> updated_at;
-};
-
 enum class StartOutcome {
-  kStarted = 1,    // The caller owns the item.
-  kOwned = 2,      // Somebody else who lives owns it.
-  kOrphaned = 3,   // Its owner is DEAD or LEFT: claim it.
-  kCompleted = 4,  // It was completed.
+  kStarted = 1,      // The caller owns the item.
+  kOwned = 2,        // Somebody else who lives owns it.
+  kOrphaned = 3,     // Its owner is DEAD or LEFT: claim it.
+  kCompleted = 4,    // It was completed.
+  kReleased = 5,     // This very call had started it, and it has been released since.
+  kQuarantined = 6,  // Its owners kept dying or failing.
 };
 
 struct Started {
@@ -51,8 +30,10 @@ struct Started {
 };
 
 enum class ClaimOutcome {
-  kClaimed = 1,  // The caller owns the item.
-  kLost = 2,     // The owner or the fence is not the expected one: somebody else was first.
+  kClaimed = 1,      // The caller owns the item.
+  kLost = 2,         // The owner or the fence is not the expected one: somebody else was first.
+  kReserved = 3,     // As its policy says, it is for others, or waits for its owner's name.
+  kQuarantined = 4,  // Its owners kept dying or failing.
 };
 
 struct Claimed {
@@ -60,13 +41,23 @@ struct Claimed {
   WorkItem item;
 };
 
+// Items of some kinds and with some labels. Empty, it passes everything.
+struct WorkChoice {
+  // Only items of one of these kinds, of which there may be 32; of any, or none, when empty.
+  std::vector<std::string> kinds;
+  // Only items that have all of these labels.
+  std::map<std::string, std::string> labels;
+};
+
 // Which items to list.
 struct WorkQuery {
   // Only the items of this owner; everybody's when zero.
   Incarnation owner;
-  // Only items that may be claimed: orphans and released ones.
+  // Only items that may be claimed, as their policies say: orphans and released ones.
   bool claimable_only = false;
   bool include_completed = false;
+  bool quarantined_only = false;
+  WorkChoice choice;
   // 1 to 1,000.
   std::uint32_t page_size = 100;
   // From the page before; empty for the first.
@@ -98,17 +89,19 @@ struct WorkPage {
 //
 // Error handling: as in Client. A caller whose fence is stale gets FENCED with the current `owner`
 // and `fence` in the metadata; one whose incarnation has ended, and whose item nobody has taken
-// over, gets INCARNATION_ENDED. A lost race for a claim is an outcome, not an error.
+// over, gets INCARNATION_ENDED. A lost race for a claim is an outcome, not an error. Every call may
+// be repeated: a repetition finds what was done, and one that comes late undoes nothing that came
+// after it.
 //
 // It does not promise that a pod whose lease has ended stops: that is what the fence is for.
 class Work {
  public:
   Work(const Client& client, std::string ns);
 
-  // Creates an item that the caller owns, or takes one that was released. For its owner, a
-  // repetition returns the item.
-  Result<Started> Start(Incarnation caller, std::string_view key,
-                        std::string_view payload = {}) const;
+  // Creates an item that the caller owns, or takes one that was released, which keeps its traits.
+  // For its owner, a repetition returns the item.
+  Result<Started> Start(Incarnation caller, std::string_view key, std::string_view payload = {},
+                        const WorkTraits& traits = {}) const;
 
   // Replaces the checkpoint of an item that the caller owns. At most 64 KiB.
   Result<WorkItem> Checkpoint(Incarnation caller, std::string_view key, Fence fence,
@@ -121,15 +114,32 @@ class Work {
   // Gives an item up, so that it has no owner.
   Result<WorkItem> Release(Incarnation caller, std::string_view key, Fence fence) const;
 
+  // The same for an item that could not be done. The reason, for people, is 1 to 512 bytes of UTF-8
+  // without control characters; the item keeps it. Counts as an adoption; when that is one too
+  // many, the item is QUARANTINED.
+  Result<WorkItem> Fail(Incarnation caller, std::string_view key, Fence fence,
+                        std::string_view reason) const;
+
+  // Gives an item of the caller's to the living pod of this name: the item that is returned has
+  // another owner and a higher fence. POD_NOT_FOUND when there is none. To the caller's own name
+  // nothing changes.
+  Result<WorkItem> Transfer(Incarnation caller, std::string_view key, Fence fence,
+                            std::string_view to_name) const;
+
   // Takes an item over by compare-and-set: only while `expected_owner` (zero for nobody) is its
   // owner and is DEAD, LEFT or nobody, and its fence is `expected_fence`.
   Result<Claimed> Claim(Incarnation caller, std::string_view key, Incarnation expected_owner,
                         Fence expected_fence) const;
 
-  // Takes over up to `limit` (1 to 100) orphans and released items. It is not repeated by itself
-  // when its answer is lost, since a repetition claims more: then it fails with OUTCOME_UNKNOWN,
-  // and List says what the caller owns.
-  Result<std::vector<WorkItem>> ClaimOrphans(Incarnation caller, std::uint32_t limit = 10) const;
+  // Takes over up to `limit` (1 to 100) orphans and released items that the choice passes and whose
+  // policies let the caller have them; none of the policy ASSIGN. Those whose owners kept dying are
+  // quarantined instead, and count for the limit.
+  Result<std::vector<WorkItem>> ClaimOrphans(Incarnation caller, std::uint32_t limit = 10,
+                                             const WorkChoice& choice = {}) const;
+
+  // Puts a QUARANTINED item back among those that may be claimed, and counts its adoptions anew.
+  // For operators: it needs no incarnation. FENCED when it is not QUARANTINED with this fence.
+  Result<WorkItem> ReleaseQuarantined(std::string_view key, Fence fence) const;
 
   Result<WorkItem> Get(std::string_view key) const;
 
@@ -140,8 +150,7 @@ class Work {
   std::string ns_;
 };
 
-// "OWNED", "STARTED", "LOST": the words of the protocol.
-std::string_view Name(WorkState state);
+// "STARTED", "LOST": the words of the protocol.
 std::string_view Name(StartOutcome outcome);
 std::string_view Name(ClaimOutcome outcome);
 
