@@ -54,7 +54,7 @@ constexpr const char* kFooter =
     "\n"
     "Kinds: POD_REGISTERED, POD_SUSPECTED, POD_REFUTED, POD_MOVED, POD_DIED, POD_LEFT, "
     "WORK_CLAIMED, WORK_RELEASED,\n"
-    "WORK_COMPLETED, in upper or lower case.\n"
+    "WORK_COMPLETED, WORK_QUARANTINED, in upper or lower case.\n"
     "\n"
     "Exit codes:\n"
     "  0  all is shown; or it was stopped, or nobody reads its output any more\n"

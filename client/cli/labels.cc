@@ -7,7 +7,8 @@
 
 namespace vigil::client {
 
-void AddLabels(CLI::App& app, std::map<std::string, std::string>& labels, const std::string& help) {
+void AddLabels(CLI::App& app, std::map<std::string, std::string>& labels, const std::string& help,
+               const char* name) {
   const auto set = [&labels](const std::vector<std::string>& pairs) {
     for (const std::string& pair : pairs) {
       const std::size_t equals = pair.find('=');
@@ -17,7 +18,7 @@ void AddLabels(CLI::App& app, std::map<std::string, std::string>& labels, const 
   const auto wrong = [](const std::string& pair) {
     return pair.find('=') != std::string::npos ? std::string() : "'" + pair + "' is not NAME=VALUE";
   };
-  app.add_option_function<std::vector<std::string>>("--label", set, help)
+  app.add_option_function<std::vector<std::string>>(name, set, help)
       ->check(wrong)
       ->allow_extra_args(false)
       ->type_name("NAME=VALUE");

@@ -10,7 +10,8 @@ class App;
 
 namespace vigil::client {
 
-// The option `--label`, any number of times.
-void AddLabels(CLI::App& app, std::map<std::string, std::string>& labels, const std::string& help);
+// An option that may be given any number of times.
+void AddLabels(CLI::App& app, std::map<std::string, std::string>& labels, const std::string& help,
+               const char* name = "--label");
 
 }  // namespace vigil::client

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
+#include <map>
 
 namespace vigil::client {
 namespace {
@@ -77,6 +78,43 @@ std::string State(const WorkItem& item) {
   return item.orphan ? "ORPHAN" : std::string(Name(item.state));
 }
 
+std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
+std::string OrDash(const std::optional<Timestamp>& time) { return time ? Text(*time) : "-"; }
+
+std::int64_t Milliseconds(Duration duration) { return duration / std::chrono::milliseconds(1); }
+
+// "zone=eu-1, size=large"
+std::string Text(const std::map<std::string, std::string>& labels) {
+  std::string text;
+  for (const auto& [name, value] : labels) {
+    text += (text.empty() ? "" : ", ") + name + "=" + value;
+  }
+  return OrDash(text);
+}
+
+// "ASSIGN, to gpu=yes", "STICKY, waits 30000 ms"
+std::string Policy(const WorkTraits& traits) {
+  std::string policy(Name(traits.policy));
+  if (!traits.selector.empty()) policy += ", to " + Text(traits.selector);
+  if (traits.policy == RecoveryPolicy::kSticky) {
+    policy += ", waits " + std::to_string(Milliseconds(traits.sticky_wait)) + " ms";
+  }
+  return policy;
+}
+
+std::string Adoptions(const WorkItem& item) {
+  return std::to_string(item.adoptions) + "/" + std::to_string(item.traits.max_adoptions);
+}
+
+Json ToJson(const FormerOwner& owner) {
+  return {{"incarnation", owner.incarnation.value()},
+          {"name", owner.name},
+          {"fence", owner.fence.value()},
+          {"cause", Name(owner.cause)},
+          {"reason", owner.reason},
+          {"at", OrNull(owner.at)}};
+}
+
 }  // namespace
 
 Json ToJson(const Pod& pod) {
@@ -102,6 +140,17 @@ Json ToJson(const WorkItem& item) {
   PutBytes(json, "payload", item.payload);
   PutBytes(json, "checkpoint", item.checkpoint);
   PutBytes(json, "result", item.result);
+  json["kind"] = item.traits.kind;
+  json["labels"] = item.traits.labels;
+  json["policy"] = Name(item.traits.policy);
+  json["selector"] = item.traits.selector;
+  json["sticky_wait_ms"] = Milliseconds(item.traits.sticky_wait);
+  json["adoptions"] = item.adoptions;
+  json["max_adoptions"] = item.traits.max_adoptions;
+  json["former_owners"] = Json::array();
+  for (const FormerOwner& owner : item.former_owners) {
+    json["former_owners"].push_back(ToJson(owner));
+  }
   json["started_at"] = OrNull(item.started_at);
   json["updated_at"] = OrNull(item.updated_at);
   return json;
@@ -176,11 +225,39 @@ void PrintPods(const std::vector<Pod>& pods) {
 
 void PrintItems(const std::vector<WorkItem>& items) {
   std::vector<std::vector<std::string>> rows = {
-      {"KEY", "STATE", "OWNER", "POD", "FENCE", "PAYLOAD", "CHECKPOINT"}};
+      {"KEY", "STATE", "OWNER", "POD", "FENCE", "KIND", "ADOPTIONS", "PAYLOAD", "CHECKPOINT"}};
   for (const WorkItem& item : items) {
-    rows.push_back({item.key, State(item), Text(item.owner),
-                    item.owner_name.empty() ? "-" : item.owner_name, Text(item.fence),
+    rows.push_back({item.key, State(item), Text(item.owner), OrDash(item.owner_name),
+                    Text(item.fence), OrDash(item.traits.kind), Adoptions(item),
                     Shown(item.payload), Shown(item.checkpoint)});
+  }
+  PrintTable(rows);
+}
+
+void PrintItem(const WorkItem& item) {
+  PrintTable({{"KEY", item.key},
+              {"STATE", State(item)},
+              {"OWNER", Text(item.owner)},
+              {"POD", OrDash(item.owner_name)},
+              {"FENCE", Text(item.fence)},
+              {"KIND", OrDash(item.traits.kind)},
+              {"LABELS", Text(item.traits.labels)},
+              {"POLICY", Policy(item.traits)},
+              {"ADOPTIONS", Adoptions(item)},
+              {"PAYLOAD", Shown(item.payload)},
+              {"CHECKPOINT", Shown(item.checkpoint)},
+              {"RESULT", Shown(item.result)},
+              {"STARTED", OrDash(item.started_at)},
+              {"UPDATED", OrDash(item.updated_at)}});
+  if (item.former_owners.empty()) return;
+  std::printf("\n");
+  std::vector<std::vector<std::string>> rows = {
+      {"FORMER OWNER", "POD", "FENCE", "CAUSE", "REASON", "UNTIL"}};
+  for (const FormerOwner& owner : item.former_owners) {
+    const bool failed = owner.cause == Cause::kNone;
+    rows.push_back({Text(owner.incarnation), owner.name, Text(owner.fence),
+                    failed ? "FAILED" : std::string(Name(owner.cause)), OrDash(owner.reason),
+                    OrDash(owner.at)});
   }
   PrintTable(rows);
 }
@@ -188,7 +265,8 @@ void PrintItems(const std::vector<WorkItem>& items) {
 std::string EventLine(const Event& event) {
   std::string line = event.occurred_at ? Text(*event.occurred_at) : "-";
   line += "  " + std::to_string(event.seq.value()) + "  " + std::string(Name(event.kind)) + "  " +
-          event.pod_name + " (incarnation " + Text(event.incarnation) + ")";
+          (event.incarnation ? event.pod_name + " (incarnation " + Text(event.incarnation) + ")"
+                             : "an operator");
   if (event.cause != Cause::kNone) line += "  cause " + std::string(Name(event.cause));
   if (event.evidence != Evidence::kNone) line += " (" + std::string(Name(event.evidence)) + ")";
   if (event.orphans != 0) line += "  orphans " + std::to_string(event.orphans);

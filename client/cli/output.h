@@ -31,6 +31,8 @@ void PrintTable(const std::vector<std::vector<std::string>>& rows);
 
 void PrintPods(const std::vector<Pod>& pods);
 void PrintItems(const std::vector<WorkItem>& items);
+// All there is to say of one.
+void PrintItem(const WorkItem& item);
 // A line for people.
 std::string EventLine(const Event& event);
 void PrintEvent(const Event& event);

@@ -82,6 +82,91 @@ TEST_F(CommandLineTest, Work_ByThePodsNameAndByTheEnvironment) {
   EXPECT_EQ(completed.json()["payload"], "p");
 }
 
+TEST_F(CommandLineTest, Work_StartSaysWhatTheItemIs) {
+  const Ran ran = Vigil({"work", "start", "k", "--pod", "web-1", "--kind", "import", "--label",
+                         "zone=eu-1", "--label", "size=large", "--policy", "STICKY",
+                         "--sticky-wait", "1m30s", "--max-adoptions", "3", "-o", "json"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  const auto item = ran.json()["item"];
+  EXPECT_EQ(item["kind"], "import");
+  EXPECT_EQ(item["labels"]["zone"], "eu-1");
+  EXPECT_EQ(item["labels"]["size"], "large");
+  EXPECT_EQ(item["policy"], "STICKY");
+  EXPECT_EQ(item["sticky_wait_ms"], 90'000);
+  EXPECT_EQ(item["max_adoptions"], 3);
+  const Ran assigned = Vigil({"work", "start", "l", "--pod", "web-1", "--policy", "assign",
+                              "--selector", "gpu=yes", "-o", "json"});
+  EXPECT_EQ(assigned.json()["item"]["selector"]["gpu"], "yes") << assigned.err;
+  EXPECT_EQ(Vigil({"work", "start", "m", "--pod", "web-1", "--policy", "no-such"}).code, 2);
+  EXPECT_EQ(Vigil({"work", "start", "m", "--pod", "web-1", "--selector", "gpu"}).code, 2);
+  EXPECT_EQ(Vigil({"work", "start", "m", "--pod", "web-1", "--max-adoptions", "0"}).code, 2);
+}
+
+TEST_F(CommandLineTest, Work_FailUntilItIsQuarantinedAndRelease) {
+  ASSERT_EQ(Vigil({"work", "start", "k", "--pod", "web-1", "--max-adoptions", "1"}).code, 0);
+  EXPECT_EQ(Vigil({"work", "fail", "k", "--pod", "web-1", "--fence", "1"}).code, 2) << "no reason";
+  EXPECT_EQ(
+      Vigil({"work", "fail", "k", "--pod", "web-1", "--fence", "1", "--reason", "too large"}).code,
+      0);
+  ASSERT_EQ(Vigil({"work", "start", "k", "--pod", "web-2"}).code, 0);
+  const Ran failed = Vigil({"work", "fail", "k", "--reason", "still too large", "-o", "json"},
+                           {{"VIGIL_INCARNATION", "2"}, {"VIGIL_FENCE", "2"}});
+  EXPECT_EQ(failed.json()["state"], "QUARANTINED") << failed.err;
+
+  const Ran shown = Vigil({"work", "get", "k"});
+  EXPECT_EQ(shown.code, 0);
+  EXPECT_THAT(shown.out, HasSubstr("ADOPTIONS   1/1"));
+  EXPECT_THAT(shown.out, HasSubstr("POLICY"));
+  EXPECT_THAT(shown.out, HasSubstr("FORMER OWNER  POD    FENCE  CAUSE   REASON"));
+  EXPECT_THAT(shown.out, HasSubstr("1             web-1  1      FAILED  too large"));
+  EXPECT_THAT(shown.out, HasSubstr("2             web-2  2      FAILED  still too large"));
+  const auto json = Vigil({"work", "get", "k", "-o", "json"}).json();
+  EXPECT_EQ(json["former_owners"][1]["reason"], "still too large");
+  EXPECT_EQ(json["former_owners"][1]["fence"], 2);
+
+  EXPECT_EQ(Vigil({"work", "list", "--quarantined", "-o", "json"}).json()["items"].size(), 1U);
+  EXPECT_EQ(Vigil({"work", "release", "k", "--quarantined", "--fence", "1"}).code, 4);
+  const Ran released = Vigil({"work", "release", "k", "--quarantined", "-o", "json"});
+  EXPECT_EQ(released.json()["state"], "RELEASED") << released.err;
+  EXPECT_EQ(Vigil({"work", "list", "--quarantined", "-o", "json"}).json()["items"].size(), 0U);
+  EXPECT_EQ(Vigil({"work", "release", "k", "--pod", "web-1"}).code, 2) << "no fence";
+}
+
+TEST_F(CommandLineTest, Work_TransferToAPodByItsName) {
+  ASSERT_EQ(Vigil({"work", "start", "k", "--pod", "web-1"}).code, 0);
+  const std::vector<std::string> transfer = {"work",  "transfer", "k", "--pod",
+                                             "web-1", "--fence",  "1", "--to"};
+  const auto to = [&](const char* pod) {
+    auto words = transfer;
+    words.insert(words.end(), {pod, "-o", "json"});
+    return Vigil(words);
+  };
+  EXPECT_EQ(to("nobody").code, 1);
+  const Ran given = to("web-2");
+  EXPECT_EQ(given.json()["owner_name"], "web-2") << given.err;
+  EXPECT_EQ(given.json()["fence"], 2);
+  EXPECT_EQ(to("web-2").code, 4) << "it is another's now";
+}
+
+TEST_F(CommandLineTest, Work_ListByKindAndLabel) {
+  for (const auto& [key, kind] : {std::pair("a", "import"), {"b", "export"}, {"c", "other"}}) {
+    ASSERT_EQ(Vigil({"work", "start", key, "--pod", "web-1", "--kind", kind, "--label",
+                     std::string("of=") + kind})
+                  .code,
+              0);
+  }
+  const auto list = [&](std::vector<std::string> options) {
+    options.insert(options.begin(), {"work", "list", "-o", "json"});
+    return Vigil(options).json()["items"];
+  };
+  EXPECT_EQ(list({"--kind", "import,export"}).size(), 2U);
+  EXPECT_EQ(list({"--kind", "import", "--kind", "other"}).size(), 2U);
+  ASSERT_EQ(list({"--label", "of=export"}).size(), 1U);
+  EXPECT_EQ(list({"--label", "of=export"})[0]["key"], "b");
+  EXPECT_EQ(Vigil({"work", "claim", "--orphans", "--pod", "web-1", "--kind", "import"}).code, 0);
+  EXPECT_EQ(coordinator_.claim_orphans_requests().back().kinds(0), "import");
+}
+
 TEST_F(CommandLineTest, Work_BytesThatAreNoTextAreBase64) {
   v1::StartWorkRequest request;
   request.set_key("k");
