@@ -14,6 +14,8 @@ ALTER TABLE vigil.work_items
   ADD COLUMN owned_at timestamptz,
   -- The last ownerships that ended badly, oldest first.
   ADD COLUMN former_owners jsonb NOT NULL DEFAULT '[]',
+  -- Of its owner's last checkpoint that had one; a lower one comes late.
+  ADD COLUMN checkpoint_number bigint NOT NULL DEFAULT 0,
   -- The ids of its last requests.
   ADD COLUMN requests text[] NOT NULL DEFAULT '{}',
   DROP CONSTRAINT work_items_state_is_known,

@@ -1,9 +1,13 @@
 #include "vigil/work.h"
 
+#include <algorithm>
+#include <atomic>
+
 #include "call.h"
 #include "convert.h"
 #include "core.h"
 #include "random_id.h"
+#include "vigil/boot_clock.h"
 #include "vigil/v1/work_service.pb.h"
 
 namespace vigil::client {
@@ -42,6 +46,19 @@ void Set(Request& request, const WorkChoice& choice) {
 
 WorkItem Item(const auto& response) { return FromProto(response.item()); }
 
+// Larger than all before, of all processes on this machine: the later of two calls wins, whichever
+// arrives last.
+std::uint64_t NextCheckpointNumber() {
+  static std::atomic<std::uint64_t> last = 0;
+  const auto now = static_cast<std::uint64_t>(BootClock::now().time_since_epoch().count());
+  std::uint64_t before = last;
+  std::uint64_t next = 0;
+  do {
+    next = std::max(before + 1, now);
+  } while (!last.compare_exchange_weak(before, next));
+  return next;
+}
+
 }  // namespace
 
 Work::Work(const Client& client, std::string ns) : core_(client.core_), ns_(std::move(ns)) {}
@@ -68,7 +85,7 @@ Result<WorkItem> Work::Checkpoint(Incarnation caller, std::string_view key, Fenc
                                   std::string_view checkpoint) const {
   auto request = OwnerRequest<v1::CheckpointWorkRequest>(ns_, caller, key, fence);
   request.set_checkpoint(std::string(checkpoint));
-  request.set_request_id(RandomId());
+  request.set_number(NextCheckpointNumber());
   return Call<v1::CheckpointWorkResponse>(*core_,
                                           [&](Link& link, auto& context, auto* response) {
                                             return link.work->CheckpointWork(&context, request,

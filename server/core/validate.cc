@@ -127,6 +127,10 @@ Result<void> CheckTraits(const WorkTraits& traits) {
   if (!traits.selector.empty() && traits.policy != RecoveryPolicy::kAssign) {
     return Fail(InvalidField("selector", "must be empty, unless the policy is ASSIGN"));
   }
+  // Not every pod can do every work.
+  if (traits.selector.empty() && traits.policy == RecoveryPolicy::kAssign) {
+    return Fail(InvalidField("selector", "must have a label, since the policy is ASSIGN"));
+  }
   const bool sticky = traits.policy == RecoveryPolicy::kSticky;
   if (!sticky && traits.sticky_wait != Duration::zero()) {
     return Fail(InvalidField("sticky_wait", "must be absent, unless the policy is STICKY"));
@@ -158,6 +162,11 @@ Result<void> CheckRequestId(std::string_view id) {
 Result<void> CheckReason(std::string_view reason) {
   if (!reason.empty() && reason.size() <= 512 && IsPlainText(reason)) return {};
   return Fail(InvalidField("reason", "must be 1 to 512 bytes of UTF-8 without control characters"));
+}
+
+Result<void> CheckCheckpointNumber(uint64_t number) {
+  if (number == 0 || IsNumber(number)) return {};
+  return Fail(InvalidField("number", "must be at most 2^63-1"));
 }
 
 Result<void> CheckIncarnation(std::string_view field, uint64_t incarnation) {

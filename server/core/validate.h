@@ -42,6 +42,7 @@ Result<void> CheckRequestId(std::string_view id);
 Result<void> CheckReason(std::string_view reason);
 
 // Numbers of the database are from 1 to 2^63 - 1.
+Result<void> CheckCheckpointNumber(uint64_t number);
 Result<void> CheckIncarnation(std::string_view field, uint64_t incarnation);
 Result<void> CheckFence(std::string_view field, uint64_t fence);
 

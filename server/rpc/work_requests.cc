@@ -107,7 +107,7 @@ Result<OrphansClaim> FromProto(const v1::ClaimOrphansRequest& request) {
 Result<void> Check(const v1::CheckpointWorkRequest& request) {
   return CheckHolder(request)
       .and_then([&] { return CheckPayload("checkpoint", request.checkpoint()); })
-      .and_then([&] { return CheckRequestId(request.request_id()); });
+      .and_then([&] { return CheckCheckpointNumber(request.number()); });
 }
 
 Result<void> Check(const v1::CompleteWorkRequest& request) {

@@ -85,8 +85,7 @@ class WorkService final : public v1::WorkService::CallbackService {
     return Answer<WorkItem>(
         context, env_.requests, Check(*request),
         [request](Store& store) {
-          return store.CheckpointWork(HolderOf(*request), request->checkpoint(),
-                                      request->request_id());
+          return store.CheckpointWork(HolderOf(*request), request->checkpoint(), request->number());
         },
         FillItem(response));
   }

@@ -184,8 +184,10 @@ class Store {
   virtual Result<StartedWork> StartWork(const NewWork& work) = 0;
 
   // Errors of the next five: WORK_NOT_FOUND, FENCED (with owner and fence), WORK_COMPLETED.   (P5)
+  // A checkpoint whose number is not larger than that of the owner's last one changes nothing: it
+  // comes again, or late. 0 is not compared.
   virtual Result<WorkItem> CheckpointWork(const WorkHolder& holder, const std::string& checkpoint,
-                                          const std::string& request_id) = 0;
+                                          uint64_t number) = 0;
   virtual Result<WorkItem> CompleteWork(const WorkHolder& holder, const std::string& result) = 0;
   virtual Result<WorkItem> ReleaseWork(const WorkHolder& holder) = 0;
 
@@ -210,8 +212,8 @@ class Store {
   virtual Result<WorkItem> ReleaseQuarantined(const std::string& ns, const std::string& key,
                                               Fence fence) = 0;
 
-  // Namespaces in which an item of the policy ASSIGN is an orphan or RELEASED, or has been adopted
-  // too often; those after `after`, in the database's order.
+  // Namespaces in which an item of the policy ASSIGN is an orphan or RELEASED; those after `after`,
+  // in the database's order.
   virtual Result<std::vector<std::string>> ListAssignable(const std::string& after,
                                                           uint32_t limit) = 0;
 

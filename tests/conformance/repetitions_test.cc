@@ -94,30 +94,35 @@ TEST_P(RepetitionsTest, Start_TheSameIdForAnotherItemIsNoRepetition) {
   EXPECT_EQ(Start(pod, "b", "r1").outcome, StartOutcome::kStarted);
 }
 
-TEST_P(RepetitionsTest, Checkpoint_ALateRepetitionLeavesTheNewerOne) {
+TEST_P(RepetitionsTest, Checkpoint_ALateOneLeavesTheNewerOne) {
   Host host = AddHost();
   WorkItem item = StartWork(Register(host, "cart"), "a");
-  EXPECT_EQ(Must(store().CheckpointWork(HolderOf(item), "one", "r1")).checkpoint, "one");
-  EXPECT_EQ(Must(store().CheckpointWork(HolderOf(item), "two", "r2")).checkpoint, "two");
+  EXPECT_EQ(Must(store().CheckpointWork(HolderOf(item), "one", 1)).checkpoint, "one");
+  EXPECT_EQ(Must(store().CheckpointWork(HolderOf(item), "three", 3)).checkpoint, "three");
 
-  EXPECT_EQ(Must(store().CheckpointWork(HolderOf(item), "one", "r1")).checkpoint, "two");
-  EXPECT_EQ(Item("a").checkpoint, "two");
-  Must(store().CheckpointWork(HolderOf(item), "three", ""));
-  EXPECT_EQ(Must(store().CheckpointWork(HolderOf(item), "two", "r2")).checkpoint, "three");
+  EXPECT_EQ(Must(store().CheckpointWork(HolderOf(item), "one", 1)).checkpoint, "three");
+  EXPECT_EQ(Must(store().CheckpointWork(HolderOf(item), "two", 2)).checkpoint, "three")
+      << "its first attempt hung somewhere, and never ran";
+  EXPECT_EQ(Item("a").checkpoint, "three");
 }
 
-TEST_P(RepetitionsTest, Checkpoint_TheLastEightAreRemembered) {  // P11
+TEST_P(RepetitionsTest, Checkpoint_WithoutANumberTheLastOneWins) {
   Host host = AddHost();
   WorkItem item = StartWork(Register(host, "cart"), "a");
-  for (int i = 1; i <= 8; ++i) {
-    Must(store().CheckpointWork(HolderOf(item), Numbered("c", i), Numbered("r", i)));
-  }
-  EXPECT_EQ(Must(store().CheckpointWork(HolderOf(item), "c1", "r1")).checkpoint, "c8");
-  Must(store().CheckpointWork(HolderOf(item), "c9", "r9"));
+  Must(store().CheckpointWork(HolderOf(item), "five", 5));
 
-  EXPECT_EQ(Must(store().CheckpointWork(HolderOf(item), "c2", "r2")).checkpoint, "c9");
-  EXPECT_EQ(Must(store().CheckpointWork(HolderOf(item), "c1", "r1")).checkpoint, "c1")
-      << "forgotten, and so a new one";
+  EXPECT_EQ(Must(store().CheckpointWork(HolderOf(item), "any", 0)).checkpoint, "any");
+  EXPECT_EQ(Must(store().CheckpointWork(HolderOf(item), "five", 5)).checkpoint, "any");
+}
+
+TEST_P(RepetitionsTest, Checkpoint_ANewOwnerCountsAnew) {
+  Host host = AddHost();
+  WorkItem item = StartWork(Register(host, "cart"), "a");
+  Pod other = Register(host, "till");
+  Must(store().CheckpointWork(HolderOf(item), "nine", 9));
+  Must(Transfer(item, "till"));
+
+  EXPECT_EQ(Must(store().CheckpointWork(HolderOf(Item("a")), "one", 1)).checkpoint, "one");
 }
 
 TEST_P(RepetitionsTest, Checkpoint_TheRepetitionOfAFormerOwnerIsFenced) {  // P5
@@ -125,11 +130,11 @@ TEST_P(RepetitionsTest, Checkpoint_TheRepetitionOfAFormerOwnerIsFenced) {  // P5
   Pod pod = Register(host, "cart");
   Pod other = Register(host, "till");
   WorkItem item = StartWork(pod, "a");
-  Must(store().CheckpointWork(HolderOf(item), "one", "r1"));
+  Must(store().CheckpointWork(HolderOf(item), "one", 1));
   Must(Transfer(item, "till"));
 
-  EXPECT_EQ(ReasonOf(store().CheckpointWork(HolderOf(item), "one", "r1")), reason::kFenced);
-  Must(store().CheckpointWork(HolderOf(Item("a")), "two", "r2"));
+  EXPECT_EQ(ReasonOf(store().CheckpointWork(HolderOf(item), "one", 1)), reason::kFenced);
+  Must(store().CheckpointWork(HolderOf(Item("a")), "two", 2));
   EXPECT_EQ(Item("a").checkpoint, "two");
 }
 

@@ -234,7 +234,8 @@ TEST_P(WorkRacesTest, Checkpoint_RepeatedAtOnceIsOneChange) {
       round.arrive_and_wait();
       // Only here do two attempts say different things, so that one sees which of them it was.
       const auto checkpoint = Numbered(thread == 0 ? "one " : "other ", i);
-      const auto done = store.CheckpointWork(HolderOf(item), checkpoint, Numbered("r", i));
+      const auto done =
+          store.CheckpointWork(HolderOf(item), checkpoint, static_cast<uint64_t>(i) + 1);
       answers[thread].push_back(Must(done).checkpoint);
     }
   });

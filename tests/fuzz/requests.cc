@@ -74,7 +74,7 @@ void RequireWithinBounds(const NewWork& work) {
   if (!traits.kind.empty()) RequireNamespace(traits.kind);
   RequireLabels(traits.labels);
   RequireLabels(traits.selector);
-  Require(traits.selector.empty() || traits.policy == RecoveryPolicy::kAssign,
+  Require(traits.selector.empty() == (traits.policy != RecoveryPolicy::kAssign),
           "only ASSIGN has a selector");
   Require(
       (traits.sticky_wait >= std::chrono::seconds(1)) == (traits.policy == RecoveryPolicy::kSticky),
@@ -87,7 +87,7 @@ void RequireWithinBounds(const v1::CheckpointWorkRequest& request) {
   RequireCaller(request);
   RequireNumber(request.fence());
   Require(request.checkpoint().size() <= kLargestPayload, "a checkpoint is bounded");
-  RequireRequestId(request.request_id());
+  Require(request.number() <= uint64_t{INT64_MAX}, "a number fits the database");
 }
 
 void RequireWithinBounds(const v1::CompleteWorkRequest& request) {

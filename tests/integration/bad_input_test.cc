@@ -198,6 +198,7 @@ TEST_F(BadInput, Work_RefusesEachMalformedTraitOfAStart) {
       {R"("policy": 9)", "policy"},
       {R"("selector": {"gpu": "yes"})", "selector"},
       {R"("policy": "RECOVERY_POLICY_ASSIGN", "selector": {"": "yes"})", "selector"},
+      {R"("policy": "RECOVERY_POLICY_ASSIGN")", "selector"},
       {R"("stickyWait": "5s")", "sticky_wait"},
       {R"("policy": "RECOVERY_POLICY_STICKY", "stickyWait": "0.5s")", "sticky_wait"},
       {R"("policy": "RECOVERY_POLICY_STICKY", "stickyWait": "0s")", "sticky_wait"},
@@ -233,7 +234,8 @@ TEST_F(BadInput, Work_RefusesEachMalformedFieldOfARecovery) {
               "fence");
   ExpectField(work, &Stub::ReleaseQuarantinedWork, R"({"namespace": "default", "fence": 1})",
               "key");
-  ExpectField(work, &Stub::CheckpointWork, held + R"(, "requestId": "ä"})", "request_id");
+  ExpectField(work, &Stub::CheckpointWork, held + R"(, "number": "9223372036854775808"})",
+              "number");
   ExpectField(work, &Stub::ClaimOrphans, claim + R"(, "kinds": [)" + many + "]}", "kinds");
   ExpectField(work, &Stub::ClaimOrphans, claim + R"(, "kinds": [""]})", "kinds");
   ExpectField(work, &Stub::ClaimOrphans, claim + R"(, "labels": {"": "x"}})", "labels");

@@ -61,7 +61,7 @@ class MemoryStore final : public Store {
 
   Result<StartedWork> StartWork(const NewWork& work) override;
   Result<WorkItem> CheckpointWork(const WorkHolder& holder, const std::string& checkpoint,
-                                  const std::string& request_id) override;
+                                  uint64_t number) override;
   Result<WorkItem> CompleteWork(const WorkHolder& holder, const std::string& result) override;
   Result<WorkItem> ReleaseWork(const WorkHolder& holder) override;
   Result<WorkItem> FailWork(const WorkHolder& holder, const std::string& reason) override;

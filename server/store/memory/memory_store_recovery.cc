@@ -11,17 +11,17 @@ namespace {
 
 using Items = std::vector<WorkItem>;
 
-// Of the items that this request has claimed, those that the claimant still owns. None when the
-// request is a new one.
+// Of the items that this request has claimed and that were not completed or taken by others since,
+// those that the claimant still owns. None when there is no such item.
 std::optional<Items> Repeated(const NamespaceRow& space, const OrphansClaim& claim) {
   bool repeated = false;
   Items owned;
   for (const auto& [key, row] : space.work) {
     if (!Remembers(row, claim.request_id)) continue;
-    repeated = true;
     const WorkItem& item = row.item;
-    if (item.state != WorkState::kOwned || item.owner != claim.claimant) continue;
-    owned.push_back(Shown(space, row));
+    const bool its_own = item.state == WorkState::kOwned && item.owner == claim.claimant;
+    if (its_own) owned.push_back(Shown(space, row));
+    repeated = repeated || its_own || !item.owner;
   }
   return repeated ? std::optional(std::move(owned)) : std::nullopt;
 }

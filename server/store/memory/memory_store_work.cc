@@ -112,17 +112,16 @@ Result<StartedWork> MemoryStore::StartWork(const NewWork& work) {
 }
 
 Result<WorkItem> MemoryStore::CheckpointWork(const WorkHolder& holder,
-                                             const std::string& checkpoint,
-                                             const std::string& request_id) {
+                                             const std::string& checkpoint, uint64_t number) {
   return Change<WorkItem>([&](Transaction& tx) -> Result<WorkItem> {
     auto named = RequireItem(tx, holder);
     if (!named) return Fail(named.error());
     WorkRow& row = named->row;
     if (auto held = RequireHeld(row.item, holder); !held) return Fail(held.error());
-    if (!Remembers(row, request_id)) {
+    if (number == 0 || number > row.checkpoint_number) {
       row.item.checkpoint = checkpoint;
       row.item.updated_at = tx.now();
-      Remember(row, request_id);
+      row.checkpoint_number = std::max(row.checkpoint_number, number);
     }
     return Shown(named->space, row);
   });

@@ -45,6 +45,8 @@ struct WorkRow {
   WorkItem item;
   // Since when its owner has it.
   WallMicros owned_at;
+  // Of its owner's last checkpoint that had one.
+  uint64_t checkpoint_number = 0;
   // The ids of its last requests, oldest first.
   std::vector<std::string> requests;
 };

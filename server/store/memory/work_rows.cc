@@ -117,6 +117,7 @@ void GiveTo(Transaction& tx, const Pod& owner, WorkRow& row) {
   ++item.fence.value;
   item.updated_at = tx.now();
   row.owned_at = tx.now();
+  row.checkpoint_number = 0;
   Event& event = tx.Append(EventKind::kWorkClaimed, owner);
   event.work_key = item.key;
   event.fence = item.fence;

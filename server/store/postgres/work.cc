@@ -31,6 +31,7 @@ constexpr pg::Statement kStartWork{
     "  UPDATE vigil.work_items AS item"
     "     SET state = 'OWNED', owner = starter.incarnation,"
     "         fence = " VIGIL_NEXT_FENCE("item.fence") ", owned_at = clock_timestamp(),"
+    "         checkpoint_number = 0,"
     "         updated_at = clock_timestamp(), requests = " VIGIL_REMEMBER("$11")
     "    FROM starter"
     "   WHERE item.namespace = $1 AND item.key = $2 AND item.state = 'RELEASED'"
@@ -103,7 +104,7 @@ Result<StartedWork> PostgresStore::StartWork(const NewWork& work) {
   const WorkTraits& traits = work.traits;
   for (int race = 0; race < kRaces; ++race) {
     auto rows = link_.Execute(
-        {.steps = {{&kLockWorkPods, {work.ns, work.starter, work.starter}},
+        {.steps = {{&kLockCaller, {work.ns, work.starter}},
                    {&kLockItem, {work.ns, work.key}},
                    {&kStartWork,
                     {work.ns, work.key, work.starter, pg::Param::Bytes(work.payload), traits.kind,

@@ -11,10 +11,13 @@
 
 namespace vigil {
 
-const pg::Statement kLockWorkPods{"lock_work_pods",
+const pg::Statement kLockCaller{"lock_caller",
+                                "SELECT incarnation, state, cause FROM vigil.pods"
+                                " WHERE namespace = $1 AND incarnation = $2 FOR SHARE"};
+
+const pg::Statement kLockClaimant{"lock_claimant",
                                   "SELECT incarnation, state, cause FROM vigil.pods"
-                                  " WHERE namespace = $1 AND incarnation IN ($2, $3)"
-                                  " ORDER BY incarnation FOR SHARE"};
+                                  " WHERE namespace = $1 AND incarnation = $2 FOR NO KEY UPDATE"};
 
 const pg::Statement kLockItem{
     "lock_item", "SELECT key FROM vigil.work_items WHERE namespace = $1 AND key = $2 FOR UPDATE"};
@@ -63,7 +66,8 @@ constexpr pg::Statement kClaimOrphans{
     "WITH " VIGIL_LIVING("claimant", "$2")
     ", repeated AS MATERIALIZED ("
     "  SELECT item.* FROM vigil.work_items AS item"
-    "   WHERE item.owner = $2 AND " VIGIL_IS_REPEATED("$7") "),"
+    "   WHERE item.owner = $2 AND item.state = 'OWNED' AND " VIGIL_IS_REPEATED("$7")
+    "   ORDER BY item.key LIMIT $3),"
     // Or it was given up since.
     " given_up AS MATERIALIZED ("
     "  SELECT FROM vigil.work_items AS item"
@@ -112,7 +116,7 @@ constexpr pg::Statement kClaimOrphans{
 }  // namespace
 
 pg::Batch ClaimBatch(const WorkClaim& claim) {
-  return {.steps = {{&kLockWorkPods, {claim.ns, claim.claimant, claim.expected_owner}},
+  return {.steps = {{&kLockCaller, {claim.ns, claim.claimant}},
                     {&kLockItem, {claim.ns, claim.key}},
                     {&kClaimWork,
                      {claim.ns, claim.key, claim.claimant, claim.expected_owner,
@@ -150,7 +154,7 @@ Result<ClaimedWork> PostgresStore::ClaimWork(const WorkClaim& claim) {
 
 Result<std::vector<WorkItem>> PostgresStore::ClaimOrphans(const OrphansClaim& claim) {
   auto rows = ChangeAndWake(
-      claim.ns, {{&kLockWorkPods, {claim.ns, claim.claimant, claim.claimant}},
+      claim.ns, {{&kLockClaimant, {claim.ns, claim.claimant}},
                  {&kClaimOrphans,
                   {claim.ns, claim.claimant, claim.limit, kLargestAnswer, claim.choice.kinds,
                    JsonFrom(claim.choice.labels), claim.request_id}}});

@@ -28,9 +28,11 @@ constexpr pg::Statement kCheckpointWork{
     "checkpoint_work", VIGIL_HOLDER
     " changed AS ("
     "  UPDATE vigil.work_items AS item"
-    "     SET checkpoint = $5, updated_at = clock_timestamp(), requests = " VIGIL_REMEMBER(
-        "$6") "    FROM holder WHERE" VIGIL_IS_HELD
-              "     AND NOT " VIGIL_IS_REPEATED("$6") "  RETURNING item.*) " VIGIL_NOW};
+    "     SET checkpoint = $5, checkpoint_number = greatest(item.checkpoint_number, $6),"
+    "         updated_at = clock_timestamp()"
+    "    FROM holder WHERE" VIGIL_IS_HELD
+    "     AND ($6 = 0 OR $6 > item.checkpoint_number)"
+    "  RETURNING item.*) " VIGIL_NOW};
 
 constexpr pg::Statement kCompleteWork{
     "complete_work", VIGIL_HOLDER
@@ -87,7 +89,8 @@ constexpr pg::Statement kTransferWork{
     "  UPDATE vigil.work_items AS item"
     "     SET owner = target.incarnation, fence = " VIGIL_NEXT_FENCE("item.fence") ","
     "         adoptions = " VIGIL_ADOPTIONS_AT("clock_timestamp()") ","
-    "         owned_at = clock_timestamp(), updated_at = clock_timestamp()"
+    "         owned_at = clock_timestamp(), updated_at = clock_timestamp(),"
+    "         checkpoint_number = 0"
     "    FROM holder, target WHERE" VIGIL_IS_HELD
     "     AND target.incarnation <> holder.incarnation"
     "  RETURNING item.*),"
@@ -107,7 +110,7 @@ Result<PostgresStore::HeldItem> PostgresStore::ChangeHeld(const pg::Statement& s
   pg::Params params{holder.ns, holder.key, holder.incarnation, holder.fence};
   for (pg::Param& param : more) params.push_back(std::move(param));
   auto rows = link_.Execute(
-      {.steps = {{&kLockWorkPods, {holder.ns, holder.incarnation, holder.incarnation}},
+      {.steps = {{&kLockCaller, {holder.ns, holder.incarnation}},
                  {&kLockItem, {holder.ns, holder.key}},
                  {&statement, std::move(params)}},
        .afterwards = wake ? std::optional(pg::Step{&kWake, {holder.ns}}) : std::nullopt});
@@ -137,9 +140,8 @@ Result<PostgresStore::HeldItem> PostgresStore::Held(const std::vector<pg::Rows>&
 }
 
 Result<WorkItem> PostgresStore::CheckpointWork(const WorkHolder& holder,
-                                               const std::string& checkpoint,
-                                               const std::string& request_id) {
-  auto held = ChangeHeld(kCheckpointWork, holder, {pg::Param::Bytes(checkpoint), request_id},
+                                               const std::string& checkpoint, uint64_t number) {
+  auto held = ChangeHeld(kCheckpointWork, holder, {pg::Param::Bytes(checkpoint), number},
                          /*wake=*/false);
   if (!held) return Fail(std::move(held.error()));
   const WorkItem& item = held->item;

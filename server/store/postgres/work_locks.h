@@ -8,14 +8,17 @@
 
 namespace vigil {
 
-// Share-locks the rows of the caller ($2) and of the expected owner ($3), by number: until the
-// commit neither can end or come back.   (P6)
-extern const pg::Statement kLockWorkPods;
+// Share-locks the row of the caller ($2): until the commit it cannot end. The owner from whom an
+// item is claimed needs no lock, since DEAD and LEFT are final.   (P6)
+extern const pg::Statement kLockCaller;
+
+// The same, for one at a time: a repetition of a claim of many sees what the first one did.
+extern const pg::Statement kLockClaimant;
 
 // Locks the item's row.
 extern const pg::Statement kLockItem;
 
-// Of the rows of kLockWorkPods: the caller lives, or POD_NOT_FOUND, or INCARNATION_ENDED.
+// Of the rows of one of these: the caller lives, or POD_NOT_FOUND, or INCARNATION_ENDED.
 Result<void> RequireLiving(const pg::Rows& locked, Incarnation caller);
 
 }  // namespace vigil

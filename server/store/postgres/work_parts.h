@@ -54,6 +54,7 @@ namespace vigil {
   " adoptions = CASE WHEN handed.exhausted THEN item.adoptions ELSE handed.adoptions END,"  \
   " former_owners = handed.former_owners,"                                              \
   " owned_at = CASE WHEN NOT handed.exhausted THEN clock_timestamp() END,"              \
+  " checkpoint_number = 0,"                                                             \
   " updated_at = clock_timestamp()"
 
 // The news of that, of `changed` and `handed`.

@@ -115,10 +115,11 @@ TEST(Validate, Traits_EachPolicyHasItsOwn) {
   EXPECT_TRUE(CheckTraits(traits));
   traits.selector = {{"gpu", "bell\a"}};
   ExpectRefused(CheckTraits(traits), "selector");
-  traits.selector = {};
-  EXPECT_TRUE(CheckTraits(traits)) << "any pod";
+  traits.selector = {{"gpu", "yes"}};
   traits.sticky_wait = seconds(5);
   ExpectRefused(CheckTraits(traits), "sticky_wait");
+  traits.selector = {};
+  ExpectRefused(CheckTraits(traits), "selector");
   traits.policy = RecoveryPolicy::kSticky;
   EXPECT_TRUE(CheckTraits(traits));
   for (const Duration good : {Duration(seconds(1)), Duration(std::chrono::hours(24))}) {
