@@ -321,6 +321,33 @@ def every_promise_is_tested(tree):
         yield "tests", 1, f"there is no promise {unknown}"
 
 
+def _hunks(patch):
+    """The path and the first side (what is there and what goes) of each hunk, with its line in the patch."""
+    path, side, begins = None, None, 0
+    for number, line in enumerate(patch.splitlines(), 1):
+        if line.startswith("+++ b/"):
+            path = line.removeprefix("+++ b/")
+        if line.startswith(("--- a/", "@@")):
+            if side:
+                yield path, begins, side
+            side, begins = ([], number) if line.startswith("@@") else (None, number)
+        elif side is not None and line.startswith((" ", "-")):
+            side.append(line[1:])
+        elif side is not None and not line:
+            side.append("")
+    if side:
+        yield path, begins, side
+
+
+@rule
+def mutants_apply(tree):
+    """A mutant of the simulation that no longer applies proves nothing; what it changes is there, word for word."""
+    for patch, text in tree.files(".patch", under="tests/"):
+        for path, line, side in _hunks(text):
+            if "\n".join(side).rstrip("\n") not in tree.texts.get(path, ""):
+                yield patch, line, f"does not apply to {path} any more"
+
+
 def main():
     tree = load(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
     failed = 0

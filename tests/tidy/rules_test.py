@@ -33,6 +33,12 @@ SAMPLES = {
         ),
         ({"server/rpc/work.cc": "#include <libpq-fe.h>\n"}, {"server/pg/row.cc": "#include <libpq-fe.h>\n"}),
     ],
+    "mutants_apply": [
+        (
+            {"tests/sim/mutants/a.patch": "Why.\n--- a/x.cc\n+++ b/x.cc\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n", "x.cc": "a\nd\n"},
+            {"tests/sim/mutants/a.patch": "Why.\n--- a/x.cc\n+++ b/x.cc\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n", "x.cc": "a\nb\n"},
+        )
+    ],
     "directories_are_layers": [({"server/common/a.h": ""}, {"server/base/a.h": "", "server/main.cc": ""})],
     "client_stands_alone": [
         (
