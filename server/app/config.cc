@@ -40,6 +40,15 @@ std::string ReadDuration(Duration& target, const std::string& text) {
   return "";
 }
 
+std::string ReadRecoveryInterval(Duration& target, const std::string& text) {
+  const auto interval = ParseDuration(text);
+  if (!interval || *interval < std::chrono::milliseconds(50) || *interval > std::chrono::hours(1)) {
+    return "a duration from 50ms to 1h, such as 1s";
+  }
+  target = *interval;
+  return "";
+}
+
 std::string ReadAge(Duration& target, const std::string& text) {
   const auto age = ParseDuration(text);
   if (!age || *age < std::chrono::minutes(1)) return "an age from 1m to 3650d, such as 12h or 7d";
@@ -197,6 +206,9 @@ std::vector<Setting> LogSettings() {
 
 std::vector<Setting> WorkingSettings() {
   return {
+      {"recovery-interval", "1s",
+       "how often items of the policy ASSIGN that nobody has are looked for, 50ms to 1h",
+       [](C& c, S text) { return ReadRecoveryInterval(c.coordinator.recovery_interval, text); }},
       {"first-message-deadline", "10s", "how long the first message of a session's stream may take",
        [](C& c, S text) { return ReadDuration(c.coordinator.first_message_deadline, text); }},
       {"request-threads", "4", "transactions that run at once for callers, each on a connection",

@@ -34,6 +34,7 @@ constexpr int kLogThreads = 1;
 constexpr int kReplayThreads = 2;
 constexpr int kRenewalThreads = 1;
 constexpr int kPruningThreads = 1;
+constexpr int kRecoveryThreads = 1;
 // The coordinator's own session, and the log's listener.
 constexpr int kOtherConnections = 2;
 
@@ -85,7 +86,7 @@ uint64_t RandomSeed() {
 int ConnectionsOf(const Config& config) {
   return config.coordinator.liveness_sessions + config.request_threads + config.session_threads +
          kVerdictThreads + kProbeThreads + kLogThreads + kReplayThreads + kRenewalThreads +
-         kPruningThreads + kOtherConnections;
+         kPruningThreads + kRecoveryThreads + kOtherConnections;
 }
 
 class Server::Parts {
@@ -105,15 +106,16 @@ class Server::Parts {
                            config_.database_deadline}),
         renewals_(database, {"renewal", kRenewalThreads, Queue(), config_.database_deadline}),
         pruning_(database, {"pruning", kPruningThreads, Queue(), config_.database_deadline}),
-        coordinator_({.database = database,
-                      .lanes = {sessions_, verdicts_, probe_, log_, replay_, renewals_, pruning_},
-                      .scheduler = loop_,
-                      .log_scheduler = log_loop_,
-                      .clock = clock_,
-                      .make_token = MakeToken,
-                      .seed = RandomSeed()},
-                     SettingsOf(config_),
-                     config_.advertise.empty() ? config_.listen : config_.advertise) {}
+        recovery_(database, {"recovery", kRecoveryThreads, Queue(), config_.database_deadline}),
+        coordinator_(
+            {.database = database,
+             .lanes = {sessions_, verdicts_, probe_, log_, replay_, renewals_, pruning_, recovery_},
+             .scheduler = loop_,
+             .log_scheduler = log_loop_,
+             .clock = clock_,
+             .make_token = MakeToken,
+             .seed = RandomSeed()},
+            SettingsOf(config_), config_.advertise.empty() ? config_.listen : config_.advertise) {}
 
   Result<void> Start() {
     // Debian's Abseil looks for deadlocks at every lock of gRPC's, under one lock of all threads.
@@ -257,6 +259,7 @@ class Server::Parts {
   ThreadLane replay_;
   ThreadLane renewals_;
   ThreadLane pruning_;
+  ThreadLane recovery_;
   Coordinator coordinator_;
   std::unique_ptr<HttpServer> http_;
   std::unique_ptr<Timer> health_timer_;

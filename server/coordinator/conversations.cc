@@ -209,6 +209,7 @@ void Conversations::TrySupersede(const Stream& stream, const RegisterMessage& me
           log::Info("Superseded.",
                     {Describe(pod), {"incarnation", incumbent}, {"by", pod.incarnation}});
           env_.hosted.Superseded(incumbent);
+          env_.assigner.Look(pod.ns);
           HostRegistered(stream, std::move(**outcome));
         } else if (outcome && Opening(stream)) {
           // The incumbent does not allow it, or another newcomer was first: look again.
@@ -281,13 +282,14 @@ void Conversations::BeginLeave(const Stream& stream, Conversation& conversation)
   Ask<void>(
       env_.sessions, env_.scheduler,
       [pod = *pod](Store& store) { return store.Leave(pod.ns, pod.pod); },
-      [this, stream, session = conversation.session](Result<void> left) {
+      [this, stream, ns = pod->ns, session = conversation.session](Result<void> left) {
         if (!left) {
           // The lease still watches over the session, for a pod that does not try again.
           Finish(stream, std::move(left.error()));
           return;
         }
         env_.committed();
+        env_.assigner.Look(ns);
         stream->Send(LeftAnswer{});
         Finish(stream, std::nullopt);
         env_.hosted.Left(session);

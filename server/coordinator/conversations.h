@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
+#include "coordinator/assigner.h"
 #include "coordinator/hosted_pods.h"
 #include "coordinator/liveness.h"
 #include "coordinator/membership.h"
@@ -49,6 +50,7 @@ class Conversations {
     const OwnLink& link;
     HostedPods& hosted;
     LockTableGuard& lock_table;
+    Assigner& assigner;
     // An unguessable string.
     std::function<std::string()> make_token;
     // Called after each transaction that wrote events.

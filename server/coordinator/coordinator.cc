@@ -18,6 +18,8 @@ Coordinator::Coordinator(const Environment& environment, const CoordinatorSettin
       event_log_({env_.database, env_.lanes.log, env_.log_scheduler, env_.clock, commit_proof_},
                  settings),
       news_(env_.log_scheduler, event_log_),
+      assigner_(env_.lanes.recovery, env_.scheduler, env_.clock, settings.recovery_interval,
+                env_.seed, [this] { news_.Wake(); }),
       liveness_(env_.database, env_.scheduler, env_.clock, settings.timing,
                 settings.liveness_sessions, env_.seed),
       membership_(env_.database, env_.lanes.renewals, env_.scheduler, env_.clock, settings.timing,
@@ -31,16 +33,17 @@ Coordinator::Coordinator(const Environment& environment, const CoordinatorSettin
                    .renewed = [this](Instant sent) { commit_proof_.Prove(sent); }}),
       link_(membership_, liveness_, settings.timing),
       lock_table_(settings.lock_table_percent),
-      verdicts_(env_.lanes.verdicts, env_.scheduler, news_),
+      verdicts_(env_.lanes.verdicts, env_.scheduler, news_, assigner_),
       hosted_({env_.lanes.sessions, env_.scheduler, env_.clock, liveness_, membership_, link_,
                verdicts_, settings.timing, [this] { news_.Wake(); }}),
-      conversations_({env_.lanes.sessions, env_.scheduler, env_.clock, liveness_, membership_,
-                      link_, hosted_, lock_table_, env_.make_token, [this] { news_.Wake(); }},
-                     settings),
+      conversations_(
+          {env_.lanes.sessions, env_.scheduler, env_.clock, liveness_, membership_, link_, hosted_,
+           lock_table_, assigner_, env_.make_token, [this] { news_.Wake(); }},
+          settings),
       subscriptions_({event_log_, commit_proof_, env_.lanes.replay, env_.log_scheduler, env_.clock,
                       settings, env_.seed}),
       prober_(env_.lanes.probe, env_.scheduler, env_.clock, settings.timing,
-              settings.mass_suspicion, membership_, lock_table_, env_.seed,
+              settings.mass_suspicion, membership_, lock_table_, assigner_, env_.seed,
               [this] { news_.Wake(); }),
       pruner_(env_.lanes.pruning, env_.scheduler, env_.clock, settings.retention,
               settings.prune_interval, env_.seed) {
@@ -54,6 +57,7 @@ void Coordinator::Start() {
   hosted_.Start();
   prober_.Start();
   pruner_.Start();
+  assigner_.Start();
 }
 
 void Coordinator::Drain(Duration patience, std::function<void()> done) {

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
+#include "coordinator/assigner.h"
 #include "coordinator/commit_news.h"
 #include "coordinator/commit_proof.h"
 #include "coordinator/conversations.h"
@@ -37,6 +38,8 @@ struct Lanes {
   Lane& replay;
   Lane& renewals;
   Lane& pruning;
+  // What the coordinators themselves give to survivors.
+  Lane& recovery;
 };
 
 // The environment outlives it. The event log and the subscriptions run on a thread of their own, so
@@ -82,6 +85,7 @@ class Coordinator {
   CommitProof commit_proof_;
   EventLog event_log_;
   const CommitNews news_;
+  Assigner assigner_;
   LivenessSessions liveness_;
   Membership membership_;
   const OwnLink link_;

@@ -26,14 +26,15 @@ Timing ForHost(Timing timing, Duration host_trust_window) {
 }  // namespace
 
 Prober::Prober(Lane& lane, Scheduler& scheduler, const Clock& clock, Timing timing, MassLimits mass,
-               const Membership& membership, LockTableGuard& lock_table, uint64_t seed,
-               std::function<void()> committed)
+               const Membership& membership, LockTableGuard& lock_table, Assigner& assigner,
+               uint64_t seed, std::function<void()> committed)
     : lane_(lane),
       scheduler_(scheduler),
       clock_(clock),
       timing_(timing),
       membership_(membership),
       lock_table_(lock_table),
+      assigner_(assigner),
       committed_(std::move(committed)),
       random_(seed),
       pods_(kLongestGapInProbes * timing.probe_interval),
@@ -144,7 +145,8 @@ void Prober::Judge(Observer observer, const ProbeReport& report) {
           [observer, ns = ns, batch](Store& store) {
             return store.DeclareFree(observer, ns, batch);
           },
-          [ns = ns](const HostedPod& pod) {
+          [this, ns = ns](const HostedPod& pod) {
+            assigner_.Look(ns);
             log::Info("The lock stayed free for the grace; its pod is DEAD.",
                       {{"namespace", ns}, {"incarnation", pod.incarnation}});
           });

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
+#include "coordinator/assigner.h"
 #include "coordinator/membership.h"
 #include "core/lock_table.h"
 #include "core/mass_suspicion.h"
@@ -31,10 +32,10 @@ namespace vigil {
 class Prober {
  public:
   // `committed` is called after each transaction that wrote events. `lock_table` is told what each
-  // probe read of it.
+  // probe read of it, and the assigner looks where pods have died.
   Prober(Lane& lane, Scheduler& scheduler, const Clock& clock, Timing timing, MassLimits mass,
-         const Membership& membership, LockTableGuard& lock_table, uint64_t seed,
-         std::function<void()> committed);
+         const Membership& membership, LockTableGuard& lock_table, Assigner& assigner,
+         uint64_t seed, std::function<void()> committed);
 
   void Start();
 
@@ -55,6 +56,7 @@ class Prober {
   const Timing timing_;
   const Membership& membership_;
   LockTableGuard& lock_table_;
+  Assigner& assigner_;
   const std::function<void()> committed_;
   std::mt19937_64 random_;
   // Of the last report.

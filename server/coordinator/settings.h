@@ -29,6 +29,8 @@ struct CoordinatorSettings {
   // What is kept, and how long pruning rests when there is nothing more to prune.
   Retention retention{std::chrono::hours(24 * 7), 1'000'000};
   Duration prune_interval = std::chrono::minutes(1);
+  // How often items of the policy ASSIGN that nobody has are looked for.
+  Duration recovery_interval = std::chrono::seconds(1);
   // How long the first message of a stream may take.
   Duration first_message_deadline = std::chrono::seconds(10);
 };

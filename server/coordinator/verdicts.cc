@@ -48,6 +48,10 @@ void Verdicts::Commit(const Kind& kind) {
       [this, kind, batch](const Result<WrittenEvents>& written) {
         queues_[kind].under_way = false;
         Commit(kind);
+        const auto left_work = [](const Event& event) { return event.orphans > 0; };
+        if (written && std::ranges::any_of(written->events, left_work)) {
+          assigner_.Look(std::get<std::string>(kind));
+        }
         for (const Waiting& waiting : *batch) {
           if (!written) {
             waiting.done(Fail(written.error()));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/loop.h"
+#include "coordinator/assigner.h"
 #include "coordinator/commit_news.h"
 #include "store/lane.h"
 #include "store/store.h"
@@ -41,9 +42,10 @@ class Verdicts {
   // ended).
   using Done = Then<bool>;
 
-  // `news` is told of the events of each transaction, right after its commit.
-  Verdicts(Lane& lane, Scheduler& scheduler, const CommitNews& news)
-      : lane_(lane), scheduler_(scheduler), news_(news) {}
+  // `news` is told of the events of each transaction, right after its commit; the assigner looks
+  // where there are orphans.
+  Verdicts(Lane& lane, Scheduler& scheduler, const CommitNews& news, Assigner& assigner)
+      : lane_(lane), scheduler_(scheduler), news_(news), assigner_(assigner) {}
 
   void Suspect(const std::string& ns, HostedPod pod, Cause cause, Done done);
   void Declare(const std::string& ns, HostedPod pod, Cause cause, Done done);
@@ -67,6 +69,7 @@ class Verdicts {
   Lane& lane_;
   Scheduler& scheduler_;
   const CommitNews news_;
+  Assigner& assigner_;
   std::map<Kind, Queue> queues_;
 };
 

@@ -16,7 +16,7 @@ SimulatedCluster::Member::Member(SimulatedCluster& cluster, uint64_t seed)
     : database(cluster.scheduler, cluster.engine),
       lane(database, cluster.scheduler),
       coordinator({.database = database,
-                   .lanes = {lane, lane, lane, lane, lane, lane, lane},
+                   .lanes = {lane, lane, lane, lane, lane, lane, lane, lane},
                    .scheduler = cluster.scheduler,
                    .log_scheduler = cluster.scheduler,
                    .clock = cluster.clock,

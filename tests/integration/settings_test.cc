@@ -56,7 +56,7 @@ TEST(Settings, NonsenseIsRefusedWithWhatIsExpected) {
   }
 }
 
-TEST(Settings, AnAgeMayBeOfDaysAndOtherDurationsOfOneAtMost) {
+TEST(Settings, DurationsAreBounded) {
   const auto read = [](const std::string& name, const std::string& text) {
     for (const Setting& setting : Settings()) {
       Config config;
@@ -69,6 +69,12 @@ TEST(Settings, AnAgeMayBeOfDaysAndOtherDurationsOfOneAtMost) {
   }
   for (const char* age : {"59s", "3651d", "-7d", "0d", "1e300d", "d", "7 d"}) {
     EXPECT_FALSE(read("retention-age", age)) << age;
+  }
+  for (const char* interval : {"50ms", "1s", "1h"}) {
+    EXPECT_TRUE(read("recovery-interval", interval)) << interval;
+  }
+  for (const char* interval : {"49ms", "61m", "0s"}) {
+    EXPECT_FALSE(read("recovery-interval", interval)) << interval;
   }
   EXPECT_TRUE(read("drain-timeout", "1d"));
   EXPECT_FALSE(read("drain-timeout", "2d"));

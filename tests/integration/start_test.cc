@@ -36,7 +36,7 @@ TEST(Start, SaysWhatTheDatabaseHoldsAndHowSoonALossIsNoticed) {
   const auto server = Serve(database.conninfo());
   const std::string capacity = AwaitLineWith(*server, "What the database holds.");
   EXPECT_THAT(capacity, HasSubstr("lock_table=12800"));
-  EXPECT_THAT(capacity, HasSubstr("connections=200 connections_needed=26"));
+  EXPECT_THAT(capacity, HasSubstr("connections=200 connections_needed=27"));
   const std::string detection = AwaitLineWith(*server, "How soon a loss is noticed.");
   EXPECT_THAT(detection, HasSubstr("locks_free_after_a_freeze=3s locks_free_after_a_cut=3s"));
   EXPECT_THAT(detection, HasSubstr("server_user_timeout=2.5s"));
@@ -63,12 +63,12 @@ TEST(Start, ADatabaseThatCannotHoldItIsRefused) {
   const auto server = Serve((*cluster)->Conninfo());
   EXPECT_EQ(server->AwaitEnd(seconds(20)), 1) << server->Transcript();
   EXPECT_THAT(server->Transcript(),
-              HasSubstr("one coordinator needs 26 connections, and the database offers 20"));
+              HasSubstr("one coordinator needs 27 connections, and the database offers 20"));
   EXPECT_THAT(server->Transcript(), HasSubstr("--liveness-sessions"));
 }
 
 TEST(Start, ConnectionsOfTheDefaultsAreThoseOfTheReadme) {
-  EXPECT_EQ(ConnectionsOf(Config()), 26);
+  EXPECT_EQ(ConnectionsOf(Config()), 27);
   Config config;
   config.coordinator.liveness_sessions = 100;
   const auto refused = CheckCapacity(

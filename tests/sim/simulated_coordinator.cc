@@ -16,13 +16,14 @@ SimulatedCoordinator::SimulatedCoordinator(Place place)
       replay_(Link(9), "replay"),
       renewals_(Link(6), "renewal"),
       pruning_(Link(10), "pruning"),
+      recovery_(Link(11), "recovery"),
       requests_(Link(7), "request") {
   route_->deaf = !place_.wake_ups;
   Chance chance = place_.chance.For(8);
   coordinator_ = std::make_unique<Coordinator>(
       Coordinator::Environment{
           .database = database_,
-          .lanes = {sessions_, verdicts_, probe_, log_, replay_, renewals_, pruning_},
+          .lanes = {sessions_, verdicts_, probe_, log_, replay_, renewals_, pruning_, recovery_},
           .scheduler = machine_,
           .log_scheduler = machine_,
           .clock = machine_,
@@ -38,8 +39,8 @@ DatabaseLink SimulatedCoordinator::Link(uint64_t number) {
 
 void SimulatedCoordinator::Kill() {
   machine_.Kill();
-  for (DistantLane* lane :
-       {&sessions_, &verdicts_, &probe_, &log_, &replay_, &renewals_, &pruning_, &requests_}) {
+  for (DistantLane* lane : {&sessions_, &verdicts_, &probe_, &log_, &replay_, &renewals_, &pruning_,
+                            &recovery_, &requests_}) {
     lane->Kill();
   }
   coordinator_.reset();
@@ -54,8 +55,8 @@ void SimulatedCoordinator::Drain(Duration patience, std::function<void()> done) 
 
 size_t SimulatedCoordinator::longest_queue() const {
   size_t longest = 0;
-  for (const DistantLane* lane :
-       {&sessions_, &verdicts_, &probe_, &log_, &replay_, &renewals_, &pruning_, &requests_}) {
+  for (const DistantLane* lane : {&sessions_, &verdicts_, &probe_, &log_, &replay_, &renewals_,
+                                  &pruning_, &recovery_, &requests_}) {
     longest = std::max(longest, lane->longest_queue());
   }
   return longest;

@@ -67,7 +67,8 @@ class SimulatedCoordinator final : public HostEnd {
   Machine machine_;
   const std::shared_ptr<DatabaseRoute> route_ = std::make_shared<DatabaseRoute>();
   DistantDatabase database_;
-  DistantLane sessions_, verdicts_, probe_, log_, replay_, renewals_, pruning_, requests_;
+  DistantLane sessions_, verdicts_, probe_, log_, replay_, renewals_, pruning_, recovery_,
+      requests_;
   bool draining_ = false;
   std::unique_ptr<Coordinator> coordinator_;
 };
