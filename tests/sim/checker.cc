@@ -62,7 +62,7 @@ void Checker::LookAt(const Tables& tables, const Server& server) {
       Violate("P1", "two living incarnations of " + row.pod.name);
     }
   }
-  LookAtWork(space);
+  LookAtWork(space, server);
   LookAtBeliefs();
 }
 

@@ -48,6 +48,8 @@ class Checker {
   void Saw(SessionNumber session, SessionMoment moment);
   // This pod, which no process is told of, found itself LOST.
   void Lost(const SimulatedPod& pod);
+  // A pod asks for this.
+  void Asked(const WorkRequest& request) { requests_.insert(request); }
   // A follower was told this, and everything up to `through`.   (P8)
   void Judge(const history::History& told, Seq through);
   // Somebody holds the token of this incarnation twice: what it believes proves nothing any more.
@@ -93,8 +95,15 @@ class Checker {
   void LookAtBelief(const SimulatedPod& pod, const PodLife& life);
   void LookAtStarved(const memory::PodRow& row);
   void LookAtWatchdog(const SimulatedPod& pod, const PodLife& life);
-  void LookAtWork(const memory::NamespaceRow& space);
-  void LookAtItem(const WorkItem& item, const memory::NamespaceRow& space);
+  void LookAtWork(const memory::NamespaceRow& space, const Server& server);
+  void LookAtItem(const WorkItem& item, const memory::NamespaceRow& space, const Server& server);
+  void LookAtNewOwner(const WorkItem& item, const WorkItem& before,
+                      const memory::NamespaceRow& space, const Server& server);
+  void LookAtPolicy(const WorkItem& item, const WorkItem& before, const memory::NamespaceRow& space,
+                    const Server& server);
+  void LookAtQuarantine(const WorkItem& item, const WorkItem& before,
+                        const memory::NamespaceRow& space);
+  void LookAtRest(const WorkItem& item, const memory::NamespaceRow& space, const Server& server);
 
   const Plan& plan_;
   VirtualTime& time_;
@@ -110,6 +119,7 @@ class Checker {
   std::map<SessionNumber, Instant> heard_;
   std::map<SessionNumber, Instant> stream_ended_;
   std::map<std::string, WorkItem> work_;
+  std::set<WorkRequest> requests_;
   std::map<Incarnation, int> ends_;
   std::set<Incarnation> exempt_;
   // Those whose watchdog starved, in a time in which nothing else was wrong.

@@ -145,6 +145,7 @@ Plan PlanFor(uint64_t seed) {
     pod.profile = plan.gentle ? Profile::kStrict : profile;
     pod.lease = plan.gentle ? DrawGentleLease(chance) : DrawLease(chance);
     if (chance.OneIn(3)) pod.supersede_key = "key-of-" + pod.name;
+    if (!chance.OneIn(4)) pod.labels = {{"side", chance.OneIn(2) ? "left" : "right"}};
     if (chance.OneIn(3)) pod.watchdog = chance.Between(kShortestWatchdog, seconds(6));
     longest_lease = std::max(longest_lease, plan.pods.back().lease.value_or(Duration::zero()));
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -89,6 +90,7 @@ struct Plan {
     std::string name;
     Profile profile = Profile::kStrict;
     std::optional<Duration> lease;
+    std::map<std::string, std::string> labels;
     // Empty when the name may run twice.
     std::string supersede_key;
     // None when zero.

@@ -152,6 +152,7 @@ void PodLife::Do(const client::action::Open& open) {
                                     .registration_id = registration_id_,
                                     .profile = options_.profile,
                                     .lease = options_.lease,
+                                    .labels = options_.labels,
                                     .wait_for_name = std::chrono::seconds(60),
                                     .supersede_key = options_.supersede_key});
   }

@@ -46,6 +46,7 @@ class PodLife {
     std::string name;
     Profile profile = Profile::kStrict;
     std::optional<Duration> lease;
+    std::map<std::string, std::string> labels;
     std::string supersede_key;
     Duration watchdog{};
     int first_address = 0;

@@ -1,9 +1,9 @@
 #include "sim/simulated_pod.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/errors.h"
-#include "core/validate.h"
 
 namespace vigil::sim {
 namespace {
@@ -12,6 +12,8 @@ constexpr size_t kMostItems = 3;
 constexpr Duration kBetweenSteps = std::chrono::milliseconds(700);
 constexpr Duration kBetweenLives = std::chrono::milliseconds(500);
 constexpr uint32_t kPage = 8;
+constexpr Duration kShortestStickyWait = std::chrono::seconds(1);
+constexpr Duration kLongestStickyWait = std::chrono::seconds(5);
 
 }  // namespace
 
@@ -46,6 +48,7 @@ void SimulatedPod::Begin() {
       PodLife::Options{.name = place_.wanted.name,
                        .profile = place_.wanted.profile,
                        .lease = place_.wanted.lease,
+                       .labels = place_.wanted.labels,
                        .supersede_key = place_.wanted.supersede_key,
                        .watchdog = place_.wanted.watchdog,
                        .first_address = chance_.Below(place_.around.addresses())},
@@ -102,6 +105,7 @@ void SimulatedPod::WorkRegularly() {
     if (!Working()) return;
     if (held_.size() < kMostItems && chance_.OneIn(3)) Start();
     if (chance_.OneIn(5)) Sweep();
+    if (chance_.OneIn(20)) ReleaseSomeQuarantined();
     if (held_.empty()) return;
     auto item = held_.begin();
     std::advance(item, chance_.Below(static_cast<int>(held_.size())));
@@ -135,25 +139,48 @@ void SimulatedPod::Call(std::function<Result<T>(Store&)> work, Then<T> then) {
   });
 }
 
-void SimulatedPod::Start() {
-  const std::string key = name() + "/" + std::to_string(++started_);
-  Call<StartedWork>(
-      [key, incarnation = life_->incarnation()](Store& store) {
-        return store.StartWork({.ns = kNamespace,
-                                .key = key,
-                                .starter = incarnation,
-                                .payload = "payload",
-                                .traits = {.max_adoptions = kDefaultAdoptions}});
-      },
-      [this](const Result<StartedWork>& started) {
-        if (!started) return;
-        const auto outcome = started->outcome;
-        const bool its_own = started->item.owner == life_->incarnation();
-        if (its_own && outcome != StartOutcome::kCompleted) Took(started->item);
-      });
+// Few adoptions, so that some items come to their end of them.
+WorkTraits SimulatedPod::DrawTraits() {
+  WorkTraits traits{.max_adoptions = 1 + static_cast<uint32_t>(chance_.Below(4))};
+  switch (chance_.Below(4)) {
+    case 0:
+      traits.policy = RecoveryPolicy::kSticky;
+      traits.sticky_wait = chance_.Between(kShortestStickyWait, kLongestStickyWait);
+      break;
+    case 1:
+      traits.policy = RecoveryPolicy::kAssign;
+      if (!chance_.OneIn(3)) traits.selector = {{"side", chance_.OneIn(2) ? "left" : "right"}};
+      break;
+    default:
+      break;
+  }
+  return traits;
 }
 
-void SimulatedPod::Took(const WorkItem& item) { held_[item.key] = item.fence; }
+void SimulatedPod::Start() {
+  const NewWork work{.ns = kNamespace,
+                     .key = name() + "/" + std::to_string(++started_),
+                     .starter = life_->incarnation(),
+                     .payload = "payload",
+                     .traits = DrawTraits(),
+                     .request_id = "start-" + std::to_string(chance_.Draw())};
+  place_.on_request({.kind = WorkRequest::Kind::kStart, .key = work.key, .caller = work.starter});
+  Call<StartedWork>([work](Store& store) { return store.StartWork(work); },
+                    [this](const Result<StartedWork>& started) {
+                      if (!started) return;
+                      const auto outcome = started->outcome;
+                      const bool its_own = started->item.owner == life_->incarnation();
+                      if (its_own && outcome != StartOutcome::kCompleted) {
+                        Took(started->item.key, started->item.fence);
+                      }
+                    });
+}
+
+// Told late, it may have a lower fence than is known already.
+void SimulatedPod::Took(const std::string& key, Fence fence) {
+  Fence& held = held_[key];
+  held = std::max(held, fence);
+}
 
 void SimulatedPod::GoOn(const std::string& key) {
   const Fence fence = held_.at(key);
@@ -162,7 +189,9 @@ void SimulatedPod::GoOn(const std::string& key) {
   const std::string checkpoint =
       std::to_string(holder.incarnation.value) + "/" + std::to_string(++steps_);
   Call<WorkItem>(
-      [holder, checkpoint](Store& store) { return store.CheckpointWork(holder, checkpoint, {}); },
+      [holder, checkpoint, number = steps_](Store& store) {
+        return store.CheckpointWork(holder, checkpoint, number);
+      },
       [this, key, fence](const Result<WorkItem>& done) {
         const auto found = held_.find(key);
         if (found == held_.end() || found->second != fence || done) return;
@@ -173,14 +202,40 @@ void SimulatedPod::GoOn(const std::string& key) {
 }
 
 void SimulatedPod::Finish(const std::string& key) {
+  using Kind = WorkRequest::Kind;
   const WorkHolder holder{kNamespace, key, life_->incarnation(), held_.at(key)};
   held_.erase(key);
-  const bool release = chance_.OneIn(3);
-  Call<WorkItem>(
-      [holder, release](Store& store) {
-        return release ? store.ReleaseWork(holder) : store.CompleteWork(holder, "result");
-      },
-      [](const Result<WorkItem>&) {});
+  const auto answered = [](const Result<WorkItem>&) {};
+  const int how = chance_.Below(8);
+  if (how == 0) {
+    place_.on_request({Kind::kFail, key, holder.incarnation, holder.fence, {}});
+    Call<WorkItem>([holder](Store& store) { return store.FailWork(holder, "no luck"); }, answered);
+  } else if (how == 1 && !neighbour_.empty()) {
+    place_.on_request({Kind::kTransfer, key, holder.incarnation, holder.fence, neighbour_});
+    Call<WorkItem>(
+        [holder, to = neighbour_](Store& store) { return store.TransferWork(holder, to); },
+        answered);
+  } else {
+    const bool release = how < 4;
+    Call<WorkItem>(
+        [holder, release](Store& store) {
+          return release ? store.ReleaseWork(holder) : store.CompleteWork(holder, "result");
+        },
+        answered);
+  }
+}
+
+void SimulatedPod::ReleaseSomeQuarantined() {
+  Call<WorkPage>(
+      [](Store& store) { return store.ListWork(kNamespace, {.quarantined_only = true}, "", 1); },
+      [this](const Result<WorkPage>& page) {
+        if (!page || page->items.empty()) return;
+        Call<WorkItem>(
+            [item = page->items.front()](Store& store) {
+              return store.ReleaseQuarantined(kNamespace, item.key, item.fence);
+            },
+            [](const Result<WorkItem>&) {});
+      });
 }
 
 // --- What others left
@@ -189,6 +244,13 @@ void SimulatedPod::Heard(const std::vector<Event>& events) {
   for (const Event& event : events) {
     const bool ended = event.kind == EventKind::kPodDied || event.kind == EventKind::kPodLeft;
     if (ended && event.orphans > 0) Sweep();
+    if (event.kind == EventKind::kPodRegistered && event.pod_name != name()) {
+      neighbour_ = event.pod_name;
+    }
+    // Assigned, or given by its owner.
+    const bool given = event.kind == EventKind::kWorkClaimed && Working() &&
+                       event.incarnation == life_->incarnation();
+    if (given) Took(event.work_key, event.fence);
   }
 }
 
@@ -196,12 +258,14 @@ void SimulatedPod::Sweep() {
   if (!Working()) return;
   if (chance_.OneIn(2)) {
     Call<std::vector<WorkItem>>(
-        [incarnation = life_->incarnation()](Store& store) {
-          return store.ClaimOrphans({.ns = kNamespace, .claimant = incarnation, .limit = kPage});
+        [incarnation = life_->incarnation(),
+         request = "sweep-" + std::to_string(chance_.Draw())](Store& store) {
+          return store.ClaimOrphans(
+              {.ns = kNamespace, .claimant = incarnation, .limit = kPage, .request_id = request});
         },
         [this](const Result<std::vector<WorkItem>>& claimed) {
           if (!claimed) return;
-          for (const WorkItem& item : *claimed) Took(item);
+          for (const WorkItem& item : *claimed) Took(item.key, item.fence);
         });
     return;
   }
@@ -222,7 +286,7 @@ void SimulatedPod::Claim(const WorkItem& item) {
   Call<ClaimedWork>([claim](Store& store) { return store.ClaimWork(claim); },
                     [this](const Result<ClaimedWork>& claimed) {
                       if (claimed && claimed->outcome == ClaimOutcome::kClaimed) {
-                        Took(claimed->item);
+                        Took(claimed->item.key, claimed->item.fence);
                       }
                     });
 }

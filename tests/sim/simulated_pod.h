@@ -13,6 +13,19 @@
 
 namespace vigil::sim {
 
+// A change of an item that only its owner, or whoever starts it, may ask for.
+struct WorkRequest {
+  enum class Kind { kStart, kFail, kTransfer };
+  Kind kind = Kind::kStart;
+  std::string key;
+  Incarnation caller;
+  // Of a start: none.
+  Fence fence;
+  // Of a transfer.
+  std::string to_name;
+  auto operator<=>(const WorkRequest&) const = default;
+};
+
 class SimulatedPod {
  public:
   struct Place {
@@ -25,6 +38,8 @@ class SimulatedPod {
     std::function<void(const history::History&)> on_subscription;
     // It found itself LOST, and still is what it was.
     std::function<void(const SimulatedPod&)> on_lost;
+    // It asks for this now; whether that is ever carried out is another matter.
+    std::function<void(const WorkRequest&)> on_request;
   };
 
   explicit SimulatedPod(Place place);
@@ -60,12 +75,16 @@ class SimulatedPod {
   bool Working();
   void WorkRegularly();
   void Start();
+  WorkTraits DrawTraits();
   void GoOn(const std::string& key);
+  // Completes it, or gives it up in one way or another.
   void Finish(const std::string& key);
+  // As an operator does that has looked at what the owners died of.
+  void ReleaseSomeQuarantined();
   // Claims what the dead have left.
   void Sweep();
   void Claim(const WorkItem& item);
-  void Took(const WorkItem& item);
+  void Took(const std::string& key, Fence fence);
   void Heard(const std::vector<Event>& events);
 
   // A call to the coordinator that hosts the pod, or to another one. `then` is not called when the
@@ -81,6 +100,8 @@ class SimulatedPod {
   uint64_t lives_ = 0;
   SimulatedFollower follower_;
   std::map<std::string, Fence> held_;
+  // The one that it last heard of.
+  std::string neighbour_;
   uint64_t started_ = 0;
   uint64_t steps_ = 0;
   bool leaving_ = false;

@@ -101,7 +101,8 @@ void Simulation::StartPod(int place) {
       [this](const SimulatedPod& lost) {
         seen_.insert("LOST " + std::string(client::Name(lost.life()->why()->reason)));
         checker_.Lost(lost);
-      }});
+      },
+      [this](const WorkRequest& request) { checker_.Asked(request); }});
 }
 
 SimulatedCoordinator* Simulation::At(int address) {
