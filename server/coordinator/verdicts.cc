@@ -39,8 +39,8 @@ void Verdicts::Commit(const Kind& kind) {
       lane_, scheduler_,
       [kind, pods, news = news_](Store& store) {
         const auto& [verdict, ns, cause] = kind;
-        const auto committed = [&news, &ns](const WrittenEvents& written) {
-          news.Committed(ns, written);
+        const auto committed = [&news, &kind](const WrittenEvents& written) {
+          news.Committed(std::get<std::string>(kind), written);
         };
         return verdict == Verdict::kSuspect ? store.SuspectHosted(ns, cause, pods, committed)
                                             : store.DeclareHosted(ns, cause, pods, committed);

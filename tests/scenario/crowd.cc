@@ -25,6 +25,7 @@ Crowd::Crowd(const client::Client& client, const Options& options) {
         client::PodSession::Options{.name = member->name,
                                     .profile = options.profile,
                                     .lease = options.lease,
+                                    .labels = options.labels,
                                     .wait_for_name = options.wait_for_name,
                                     .register_timeout = std::chrono::seconds(60)},
         client::PodSession::Callbacks{.on_change = note});

@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -28,6 +29,7 @@ class Crowd {
     // The server's default when zero.
     Duration lease{};
     Duration wait_for_name{};
+    std::map<std::string, std::string> labels;
   };
 
   // Begins to register everybody.

@@ -3,12 +3,11 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <string_view>
 #include <utility>
 
+#include "own_process.h"
 #include "vigil/client.h"
 #include "vigil/pod_session.h"
 #include "vigil/subscription.h"
@@ -21,19 +20,6 @@ constexpr std::string_view kMode = "--as-pod";
 // How often the lease is looked at: what it has grown by in between goes unreported.
 constexpr int kLookMilliseconds = 2;
 constexpr uint32_t kClaimsAtOnce = 3;
-
-// One write a line, so that threads do not tear each other's.
-void Say(std::string_view event, Json fields = Json::object()) {
-  fields["event"] = event;
-  fields["at_ns"] = Now().time_since_epoch().count();
-  const std::string line = fields.dump() + "\n";
-  [[maybe_unused]] const ssize_t size = write(STDOUT_FILENO, line.data(), line.size());
-}
-
-int Fail(const client::Error& error) {
-  Say("failed", {{"message", client::Describe(error)}});
-  return 1;
-}
 
 std::string KeyOf(const std::string& keys, int item) {
   return keys + static_cast<char>('0' + item / 10) + static_cast<char>('0' + item % 10);
@@ -55,18 +41,24 @@ class ScriptedPod {
                           .profile = script.at("strict").get<bool>() ? client::Profile::kStrict
                                                                      : client::Profile::kFast,
                           .lease = std::chrono::milliseconds(script.at("lease_ms").get<int>()),
+                          .labels = script.at("labels"),
                           .wait_for_name = std::chrono::seconds(60)}) {}
 
   int Play() {
     const auto registration = session_.AwaitRegistration();
-    if (!registration) return Fail(registration.error());
+    if (!registration) return SayFailed(registration.error());
     self_ = registration->pod.incarnation;
     Json predecessors = Json::array();
     for (const auto& item : registration->predecessors_work) predecessors.push_back(ToJson(item));
     Say("registered", {{"incarnation", self_.value()}, {"predecessors", predecessors}});
+    client::WorkTraits traits;
+    if (!script_.at("heirs").is_null()) {
+      traits.policy = client::RecoveryPolicy::kAssign;
+      traits.selector = script_.at("heirs");
+    }
     for (int i = 0; i < script_.at("items").get<int>(); ++i) {
-      const auto started = work_.Start(self_, KeyOf(script_.at("keys"), i));
-      if (!started) return Fail(started.error());
+      const auto started = work_.Start(self_, KeyOf(script_.at("keys"), i), {}, traits);
+      if (!started) return SayFailed(started.error());
       items_.push_back(started->item);
       Say("started", ToJson(started->item));
     }
@@ -97,7 +89,7 @@ class ScriptedPod {
     for (;;) {
       const auto claimed = work_.ClaimOrphans(self_, kClaimsAtOnce);
       if (!claimed) {
-        Fail(claimed.error());
+        SayFailed(claimed.error());
         return;
       }
       for (const auto& item : *claimed) Say("claimed", ToJson(item));
@@ -131,7 +123,7 @@ class ScriptedPod {
       }
     }
     const auto left = session_.Leave();
-    return left ? 0 : Fail(left.error());
+    return left ? 0 : SayFailed(left.error());
   }
 
   const client::Client& client_;
@@ -155,23 +147,24 @@ Result<std::unique_ptr<ReportingProcess>> RunScriptedPod(const PodScript& script
                   {"items", script.items},
                   {"keys", script.keys},
                   {"claims", script.claims},
-                  {"in_order", script.in_order}};
-  const auto self = std::filesystem::read_symlink("/proc/self/exe");
-  return ReportingProcess::Spawn(
-      On(script.machine, {.command = {self.string(), std::string(kMode), json.dump()}}));
+                  {"in_order", script.in_order},
+                  {"labels", script.labels},
+                  {"heirs", script.heirs ? Json(*script.heirs) : Json()}};
+  return RunSelf(kMode, json, script.machine);
 }
 
 std::optional<int> PlayIfAsked(int argc, char** argv) {
-  if (argc != 3 || argv[1] != kMode) return std::nullopt;
+  const auto asked = ScriptFor(kMode, argc, argv);
+  if (!asked) return std::nullopt;
   sigset_t termination;
   sigemptyset(&termination);
   sigaddset(&termination, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &termination, nullptr);  // before there is a second thread
   const int signals = signalfd(-1, &termination, SFD_CLOEXEC);
-  const Json script = Json::parse(argv[2]);
+  const Json& script = *asked;
   const auto client = client::Client::Create(
       {.addresses = script.at("addresses"), .spread = !script.at("in_order").get<bool>()});
-  if (!client) return Fail(client.error());
+  if (!client) return SayFailed(client.error());
   return ScriptedPod(*client, script, signals).Play();
 }
 

@@ -1,6 +1,7 @@
 // A pod that does what `vigil run` does not: the test's own binary, in another mode.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,11 +26,14 @@ struct PodScript {
   std::string ns = "default";
   std::string name;
   bool strict = false;
+  std::map<std::string, std::string> labels;
   // In whole milliseconds.
   Duration lease = std::chrono::seconds(3);
   // How many items to start: item-00, item-01, ...
   int items = 0;
   std::string keys = "item-";
+  // Set: the items are of the policy ASSIGN, for pods with these labels.
+  std::optional<std::map<std::string, std::string>> heirs;
   // Whether to claim orphans, a few at a time, whenever a pod has ended.
   bool claims = false;
   // Begin with the first address, and not with any.
