@@ -87,7 +87,8 @@ std::int64_t Milliseconds(Duration duration) { return duration / std::chrono::mi
 std::string Text(const std::map<std::string, std::string>& labels) {
   std::string text;
   for (const auto& [name, value] : labels) {
-    text += (text.empty() ? "" : ", ") + name + "=" + value;
+    if (!text.empty()) text += ", ";
+    text.append(name).append("=").append(value);
   }
   return OrDash(text);
 }

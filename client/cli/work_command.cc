@@ -64,10 +64,9 @@ void AddChoice(const Command& command) {
 }
 
 void AddTraits(const Command& command) {
-  static const std::map<std::string, RecoveryPolicy> kPolicies = {
-      {"compete", RecoveryPolicy::kCompete},
-      {"assign", RecoveryPolicy::kAssign},
-      {"sticky", RecoveryPolicy::kSticky}};
+  const std::map<std::string, RecoveryPolicy> policies = {{"compete", RecoveryPolicy::kCompete},
+                                                          {"assign", RecoveryPolicy::kAssign},
+                                                          {"sticky", RecoveryPolicy::kSticky}};
   WorkTraits& traits = command.options->traits;
   command.app->add_option("--kind", traits.kind, "What kind of work it is")->type_name("KIND");
   AddLabels(*command.app, traits.labels, "A label of the item; several times for several");
@@ -75,7 +74,7 @@ void AddTraits(const Command& command) {
       ->add_option("--policy", traits.policy,
                    "Who takes it over when its owner is gone: compete, whoever claims it; assign, "
                    "whom the coordinators choose; sticky, its owner's name")
-      ->transform(CLI::CheckedTransformer(kPolicies, CLI::ignore_case))
+      ->transform(CLI::CheckedTransformer(policies, CLI::ignore_case))
       ->type_name("POLICY");
   AddLabels(*command.app, traits.selector,
             "With assign: a label that a pod must have to be given it; several times for several",

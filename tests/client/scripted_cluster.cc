@@ -202,7 +202,7 @@ grpc::Status Cluster::RefuseUnlessHeld(const std::string& key, std::uint64_t inc
 grpc::Status Cluster::Complete(const v1::CompleteWorkRequest& request,
                                v1::CompleteWorkResponse& response) {
   std::lock_guard lock(mutex_);
-  const auto held = RefuseUnlessHeld(request.key(), request.incarnation(), request.fence());
+  auto held = RefuseUnlessHeld(request.key(), request.incarnation(), request.fence());
   if (!held.ok()) return held;
   v1::WorkItem& item = items_[request.key()];
   item.set_state(v1::WORK_STATE_COMPLETED);
@@ -235,7 +235,7 @@ grpc::Status Cluster::Release(const v1::ReleaseWorkRequest& request,
 
 grpc::Status Cluster::Fail(const v1::FailWorkRequest& request, v1::FailWorkResponse& response) {
   std::lock_guard lock(mutex_);
-  const auto held = RefuseUnlessHeld(request.key(), request.incarnation(), request.fence());
+  auto held = RefuseUnlessHeld(request.key(), request.incarnation(), request.fence());
   if (!held.ok()) return held;
   v1::WorkItem& item = items_[request.key()];
   v1::FormerOwner& former = *item.add_former_owners();
@@ -261,7 +261,7 @@ grpc::Status Cluster::Fail(const v1::FailWorkRequest& request, v1::FailWorkRespo
 grpc::Status Cluster::Transfer(const v1::TransferWorkRequest& request,
                                v1::TransferWorkResponse& response) {
   std::lock_guard lock(mutex_);
-  const auto held = RefuseUnlessHeld(request.key(), request.incarnation(), request.fence());
+  auto held = RefuseUnlessHeld(request.key(), request.incarnation(), request.fence());
   if (!held.ok()) return held;
   const auto taker = FindByName(request.to_name());
   if (!taker || !Lives(taker->incarnation())) {
@@ -286,7 +286,7 @@ grpc::Status Cluster::Transfer(const v1::TransferWorkRequest& request,
 grpc::Status Cluster::ReleaseQuarantined(const v1::ReleaseQuarantinedWorkRequest& request,
                                          v1::ReleaseQuarantinedWorkResponse& response) {
   std::lock_guard lock(mutex_);
-  const auto held = RefuseUnlessHeld(request.key(), 0, request.fence());
+  auto held = RefuseUnlessHeld(request.key(), 0, request.fence());
   if (!held.ok()) return held;
   v1::WorkItem& item = items_[request.key()];
   item.set_state(v1::WORK_STATE_RELEASED);
