@@ -24,6 +24,7 @@ namespace {
 struct RunArguments {
   RunOptions run;
   std::string profile = "strict";
+  std::string policy = "compete";
   bool random_name = false;
 };
 
@@ -49,6 +50,10 @@ int Run(const Context& context, RunArguments arguments) {
   run.pod.profile =
       CLI::detail::to_lower(arguments.profile) == "fast" ? Profile::kFast : Profile::kStrict;
   run.json = context.json();
+  const std::string policy = CLI::detail::to_lower(arguments.policy);
+  run.traits.policy = policy == "assign"   ? RecoveryPolicy::kAssign
+                      : policy == "sticky" ? RecoveryPolicy::kSticky
+                                           : RecoveryPolicy::kCompete;
   if (run.watchdog != Duration::zero() && run.watchdog < CommandWatchdog::kShortest) {
     return Fail({Code::kInvalidArgument,
                  Reason::kNone,
@@ -86,13 +91,32 @@ constexpr const char* kFooter =
     "  0    the item is completed, by this pod or another\n"
     "  2    the command line is wrong\n"
     "  120  the pod was LOST and the command was stopped\n"
-    "  121  another pod took the item over before it could be completed\n"
+    "  121  the item is not this pod's any more\n"
     "  122  the registration was refused\n"
     "  123  no coordinator could be reached\n"
     "  124  the command did not feed its watchdog and was stopped\n"
     "  125  vigil run itself failed\n"
     "  126  the command cannot be executed\n"
     "  127  the command was not found";
+
+// Of the item, if this pod is the first to start it.
+void AddTraits(CLI::App& run, RunArguments& arguments) {
+  WorkTraits& traits = arguments.run.traits;
+  run.add_option("--kind", traits.kind, "The item's kind, so that whoever can run it finds it");
+  AddLabels(run, traits.labels, "A label of the item", "--work-label");
+  run.add_option(
+         "--policy", arguments.policy,
+         "Who takes the item over: compete: whoever is first. assign: whom the coordinators "
+         "choose. sticky: a pod of this name, and others after --sticky-wait")
+      ->check(CLI::IsMember({"compete", "assign", "sticky"}, CLI::ignore_case))
+      ->capture_default_str();
+  AddLabels(run, traits.selector, "With assign: a label that the item's next owner must have",
+            "--selector");
+  AddDuration(run, "--sticky-wait", traits.sticky_wait, "With sticky: 1s to 24h; 30s by default");
+  run.add_option("--max-adoptions", traits.max_adoptions,
+                 "How often it may be taken over from pods that died, before it is QUARANTINED; 5 "
+                 "by default");
+}
 
 }  // namespace
 
@@ -117,6 +141,7 @@ void AddRunCommand(CLI::App& app, Context& context) {
                   "the fence protects the work")
       ->check(CLI::IsMember({"strict", "fast"}, CLI::ignore_case))
       ->capture_default_str();
+  AddTraits(*run, *arguments);
   AddDuration(
       *run, "--lease", pod.lease,
       "How long the pod may believe itself alive without an answer: 500ms to 60s; 3s by default");

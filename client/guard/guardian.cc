@@ -5,18 +5,19 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <future>
 #include <optional>
 #include <utility>
 #include <variant>
 
 #include "guard/command_process.h"
 #include "guard/command_watchdog.h"
-#include "guard/contender.h"
 #include "guard/exit_code.h"
 #include "guard/inbox.h"
 #include "guard/progress.h"
 #include "guard/signals.h"
 #include "guard/words.h"
+#include "vigil/runner.h"
 
 namespace vigil::client {
 namespace {
@@ -24,17 +25,24 @@ namespace {
 using std::chrono::milliseconds;
 
 // A main thread that hangs, because nobody reads its progress or a terminal is held, guards nobody:
-// the pod is given up then. Longer than any call that it makes.
+// the pod is given up then.
 constexpr Duration kMainThreadWatchdog = std::chrono::seconds(8);
 constexpr int kFeedMilliseconds = 1000;
+// For what is still to be written before the pod leaves.
+constexpr Duration kHandOver = std::chrono::seconds(5);
 
 // What the library's threads tell the main thread.
 struct CompletedElsewhere {};
+struct Stopping {};
+struct Ended {
+  TaskEnd how;
+  std::optional<Error> why;
+};
 struct WallClockJump {
   Duration by;
 };
-using Told = std::variant<Standing, Incarnation, Ownership, WorkItem, CompletedElsewhere, Pause,
-                          WallClockJump, Error>;
+using Told = std::variant<Standing, Incarnation, Ownership, WorkItem, CompletedElsewhere, Stopping,
+                          Ended, Pause, WallClockJump, Error, RunnerEnd>;
 
 class Guardian {
  public:
@@ -46,20 +54,24 @@ class Guardian {
         watchdog_(std::move(watchdog)),
         progress_(options.json, STDERR_FILENO),
         signals_(OpenSignals()),
-        work_(client, options.pod.ns),
-        session_(client, Watched(options.pod),
-                 {.on_change = [this](const Standing& standing) { inbox_.Post(standing); },
-                  .on_waiting = [this](Incarnation incumbent) { inbox_.Post(incumbent); },
-                  .on_pause = [this](const Pause& pause) { inbox_.Post(pause); },
-                  .on_wall_clock_jump = [this](Duration by) { inbox_.Post(WallClockJump{by}); }}) {}
+        returned_(command_result_.get_future()),
+        runner_(client,
+                {.pod = Watched(options.pod),
+                 // The command is of this process's main thread.
+                 .functions = {{"", [this](const Task& task) { return Await(task); }}},
+                 .takes_over = false},
+                Listeners()) {}
 
-  ~Guardian() { close(signals_); }
+  ~Guardian() {
+    Return(Kept{});  // the runner waits for the function
+    close(signals_);
+  }
   Guardian(const Guardian&) = delete;
   Guardian& operator=(const Guardian&) = delete;
 
   int Run() {
     while (!exit_code_) {
-      session_.Feed();
+      runner_.Feed();
       Sleep();
       watchdog_.Read(BootClock::now());
       ReadSignals();
@@ -73,6 +85,29 @@ class Guardian {
   }
 
  private:
+  Runner::Callbacks Listeners() {
+    return {
+        .pod = {.on_change = [this](const Standing& standing) { inbox_.Post(standing); },
+                .on_waiting = [this](Incarnation incumbent) { inbox_.Post(incumbent); },
+                .on_pause = [this](const Pause& pause) { inbox_.Post(pause); },
+                .on_wall_clock_jump = [this](Duration by) { inbox_.Post(WallClockJump{by}); }},
+        .on_owned = [this](const Ownership& had) { inbox_.Post(had); },
+        .on_ended =
+            [this](const WorkItem&, TaskEnd how, const std::optional<Error>& why) {
+              inbox_.Post(Ended{how, why});
+            },
+        .on_standing_by = [this](const WorkItem& item) { inbox_.Post(item); },
+        .on_completed_elsewhere = [this](const WorkItem&) { inbox_.Post(CompletedElsewhere{}); },
+        .on_trouble = [this](const Error& why) { inbox_.Post(why); },
+        .on_over = [this](const RunnerEnd& end) { inbox_.Post(end); }};
+  }
+
+  // The work function, on a thread of the runner's.
+  TaskResult Await(const Task& task) {
+    const std::stop_callback stopping(task.stop_token(), [this] { inbox_.Post(Stopping{}); });
+    return returned_.get();
+  }
+
   static PodSession::Options Watched(PodSession::Options pod) {
     pod.watchdog = kMainThreadWatchdog;
     return pod;
@@ -100,14 +135,14 @@ class Guardian {
   void On(const Standing& standing) {
     switch (standing.state) {
       case SelfState::kAlive:
-        contender_ ? Resumed(standing) : Registered(standing);
+        std::exchange(registered_, true) ? SayMoved(progress_, standing) : Registered(standing);
         break;
       case SelfState::kSuspended:
         Say("suspended", "suspended: " + Text(standing.why) + "; looking for another coordinator",
             {{"incarnation", standing.incarnation.value()}});
         break;
       case SelfState::kLost:
-        SayLost(standing);
+        ToldLost(standing);
         break;
       case SelfState::kRefused:
         Refused(standing.why.value_or(Error{}));
@@ -119,79 +154,76 @@ class Guardian {
   }
 
   void On(Incarnation incumbent) const {
-    Say("waiting_for_name",
-        "waiting for the verdict about incarnation " + Text(incumbent) + " of the name " +
-            options_.pod.name,
-        {{"incumbent", incumbent.value()}});
+    SayWaitingForName(progress_, options_.pod.name, incumbent);
   }
-
-  void On(const WorkItem& item) const {
-    Say("standing_by",
-        "standing by: " + item.key + " is owned by " + item.owner_name + " (incarnation " +
-            Text(item.owner) + ")",
-        {{"key", item.key},
-         {"owner", item.owner.value()},
-         {"owner_name", item.owner_name},
-         {"fence", item.fence.value()}});
-  }
-
+  void On(const WorkItem& item) const { SayStandingBy(progress_, item); }
   void On(const Ownership& ownership) {
     const WorkItem& item = ownership.item;
     fence_ = item.fence;
-    if (ownership.claimed) {
-      SayClaimed(progress_, ownership);
-    } else {
-      Say("started", "started " + item.key + " with fence " + Text(item.fence),
-          {{"key", item.key}, {"fence", item.fence.value()}});
-    }
-    if (stop_signal_) return GiveBack();
+    SayOwned(progress_, ownership);
+    if (stop_signal_) return Leave(kRunSignalled + *stop_signal_, GivenBack{});
     Spawn(item);
   }
 
   void On(CompletedElsewhere) {
     Say("completed_elsewhere", options_.key + " is completed", {{"key", options_.key}});
-    LeaveAndExit(0);
+    Leave(0);
+  }
+
+  // The pod is LOST, which is told, too; or somebody else has the item although the pod lives.
+  void On(Stopping) {
+    const Standing standing = runner_.standing();
+    if (!standing.alive() || !command_ || fenced_) return;
+    fenced_ = true;
+    SayOfItem("fenced");
+    StopInTheMargin(standing);
+  }
+
+  void On(const Ended& ended) {
+    if (ended.how == TaskEnd::kCompleted) SayOfItem("completed");
+    if (ended.how == TaskEnd::kReleased) SayOfItem("released");
+    if (!completing_) return;
+    if (ended.how == TaskEnd::kCompleted) return Leave(0);
+    const Error why = ended.why ? *ended.why : unreached_.value_or(Error{});
+    Say("failed", "not completed: " + Describe(why) + ". " + why.hint,
+        {{"reason", Name(why.reason)}, {"message", why.message}});
+    const bool lost = runner_.standing().state == SelfState::kLost;
+    Leave(lost && unreached_            ? kRunUnreachable
+          : ended.how == TaskEnd::kLost ? kRunFenced
+                                        : kRunFailed);
+  }
+
+  // The pod has left, or cannot.
+  void On(const RunnerEnd& end) {
+    const bool lost = end.state == SelfState::kLost;
+    if (lost && !lost_told_) SayLost(progress_, end.why, runner_.standing().incarnation);
+    if (end.left) Say("left", "left", {{"incarnation", runner_.standing().incarnation.value()}});
+    if (!end.left && end.why && !lost) On(*end.why);
+    // That somebody else has the item may be heard of before that the pod is LOST.
+    if (lost && fenced_) leaves_with_ = kRunLost;
+    exit_code_ = leaves_with_.value_or(lost ? kRunLost : kRunFailed);
   }
 
   void On(const Pause& pause) const { SayPaused(progress_, pause); }
   void On(const WallClockJump& jump) const { SayWallClockJumped(progress_, jump.by); }
 
-  void On(const Error& trouble) const {
-    Say("trouble", Describe(trouble),
-        {{"reason", Name(trouble.reason)}, {"message", trouble.message}});
+  void On(const Error& trouble) {
+    if (completing_) unreached_ = trouble;
+    SayTrouble(progress_, trouble);
   }
 
   void Registered(const Standing& standing) {
-    Say("registered",
-        "registered as incarnation " + Text(standing.incarnation) + " at " + standing.address +
-            " (coordinator " + Text(standing.coordinator) + ")",
-        HostFields(standing));
-    contender_.emplace(
-        client_,
-        Contender::Options{.ns = options_.pod.ns,
-                           .key = options_.key,
-                           .payload = options_.payload,
-                           .self = standing.incarnation},
-        Contender::Handlers{
-            .on_owned = [this](const Ownership& had) { inbox_.Post(had); },
-            .on_completed = [this](const WorkItem&) { inbox_.Post(CompletedElsewhere{}); },
-            .on_standing_by = [this](const WorkItem& item) { inbox_.Post(item); },
-            .on_trouble = [this](const Error& why) { inbox_.Post(why); }});
-  }
-
-  void Resumed(const Standing& standing) const {
-    Say("alive",
-        "alive at " + standing.address + " (coordinator " + Text(standing.coordinator) + ")",
-        HostFields(standing));
+    SayRegistered(progress_, standing);
+    runner_.StandBy(options_.key, options_.payload, options_.traits);
   }
 
   // Said when the library tells it, so that what it told before is said before; but acted upon by
   // whoever finds it first.
-  void SayLost(const Standing& standing) {
-    Say("lost", "lost: " + Text(standing.why), {{"incarnation", standing.incarnation.value()}});
+  void ToldLost(const Standing& standing) {
+    SayLost(progress_, standing.why, standing.incarnation);
     lost_told_ = true;
     Lost(standing);
-    if (!command_) LeaveAndExit(kRunLost);
+    if (!command_) Leave(kRunLost);
   }
 
   void Lost(const Standing& standing) {
@@ -200,8 +232,7 @@ class Guardian {
   }
 
   void Refused(const Error& why) {
-    Say("refused", "not registered: " + Describe(why) + ". " + why.hint,
-        {{"reason", Name(why.reason)}, {"message", why.message}, {"hint", why.hint}});
+    SayRefused(progress_, why);
     exit_code_ = why.reason == Reason::kNone ? kRunUnreachable : kRunRefused;
   }
 
@@ -225,20 +256,19 @@ class Guardian {
   void Stop(int number) {
     if (!stop_signal_) stop_signal_ = number;
     if (command_) return StopCommand(number, BootClock::now() + options_.stop_timeout);
-    LeaveAndExit(kRunSignalled + number);
+    Leave(kRunSignalled + number);
   }
 
   // --- The command ---
 
   void Spawn(const WorkItem& item) {
-    const Standing standing = session_.standing();
+    const Standing standing = runner_.standing();
     if (!standing.alive()) return;  // the standing that says LOST is in the inbox, or about to be
-    auto spawned = CommandProcess::Spawn(options_.command, Environment(item, standing), watcher_,
-                                         KillAt(standing));
+    auto spawned =
+        CommandProcess::Spawn(options_.command, Environment(item), watcher_, KillAt(standing));
     if (!spawned) {
       Say("failed", spawned.error().message, {{"message", spawned.error().message}});
-      return LeaveAndExit(spawned.error().code == Code::kNotFound ? kRunNotFound
-                                                                  : kRunCannotExecute);
+      return Leave(spawned.error().code == Code::kNotFound ? kRunNotFound : kRunCannotExecute);
     }
     command_.emplace(*spawned);
     watchdog_.Begin(command_->group(), BootClock::now());
@@ -248,20 +278,9 @@ class Guardian {
         {{"key", item.key}, {"fence", item.fence.value()}, {"pid", command_->group()}});
   }
 
-  std::map<std::string, std::string> Environment(const WorkItem& item,
-                                                 const Standing& standing) const {
-    std::string addresses;
-    for (const std::string& address : client_.addresses())
-      addresses += (addresses.empty() ? "" : ",") + address;
-    std::map<std::string, std::string> environment = {
-        {"VIGIL_ADDRESS", addresses},     {"VIGIL_NAMESPACE", options_.pod.ns},
-        {"VIGIL_POD", options_.pod.name}, {"VIGIL_INCARNATION", Text(standing.incarnation)},
-        {"VIGIL_WORK_KEY", item.key},     {"VIGIL_FENCE", Text(item.fence)},
-        {"VIGIL_PAYLOAD", item.payload},  {"VIGIL_CHECKPOINT", item.checkpoint}};
+  std::map<std::string, std::string> Environment(const WorkItem& item) const {
+    auto environment = CommandEnvironment(client_.addresses(), item, options_.pod.name);
     environment.merge(watchdog_.Environment());
-    // An environment ends its values at a zero byte: better no value than half of one.
-    std::erase_if(environment,
-                  [](const auto& entry) { return entry.second.find('\0') != std::string::npos; });
     return environment;
   }
 
@@ -280,7 +299,7 @@ class Guardian {
   // The lease moves on with every answered heartbeat; so does the watcher's deadline, always before
   // the lease's end. LOST stops the command.
   void WatchCommand() {
-    const Standing standing = session_.standing();
+    const Standing standing = runner_.standing();
     if (standing.state == SelfState::kLost) Lost(standing);
     // By the time of the last look: what came after a pause since then has not been read yet.
     if (looked_at_ >= StarvesAt()) Starved(standing);
@@ -309,16 +328,13 @@ class Guardian {
   // which hands its work on at once and surely not too early.
   void Starved(const Standing& standing) {
     starved_ = true;
-    const auto ms = std::chrono::duration_cast<milliseconds>(options_.watchdog).count();
-    Say("starved",
-        options_.command.front() + " did not feed its watchdog of " + std::to_string(ms) + " ms",
-        {{"pid", command_->group()}, {"watchdog_ms", ms}});
+    SayStarved(progress_, options_.command.front(), command_->group(), options_.watchdog);
     StopInTheMargin(standing);
   }
 
   // Often enough that the watcher's deadline is moved long before it comes.
   Time NextLook() const {
-    const Standing standing = session_.standing();
+    const Standing standing = runner_.standing();
     const Time now = BootClock::now();
     const Time kill_at = KillAt();
     const Time at_margin = lost_ ? kill_at : standing.alive_until;
@@ -348,57 +364,37 @@ class Guardian {
         {{"code", *code}});
     // After a pause of its own the guardian hears of the command's end before that of the lease:
     // the watcher was in time for both.
-    if (*code != 0 && session_.standing().state == SelfState::kLost) lost_ = true;
+    if (*code != 0 && runner_.standing().state == SelfState::kLost) lost_ = true;
     if (lost_ && !lost_told_) return;  // the library is about to
-    if (lost_) return LeaveAndExit(kRunLost);
-    if (stop_signal_) return GiveBack();
-    if (starved_) return LeaveAndExit(kRunStarved);
-    if (*code == 0) return Complete();
-    LeaveAndExit(*code);
+    if (lost_) return Leave(kRunLost);
+    if (fenced_) return Leave(kRunFenced);
+    if (stop_signal_) return Leave(kRunSignalled + *stop_signal_, GivenBack{});
+    if (starved_) return Leave(kRunStarved);
+    if (*code != 0) return Leave(*code);
+    completing_ = true;
+    Return(Done{});
   }
 
   // --- The end ---
 
-  void Complete() {
-    Result<WorkItem> completed = tl::unexpected(Error{});
-    do {
-      session_.Feed();
-      completed = work_.Complete(session_.standing().incarnation, options_.key, fence_);
-    } while (!completed && IsRetryable(completed.error()) && session_.standing().alive());
-    if (completed) {
-      Say("completed", "completed " + options_.key,
-          {{"key", options_.key}, {"fence", fence_.value()}});
-      return LeaveAndExit(0);
-    }
-    const Error& why = completed.error();
-    Say("failed", "not completed: " + Describe(why) + ". " + why.hint,
-        {{"reason", Name(why.reason)}, {"message", why.message}});
-    const bool fenced = why.reason == Reason::kFenced || why.reason == Reason::kIncarnationEnded;
-    LeaveAndExit(fenced ? kRunFenced : IsRetryable(why) ? kRunUnreachable : kRunFailed);
+  // What has become of the item, as far as the command is concerned. Only the first counts.
+  void Return(TaskResult result) {
+    if (!std::exchange(has_returned_, true)) command_result_.set_value(std::move(result));
   }
 
-  void GiveBack() {
-    auto released = work_.Release(session_.standing().incarnation, options_.key, fence_);
-    if (released) {
-      Say("released", "released " + options_.key,
-          {{"key", options_.key}, {"fence", fence_.value()}});
-    } else {
-      On(released.error());  // leaving hands it on as well
-    }
-    LeaveAndExit(kRunSignalled + *stop_signal_);
-  }
-
-  void LeaveAndExit(int code) {
-    exit_code_ = code;
-    const auto left = session_.Leave(lost_ ? std::chrono::seconds(2) : std::chrono::seconds(5));
-    if (left) {
-      Say("left", "left", {{"incarnation", session_.standing().incarnation.value()}});
-    } else {
-      On(left.error());
-    }
+  // Nothing of the command is left, or it was never begun. Leaving hands on what is kept.
+  void Leave(int code, TaskResult result = Kept{}) {
+    if (leaves_with_) return;
+    leaves_with_ = code;
+    runner_.BeginStop(kHandOver);
+    Return(std::move(result));
   }
 
   // --- Words ---
+
+  void SayOfItem(const std::string& what) const {
+    Say(what, what + " " + options_.key, {{"key", options_.key}, {"fence", fence_.value()}});
+  }
 
   void Say(std::string_view event, std::string_view text, const Progress::Fields& fields) const {
     progress_.Say(event, text, fields);
@@ -410,7 +406,6 @@ class Guardian {
   CommandWatchdog watchdog_;
   const Progress progress_;
   const int signals_;
-  const Work work_;
   Inbox<Told> inbox_;
 
   Fence fence_;
@@ -420,15 +415,24 @@ class Guardian {
   bool lost_told_ = false;
   bool unwatched_ = false;
   bool starved_ = false;
+  bool fenced_ = false;
   // When the command is killed: because it was told to stop, and because the lease ends.
   Time stop_kill_at_ = Time::max();
   Time lease_kill_at_ = Time::max();
+  bool registered_ = false;
+  // The command has succeeded, and the item is not completed yet; the last call to do so failed.
+  bool completing_ = false;
+  std::optional<Error> unreached_;
+  // With what to exit when the pod has left.
+  std::optional<int> leaves_with_;
   std::optional<int> exit_code_;
   // When it last slept to the end.
   Time looked_at_{};
 
-  PodSession session_;
-  std::optional<Contender> contender_;
+  bool has_returned_ = false;
+  std::promise<TaskResult> command_result_;
+  std::future<TaskResult> returned_;
+  Runner runner_;
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "guard/watcher.h"
 #include "vigil/client.h"
 #include "vigil/pod_session.h"
+#include "vigil/work.h"
 
 namespace vigil::client {
 
@@ -14,6 +15,8 @@ struct RunOptions {
   PodSession::Options pod;
   std::string key;
   std::string payload;
+  // If this pod is the first to start it.
+  WorkTraits traits;
   std::vector<std::string> command;
   // Between the signal that stops the command and SIGKILL.
   Duration stop_timeout = std::chrono::seconds(10);
@@ -24,8 +27,9 @@ struct RunOptions {
   bool json = false;
 };
 
-// Registers, gets the work item, runs the command under the pod's lease, and gives the item back or
-// completes it. Returns the exit code of `vigil run`.
+// A Runner of one item, whose work function is the command: registers, gets the work item, runs the
+// command under the pod's lease, and gives the item back or completes it. Returns the exit code of
+// `vigil run`.
 //
 // REQUIRES: called on the main thread, after BlockSignals; the watcher was forked before the client
 // was made.

@@ -5,6 +5,7 @@
 #include "vigil/event.h"
 #include "vigil/pod.h"
 #include "vigil/pod_session.h"
+#include "vigil/runner.h"
 #include "vigil/work.h"
 
 namespace vigil::client {
@@ -124,6 +125,12 @@ std::string_view Name(ClaimOutcome outcome) {
   static constexpr std::array<std::string_view, 5> kNames = {"UNKNOWN", "CLAIMED", "LOST",
                                                              "RESERVED", "QUARANTINED"};
   return Pick(kNames, outcome);
+}
+
+std::string_view Name(TaskEnd end) {
+  static constexpr std::array<std::string_view, 6> kNames = {"UNKNOWN",  "COMPLETED", "FAILED",
+                                                             "RELEASED", "KEPT",      "LOST"};
+  return Pick(kNames, end);
 }
 
 }  // namespace vigil::client

@@ -315,6 +315,12 @@ TEST_F(WrongClocks, Rate_BeyondTheBoundTheFenceHolds) {  // P5
   cluster_.terms.mutable_lease()->set_seconds(10);
   cluster_.terms.mutable_heartbeat_interval()->set_seconds(3);
   cluster_.terms.mutable_stop_margin()->set_nanos(500'000'000);
+  // Nor does any event tell it.
+  a_.Change([](auto& script) {
+    script.subscribe = [](const auto&, auto&, auto&) {
+      return grpc::Status(grpc::StatusCode::UNAVAILABLE, "the log is not read");
+    };
+  });
   const std::string completes_when_told =
       "echo up; read line < \"$GATE\"; echo completing; exec " VIGIL_COMMAND
       " work complete \"$VIGIL_WORK_KEY\" --fence \"$VIGIL_FENCE\"";

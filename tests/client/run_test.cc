@@ -23,6 +23,18 @@ TEST_F(RunTest, Run_CompletesTheItemWhenTheCommandSucceeds) {
   }
 }
 
+TEST_F(RunTest, Run_SaysWhatItsItemIs) {
+  RunScript("true", {"--kind", "import", "--work-label", "size=large", "--policy", "assign",
+                     "--selector", "zone=a", "--max-adoptions", "7"});
+  EXPECT_EQ(AwaitExit(), 0);
+  const auto assigned = cluster_.FindItem("k");
+  EXPECT_EQ(assigned->kind(), "import");
+  EXPECT_EQ(assigned->labels().at("size"), "large");
+  EXPECT_EQ(assigned->policy(), v1::RECOVERY_POLICY_ASSIGN);
+  EXPECT_EQ(assigned->selector().at("zone"), "a");
+  EXPECT_EQ(assigned->max_adoptions(), 7U);
+}
+
 TEST_F(RunTest, Run_SaysThatItsNameNeverRunsTwice) {
   Run({"--", "true"}, {{"VIGIL_SUPERSEDE_KEY", "key-out-of-the-environment"}});
   EXPECT_EQ(AwaitExit(), 0);
@@ -105,6 +117,16 @@ TEST_F(RunTest, Signal_IsPassedOnAndTheItemReleased) {
   EXPECT_EQ(OwnState(), v1::POD_STATE_LEFT);
 }
 
+TEST_F(RunTest, Signal_AStickyItemIsLeftToThePodsName) {
+  BeUp(kEndless, {"--policy", "sticky", "--sticky-wait", "1m"});
+  run_->process().Signal(SIGTERM);
+  EXPECT_EQ(AwaitExit(), kRunSignalled + SIGTERM);
+  EXPECT_EQ(cluster_.FindItem("k")->sticky_wait().seconds(), 60);
+  EXPECT_EQ(cluster_.FindItem("k")->state(), v1::WORK_STATE_OWNED);
+  EXPECT_EQ(OwnState(), v1::POD_STATE_LEFT);
+  EXPECT_TRUE(run_->Reports("released").empty());
+}
+
 TEST_F(RunTest, Signal_ACommandThatDoesNotStopIsKilled) {
   BeUp(kDeaf, {"--stop-timeout", "300ms"});
   run_->process().Signal(SIGINT);
@@ -146,6 +168,19 @@ TEST_F(RunTest, Lost_ByTheClustersVerdictStopsTheCommandAndClaimsNothing) {
   a_.BreakStreams();
   EXPECT_EQ(AwaitExit(), kRunLost);
   EXPECT_EQ(cluster_.FindItem("k")->state(), v1::WORK_STATE_OWNED);
+}
+
+// P5: somebody else has it, though the pod lives.
+TEST_F(RunTest, Fenced_TheCommandIsStopped) {
+  BeUp(kEndless);
+  const std::uint64_t other = RegisterAnother();
+  EXPECT_TRUE(cluster_.Await([&] {  // events from before it follows the log are not told
+    cluster_.Assign("k", other);
+    return !run_->Reports("fenced").empty();
+  }));
+  EXPECT_EQ(AwaitExit(), kRunFenced);
+  EXPECT_EQ(OwnState(), v1::POD_STATE_LEFT);
+  EXPECT_EQ(a_.Count("ReleaseWork"), 0);
 }
 
 TEST_F(RunTest, Command_WhatItLeavesBehindInItsGroupIsKilled) {

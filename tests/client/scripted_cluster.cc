@@ -170,18 +170,8 @@ grpc::Status Cluster::Claim(const v1::ClaimWorkRequest& request, v1::ClaimWorkRe
     return Refusal(grpc::StatusCode::FAILED_PRECONDITION, v1::ERROR_REASON_OWNER_ALIVE,
                    "its owner lives");
   } else {
-    item.set_state(v1::WORK_STATE_OWNED);
-    item.set_owner(request.incarnation());
-    item.set_fence(item.fence() + 1);
+    GiveLocked(item, request.incarnation());
     response.set_outcome(v1::CLAIM_OUTCOME_CLAIMED);
-    v1::Event event;
-    event.set_kind(v1::EVENT_KIND_WORK_CLAIMED);
-    event.set_incarnation(request.incarnation());
-    event.set_pod_name(pods_.at(request.incarnation()).name());
-    event.set_work_key(request.key());
-    event.set_fence(item.fence());
-    event.set_previous_owner(owner);
-    AppendLocked(event);
   }
   FillIn(item);
   *response.mutable_item() = item;

@@ -94,9 +94,10 @@ class ScriptedCoordinator::Work final : public v1::WorkService::Service {
     return self_.Unary("StartWork", [&] { return self_.cluster_.Start(*request, *response); });
   }
   grpc::Status CheckpointWork(grpc::ServerContext*, const v1::CheckpointWorkRequest* request,
-                              v1::CheckpointWorkResponse*) override {
+                              v1::CheckpointWorkResponse* response) override {
     self_.Keep(self_.checkpoint_requests_, *request);
-    return self_.Unary("CheckpointWork", [] { return grpc::Status::OK; });
+    return self_.Unary("CheckpointWork",
+                       [&] { return self_.cluster_.Checkpoint(*request, *response); });
   }
   grpc::Status ClaimWork(grpc::ServerContext*, const v1::ClaimWorkRequest* request,
                          v1::ClaimWorkResponse* response) override {
@@ -121,9 +122,10 @@ class ScriptedCoordinator::Work final : public v1::WorkService::Service {
                        [&] { return self_.cluster_.Transfer(*request, *response); });
   }
   grpc::Status ClaimOrphans(grpc::ServerContext*, const v1::ClaimOrphansRequest* request,
-                            v1::ClaimOrphansResponse*) override {
+                            v1::ClaimOrphansResponse* response) override {
     self_.Keep(self_.claim_orphans_requests_, *request);
-    return self_.Unary("ClaimOrphans", [] { return grpc::Status::OK; });
+    return self_.Unary("ClaimOrphans",
+                       [&] { return self_.cluster_.ClaimOrphans(*request, *response); });
   }
   grpc::Status ReleaseQuarantinedWork(grpc::ServerContext*,
                                       const v1::ReleaseQuarantinedWorkRequest* request,

@@ -51,6 +51,12 @@ class Cluster {
   grpc::Status Claim(const v1::ClaimWorkRequest& request, v1::ClaimWorkResponse& response);
   grpc::Status Complete(const v1::CompleteWorkRequest& request, v1::CompleteWorkResponse& response);
   grpc::Status Release(const v1::ReleaseWorkRequest& request, v1::ReleaseWorkResponse& response);
+  grpc::Status Checkpoint(const v1::CheckpointWorkRequest& request,
+                          v1::CheckpointWorkResponse& response);
+  grpc::Status ClaimOrphans(const v1::ClaimOrphansRequest& request,
+                            v1::ClaimOrphansResponse& response);
+  // Gives an item to a pod, as coordinators assign it.
+  void Assign(const std::string& key, std::uint64_t incarnation);
   grpc::Status Fail(const v1::FailWorkRequest& request, v1::FailWorkResponse& response);
   grpc::Status Transfer(const v1::TransferWorkRequest& request, v1::TransferWorkResponse& response);
   grpc::Status ReleaseQuarantined(const v1::ReleaseQuarantinedWorkRequest& request,
@@ -76,6 +82,7 @@ class Cluster {
   grpc::Status RefuseUnlessHeld(const std::string& key, std::uint64_t incarnation,
                                 std::uint64_t fence) const;
   void FillIn(v1::WorkItem& item) const;
+  void GiveLocked(v1::WorkItem& item, std::uint64_t incarnation);
   void AppendLocked(v1::Event event);
 
   mutable std::recursive_mutex mutex_;

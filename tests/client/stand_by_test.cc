@@ -1,6 +1,6 @@
 // When a contender claims: at the event that makes the item claimable, and never because of old
 // news.
-#include "guard/stand_by.h"
+#include "stand_by.h"
 
 #include <gtest/gtest.h>
 

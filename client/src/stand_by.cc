@@ -1,4 +1,4 @@
-#include "guard/stand_by.h"
+#include "stand_by.h"
 
 namespace vigil::client {
 

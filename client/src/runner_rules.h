@@ -1,0 +1,201 @@
+// What a runner runs, and what becomes of it, without a network, a thread or a clock.
+//
+// Intuition: there are two truths about an item, the database's and that of the function that runs
+// here. The first may change at any time; the second ends only when the function returns. So what
+// is known of the database's only ever fires a stop token, and an item is written, forgotten or
+// handed over when its function has returned.
+//
+// An item is run because a fresh answer says that the pod owns it. Events, lists and the news of
+// a predecessor only lead to a question. An answer may be older than what has happened since it was
+// asked for, so each question remembers what was run to its end meanwhile.
+//
+// Rejected: to keep what was run for some time, and to ignore that. How long is long enough?
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backoff.h"
+#include "claim_ramp.h"
+#include "runner_actions.h"
+#include "stand_by.h"
+#include "vigil/boot_clock.h"
+#include "vigil/error.h"
+#include "vigil/event.h"
+#include "vigil/runner.h"
+#include "vigil/work.h"
+
+namespace vigil::client {
+
+// Whether a refusal says that the item is not the caller's any more.
+bool SaysLost(const Error& error);
+
+// Events go in with the time at which they were seen, actions come out.
+//
+// Thread: none of its own; one caller at a time. `now` never goes back.
+//
+// Invariants:
+//   1. At most `concurrency` items run, are finished, or are asked for in order to run.
+//   2. Of a task come Run, at most one Fire that says lost, Finish when it has returned and is not
+//   lost, and Forget once, in this order.
+//   3. Leave comes once, when every task that was run has returned; then Over.
+//   4. At most one ClaimOrphans, one ListOwn and, for each key, one Fetch and one Start are
+//   unanswered.
+//   5. What waits to run, or was kept, is at most kMostWaiting items each.
+class RunnerRules {
+ public:
+  struct Options {
+    std::uint32_t concurrency = 1;
+    // Whether to run what was not submitted here.
+    bool takes_over = true;
+    // Whether an orphan of the predecessors is one to take.
+    std::function<bool(const WorkItem&)> chooses;
+    Duration poll_interval = std::chrono::seconds(10);
+    Random random;
+  };
+
+  static constexpr std::size_t kMostWaiting = 10'000;
+  // How long after LOST a function that has not returned is reported.
+  static constexpr Duration kLostPatience = std::chrono::seconds(10);
+
+  explicit RunnerRules(Options options) : options_(std::move(options)) {}
+
+  void OnRegistered(Time now, Incarnation self, const std::vector<WorkItem>& predecessors_work);
+  void OnRefused(Time now);
+  // The log is followed from here on.
+  void OnFollowing(Time now);
+  void OnEvent(Time now, const Event& event);
+  void OnTimer(Time now);
+  // The incarnation is LOST. The event of its end says so, too.
+  void OnLost(Time now);
+  void OnStop(Time now, Time deadline);
+  void OnLeft(Time now);
+
+  // A start that somebody else makes, and answers with OnStarted. Nothing when none may be made.
+  std::optional<QueryId> BeginSubmit();
+  void OnStandBy(Time now, WorkOrder order);
+
+  // Answers.
+  void OnClaimedOrphans(Time now, QueryId query, Result<std::vector<WorkItem>> items);
+  // Keys and fences of what the pod owns.
+  void OnListed(Time now, QueryId query, const Result<std::map<std::string, Fence>>& own);
+  void OnFetched(Time now, QueryId query, const Result<WorkItem>& item);
+  void OnStarted(Time now, QueryId query, const Result<Started>& started);
+  void OnClaimed(Time now, QueryId query, const Result<Claimed>& claimed);
+
+  // Of a task: its function has returned; what was to be written is, or is not; its item is
+  // somebody else's, as the refusal of a checkpoint said.
+  void OnReturned(Time now, TaskId task, TaskResult result);
+  void OnFinished(Time now, TaskId task, const std::optional<Error>& error);
+  void OnFenced(Time now, TaskId task);
+
+  std::vector<WorkAction> TakeActions() { return std::exchange(actions_, {}); }
+  // When to call OnTimer; nothing to wait for when absent.
+  std::optional<Time> next_wake() const;
+  bool over() const { return over_; }
+  bool lost() const { return lost_; }
+  bool stopping() const { return stopping_ || lost_; }
+
+ private:
+  struct Running {
+    // Without payload, checkpoint and result.
+    WorkItem item;
+    bool lost = false;
+    // What its function has returned.
+    std::optional<TaskResult> result;
+    // Why it could not be completed, when that is written.
+    std::optional<Error> refused;
+    // When what it returned is to be written again.
+    std::optional<Time> again_at;
+    unsigned failures = 0;
+  };
+  enum class Asks { kOrphans, kOwn, kItem, kSubmission, kWanted, kPredecessors };
+  struct Query {
+    Asks asks;
+    std::string key;
+    // How many items may come with the answer, and run at once.
+    std::uint32_t room = 0;
+    Incarnation expected_owner;
+    EventKind event = EventKind::kUnknown;
+    Time event_at{};
+    // What was run to its end since it was asked.
+    std::map<std::string, Fence> ended = {};
+  };
+  // What the pod owns and nobody runs yet.
+  struct Waiting {
+    Fence fence;
+    Time from;
+    bool asked = false;
+  };
+  struct Wanted {
+    WorkOrder order;
+    std::optional<client::StandBy> rules;
+    bool asked = false;
+    bool look_again = false;
+    Time look_at{};
+    Fence reported;
+  };
+
+  bool Takes() const { return self_ && !stopping_ && !lost_; }
+  std::uint32_t Room() const;
+  template <class Action>
+  void Do(Action action) {
+    actions_.emplace_back(std::move(action));
+  }
+  QueryId Ask(Query query);
+  Query Answered(QueryId query);
+  bool Asking(Asks what) const;
+  // Whether a call is under way that may make an item the pod's.
+  bool Claiming() const;
+  Duration HalfToWhole() const;
+
+  void Fill(Time now);
+  void FillFromWaiting(Time now);
+  void FillFromPredecessors();
+  void LookAtWanted(Time now);
+  void Wait(const std::string& key, Fence fence, Time from);
+  // The item as an answer told it: runs it, or lets it wait, if it is the pod's.
+  void Have(Time now, const Query& query, Ownership ownership);
+  bool IsKnown(const Query& query, const WorkItem& item);
+
+  void OnWorkEvent(Time now, const Event& event);
+  void TellWanted(Time now, const Event& event);
+  void Follow(Time now, Wanted& wanted, const Decision& decision, const Query& query,
+              Ownership ownership);
+  // It is for others, or for nobody.
+  void TellNotNow(Wanted& wanted, const WorkItem& item);
+  void ClaimWanted(Wanted& wanted, const client::Claim& claim, EventKind event, Time event_at);
+
+  void Lose(TaskId task);
+  void Write(TaskId task, Running& running);
+  void End(TaskId task, TaskEnd end, const std::optional<Error>& why = {});
+  void Settle(Time now);
+  bool AllReturned() const;
+
+  const Options options_;
+  Incarnation self_;
+  bool lost_ = false;
+  bool stopping_ = false;
+  bool leaving_ = false;
+  bool over_ = false;
+  bool reported_ = false;
+  Time deadline_ = Time::max();
+  std::vector<WorkAction> actions_;
+
+  std::uint64_t last_task_ = 0;
+  std::uint64_t last_query_ = 0;
+  std::map<TaskId, Running> running_;
+  std::map<QueryId, Query> queries_;
+  std::map<std::string, Waiting> waiting_;
+  std::map<std::string, Fence> kept_;
+  std::map<std::string, Wanted> wanted_;
+  std::deque<WorkItem> predecessors_;
+  std::optional<ClaimRamp> ramp_;
+  Time list_at_ = Time::max();
+};
+
+}  // namespace vigil::client

@@ -1,0 +1,150 @@
+// What is started by name, here or by others: submissions, and what is stood by for.
+#include <algorithm>
+#include <utility>
+
+#include "own_error.h"
+#include "runner_rules.h"
+
+namespace vigil::client {
+namespace {
+
+constexpr Duration kAfterTrouble = std::chrono::seconds(1);
+
+}  // namespace
+
+void RunnerRules::OnStandBy(Time now, WorkOrder order) {
+  if (stopping() || wanted_.size() >= kMostWaiting) return;
+  const std::string key = order.key;
+  Wanted wanted{.order = std::move(order)};
+  if (self_) wanted.rules.emplace(key, self_);
+  wanted.look_at = now;
+  wanted_.erase(key);
+  wanted_.emplace(key, std::move(wanted));
+  Fill(now);
+}
+
+void RunnerRules::LookAtWanted(Time now) {
+  for (auto& [key, wanted] : wanted_) {
+    if (wanted.asked || wanted.look_at > now) continue;
+    wanted.asked = true;
+    Do(work_action::Start{Ask({.asks = Asks::kWanted, .key = key}), wanted.order});
+  }
+}
+
+void RunnerRules::OnStarted(Time now, QueryId id, const Result<Started>& started) {
+  const Query query = Answered(id);
+  if (query.asks == Asks::kSubmission) {
+    if (started) Have(now, query, {.item = started->item});
+  } else if (const auto found = wanted_.find(query.key); found != wanted_.end()) {
+    Wanted& wanted = found->second;
+    wanted.asked = false;
+    const bool again = std::exchange(wanted.look_again, false);
+    wanted.look_at = again ? now : now + (started ? HalfToWhole() : kAfterTrouble);
+    if (started) {
+      Follow(now, wanted, wanted.rules->OnItem(started->item), query, {.item = started->item});
+    } else {
+      Do(work_action::TellTrouble{started.error()});
+    }
+  }
+  Fill(now);
+  Settle(now);
+}
+
+void RunnerRules::OnClaimed(Time now, QueryId id, const Result<Claimed>& claimed) {
+  const Query query = Answered(id);
+  const bool had = claimed && claimed->outcome == ClaimOutcome::kClaimed;
+  Ownership ownership;
+  if (claimed) {
+    ownership = {.item = claimed->item,
+                 .claimed = had,
+                 .previous_owner = had ? query.expected_owner : Incarnation(),
+                 .event = query.event,
+                 .event_at = query.event_at};
+  } else {
+    Do(work_action::TellTrouble{claimed.error()});
+  }
+  if (query.asks == Asks::kPredecessors) {
+    if (had) Have(now, query, std::move(ownership));
+  } else if (const auto found = wanted_.find(query.key); found != wanted_.end()) {
+    Wanted& wanted = found->second;
+    if (!claimed) {
+      wanted.look_at = std::min(wanted.look_at, now + kAfterTrouble);
+    } else if (claimed->outcome == ClaimOutcome::kReserved ||
+               claimed->outcome == ClaimOutcome::kQuarantined) {
+      TellNotNow(wanted, claimed->item);  // until the next look
+    } else {
+      const Decision decision = wanted.rules->OnItem(claimed->item);
+      if (std::holds_alternative<client::Claim>(decision)) {
+        wanted.look_at = now;  // claimable again already: from the start
+        wanted.look_again = wanted.asked;
+      } else {
+        Follow(now, wanted, decision, query, std::move(ownership));
+      }
+    }
+  }
+  Fill(now);
+  Settle(now);
+}
+
+void RunnerRules::TellNotNow(Wanted& wanted, const WorkItem& item) {
+  if (!(wanted.reported < item.fence)) return;
+  wanted.reported = item.fence;
+  if (item.state != WorkState::kQuarantined) return Do(work_action::TellStandingBy{item});
+  Do(work_action::TellTrouble{
+      MakeError(Code::kFailedPrecondition,
+                item.key + " is QUARANTINED, since its owners kept dying or failing",
+                "Look at it with `vigil work get`; when it is mended, release it.")});
+}
+
+// Of every event, to what is stood by for.
+void RunnerRules::TellWanted(Time now, const Event& event) {
+  if (!Takes()) return;
+  std::vector<std::string> completed;
+  for (auto& [key, wanted] : wanted_) {
+    if (!wanted.rules) continue;
+    const Decision decision = wanted.rules->OnEvent(event);
+    const WorkItem item{
+        .key = key, .owner = event.incarnation, .owner_name = event.pod_name, .fence = event.fence};
+    if (const auto* claim = std::get_if<client::Claim>(&decision)) {
+      ClaimWanted(wanted, *claim, event.kind, now);
+    } else if (std::holds_alternative<Completed>(decision)) {
+      completed.push_back(key);
+      Do(work_action::TellCompletedElsewhere{item});
+    } else if (event.kind == EventKind::kWorkClaimed && event.work_key == key &&
+               event.incarnation != self_ && wanted.reported < event.fence) {
+      wanted.reported = event.fence;
+      Do(work_action::TellStandingBy{item});
+    }
+  }
+  for (const std::string& key : completed) wanted_.erase(key);
+}
+
+// As an answer told it.
+void RunnerRules::Follow(Time now, Wanted& wanted, const Decision& decision, const Query& query,
+                         Ownership ownership) {
+  const std::string key = wanted.order.key;
+  if (std::holds_alternative<Own>(decision)) {
+    wanted_.erase(key);
+    Have(now, query, std::move(ownership));
+  } else if (std::holds_alternative<Completed>(decision)) {
+    wanted_.erase(key);
+    Do(work_action::TellCompletedElsewhere{std::move(ownership.item)});
+  } else if (const auto* claim = std::get_if<client::Claim>(&decision)) {
+    ClaimWanted(wanted, *claim, EventKind::kUnknown, {});
+  } else if (ownership.item.state == WorkState::kOwned && wanted.reported < ownership.item.fence) {
+    wanted.reported = ownership.item.fence;
+    Do(work_action::TellStandingBy{std::move(ownership.item)});
+  }
+}
+
+void RunnerRules::ClaimWanted(Wanted& wanted, const client::Claim& claim, EventKind event,
+                              Time event_at) {
+  const QueryId query = Ask({.asks = Asks::kWanted,
+                             .key = wanted.order.key,
+                             .expected_owner = claim.expected_owner,
+                             .event = event,
+                             .event_at = event_at});
+  Do(work_action::Claim{query, wanted.order.key, claim.expected_owner, claim.expected_fence});
+}
+
+}  // namespace vigil::client

@@ -1,0 +1,135 @@
+// One item that runs somewhere, always: started, stood by for, and taken at the very event.
+#include "client/runner_rules_fixture.h"
+
+namespace vigil::client {
+namespace {
+
+using std::chrono::seconds;
+using namespace work_action;
+
+class RunnerStandByTest : public RunnerRulesTest {
+ protected:
+  // Another pod has the item, which is known by now.
+  void StandBy() {
+    BeReady(1, false);
+    rules_->OnStandBy(now_, {.key = "k", .payload = "seven"});
+    const auto start = Take<Start>();
+    EXPECT_EQ(start.order.payload, "seven");
+    rules_->OnStarted(now_, start.query, Started{StartOutcome::kOwned, ItemOf(kOther, "k", 4)});
+    EXPECT_EQ(Take<TellStandingBy>().item.owner, kOther);
+  }
+};
+
+TEST_F(RunnerStandByTest, StandBy_RunsWhatItStarts) {
+  BeReady(1, false);
+  rules_->OnStandBy(now_, {.key = "k"});
+  rules_->OnStarted(now_, Take<Start>().query, Started{StartOutcome::kStarted, Mine("k")});
+  Begun("k");
+  EXPECT_FALSE(Take<TellOwned>().ownership.claimed);
+}
+
+TEST_F(RunnerStandByTest, StandBy_ClaimsAtTheDeathOfTheOwner) {
+  StandBy();
+  Tell(PodNews(EventKind::kPodDied, kOther));
+  const auto claim = Take<work_action::Claim>();
+  EXPECT_EQ(claim.expected_owner, kOther);
+  EXPECT_EQ(claim.expected_fence, Fence(4));
+  rules_->OnClaimed(now_, claim.query, Claimed{ClaimOutcome::kClaimed, Mine("k", 5)});
+  Begun("k");
+  const auto owned = Take<TellOwned>().ownership;
+  EXPECT_TRUE(owned.claimed);
+  EXPECT_EQ(owned.previous_owner, kOther);
+  EXPECT_EQ(owned.event, EventKind::kPodDied);
+}
+
+// A poll that hangs at a dead coordinator must not hold up a claim.
+TEST_F(RunnerStandByTest, StandBy_APollThatHangsDoesNotHoldUpTheClaim) {
+  StandBy();
+  RunFor(seconds(10));
+  Take<Start>();
+  Tell(PodNews(EventKind::kPodDied, kOther));
+  Take<work_action::Claim>();
+}
+
+TEST_F(RunnerStandByTest, StandBy_ALostRaceIsFollowedToTheNextOwner) {
+  StandBy();
+  Tell(PodNews(EventKind::kPodDied, kOther));
+  rules_->OnClaimed(now_, Take<work_action::Claim>().query,
+                    Claimed{ClaimOutcome::kLost, ItemOf(Incarnation(9), "k", 5)});
+  EXPECT_EQ(Take<TellStandingBy>().item.owner, Incarnation(9));
+  Tell(PodNews(EventKind::kPodLeft, Incarnation(9)));
+  EXPECT_EQ(Take<work_action::Claim>().expected_fence, Fence(5));
+}
+
+TEST_F(RunnerStandByTest, StandBy_WhatIsReservedForOthersIsLookedAtAgainLater) {
+  StandBy();
+  Tell(PodNews(EventKind::kPodDied, kOther));
+  WorkItem orphan = ItemOf(kOther, "k", 4);
+  orphan.orphan = true;
+  rules_->OnClaimed(now_, Take<work_action::Claim>().query,
+                    Claimed{ClaimOutcome::kReserved, orphan});
+  RunFor(seconds(1));
+  EXPECT_EQ(Count<work_action::Claim>() + Count<Start>(), 0U);
+  RunFor(seconds(10));
+  rules_->OnStarted(now_, Take<Start>().query, Started{StartOutcome::kOrphaned, orphan});
+  Take<work_action::Claim>();
+}
+
+TEST_F(RunnerStandByTest, StandBy_WhatIsQuarantinedIsSaidOnce) {
+  StandBy();
+  Tell(PodNews(EventKind::kPodDied, kOther));
+  WorkItem poison = ItemOf(Incarnation(), "k", 5);
+  poison.state = WorkState::kQuarantined;
+  rules_->OnClaimed(now_, Take<work_action::Claim>().query,
+                    Claimed{ClaimOutcome::kQuarantined, poison});
+  Take<TellTrouble>();
+  RunFor(seconds(10));
+  rules_->OnStarted(now_, Take<Start>().query, Started{StartOutcome::kQuarantined, poison});
+  EXPECT_EQ(Count<work_action::Claim>() + Count<TellTrouble>(), 0U);
+}
+
+TEST_F(RunnerStandByTest, StandBy_ALookThatIsAskedForDuringALookIsNotLost) {
+  Begin(1, false);
+  rules_->OnRegistered(now_, kSelf, {});
+  rules_->OnStandBy(now_, {.key = "k"});
+  const auto first = Take<Start>();
+  rules_->OnFollowing(now_);  // what happened before is not told by events
+  EXPECT_EQ(Count<Start>(), 0U);
+  rules_->OnStarted(now_, first.query, Started{StartOutcome::kOwned, ItemOf(kOther, "k", 4)});
+  Take<Start>();
+}
+
+TEST_F(RunnerStandByTest, StandBy_IsOverWhenOthersHaveCompletedTheItem) {
+  StandBy();
+  Tell(WorkNews(EventKind::kWorkCompleted, kOther, "k", 4));
+  Take<TellCompletedElsewhere>();
+  RunFor(seconds(60));
+  EXPECT_EQ(Count<Start>(), 0U);
+}
+
+TEST_F(RunnerStandByTest, StandBy_IsOverWhenItWasHadOnce) {
+  StandBy();
+  Tell(PodNews(EventKind::kPodDied, kOther));
+  rules_->OnClaimed(now_, Take<work_action::Claim>().query,
+                    Claimed{ClaimOutcome::kClaimed, Mine("k", 5)});
+  const TaskId task = Begun("k");
+  rules_->OnReturned(now_, task, GivenBack{});
+  rules_->OnFinished(now_, task, {});
+  Tell(WorkNews(EventKind::kWorkReleased, kSelf, "k", 5));
+  RunFor(seconds(60));
+  EXPECT_EQ(Count<Start>() + Count<work_action::Claim>(), 0U);
+}
+
+TEST_F(RunnerStandByTest, StandBy_TroubleIsToldAndTriedAgain) {
+  BeReady(1, false);
+  rules_->OnStandBy(now_, {.key = "k"});
+  for (int i = 0; i < 3; ++i) {
+    rules_->OnStarted(now_, Take<Start>().query, tl::unexpected(Unreachable()));
+    Take<TellTrouble>();
+    RunFor(seconds(1));
+  }
+  Take<Start>();
+}
+
+}  // namespace
+}  // namespace vigil::client
