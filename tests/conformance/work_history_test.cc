@@ -31,7 +31,7 @@ constexpr int kCallsEach = 60;
 constexpr int kDeaths = 2 * kCallers;
 constexpr int kLivesEach = kDeaths / kCallers + 1;
 // Histories until a mutant must be found.
-constexpr uint32_t kTries = 10;
+constexpr uint32_t kTries = 20;
 
 Items Right(Items items) { return items; }
 
@@ -98,7 +98,7 @@ void WorkHistoryTest::PlayDeath(Store& store) {
       std::lock_guard lock(victim.mutex);
       pod = victim.pod;
     }
-    Record end{.call = {.operation = Operation::kEnd, .caller = pod.incarnation},
+    Record end{.call = {.operation = Operation::kDie, .caller = pod.incarnation},
                .who = "the host",
                .called = clock_.Now()};
     auto died = Must(store.DeclareHosted(ns_, Cause::kStreamEnded, {HostedAs(pod)}));

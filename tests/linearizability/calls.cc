@@ -11,7 +11,7 @@
 namespace vigil::linearizability {
 namespace {
 
-bool IsEnd(const Event& event) {
+bool TellsAnEnd(const Event& event) {
   return event.kind == EventKind::kPodDied || event.kind == EventKind::kPodLeft;
 }
 
@@ -31,14 +31,20 @@ std::string_view Name(Operation operation) {
       return "Complete";
     case Operation::kRelease:
       return "Release";
+    case Operation::kFail:
+      return "Fail";
+    case Operation::kTransfer:
+      return "Transfer";
     case Operation::kClaim:
       return "Claim";
     case Operation::kClaimOrphans:
       return "ClaimOrphans";
     case Operation::kGet:
       return "Get";
-    case Operation::kEnd:
-      return "End";
+    case Operation::kDie:
+      return "Die";
+    case Operation::kLeave:
+      return "Leave";
   }
   return "";
 }
@@ -48,6 +54,7 @@ Item ItemFrom(const WorkItem& item) {
           .owner = item.owner,
           .fence = item.fence,
           .orphan = item.orphan,
+          .adoptions = item.adoptions,
           .payload = item.payload,
           .checkpoint = item.checkpoint,
           .result = item.result};
@@ -89,22 +96,22 @@ std::vector<std::string> KeysOf(const History& history) {
 History OfKey(const History& history, const std::string& key) {
   std::set<Incarnation> concerned;
   for (const Record& record : history.records) {
-    const bool everywhere = record.call.key.empty() && record.call.operation != Operation::kEnd;
+    const bool everywhere = record.call.key.empty() && !IsEnd(record.call.operation);
     if (record.call.key != key && !everywhere) continue;
-    concerned.insert({record.call.caller, record.call.expected_owner});
+    concerned.insert({record.call.caller, record.call.expected_owner, record.call.receiver});
     if (record.answer && record.answer->item) concerned.insert(record.answer->item->owner);
   }
   History of_key;
   for (const Record& record : history.records) {
     const bool elsewhere = !record.call.key.empty() && record.call.key != key;
-    const bool end = record.call.operation == Operation::kEnd;
+    const bool end = IsEnd(record.call.operation);
     if (elsewhere || (end && !concerned.contains(record.call.caller))) continue;
     of_key.records.push_back(record);
   }
   if (!history.log) return of_key;
   of_key.log.emplace();
   for (const Event& event : *history.log) {
-    const bool end = IsEnd(event) && concerned.contains(event.incarnation);
+    const bool end = TellsAnEnd(event) && concerned.contains(event.incarnation);
     if (event.work_key == key || end) of_key.log->push_back(event);
   }
   return of_key;
@@ -114,15 +121,16 @@ std::string Text(const Call& call) {
   std::string arguments = call.key.empty() ? "any" : call.key;
   if (call.expected_owner) arguments += fmt::format(", owner {}", call.expected_owner.value);
   if (call.fence) arguments += fmt::format(", fence {}", call.fence.value);
+  if (call.receiver) arguments += fmt::format(", to {}", call.receiver.value);
   if (!call.text.empty()) arguments += fmt::format(", \"{}\"", call.text);
-  if (call.operation == Operation::kEnd) arguments.clear();
+  if (IsEnd(call.operation)) arguments.clear();
   return fmt::format("{}({}) by {}", Name(call.operation), arguments, call.caller.value);
 }
 
 std::string Text(const Item& item) {
-  return fmt::format("{}{}, owner {}, fence {}, \"{}\", \"{}\", \"{}\"", Name(item.state),
-                     item.orphan ? " orphan" : "", item.owner.value, item.fence.value, item.payload,
-                     item.checkpoint, item.result);
+  return fmt::format("{}{}, owner {}, fence {}, adopted {} times, \"{}\", \"{}\", \"{}\"",
+                     Name(item.state), item.orphan ? " orphan" : "", item.owner.value,
+                     item.fence.value, item.adoptions, item.payload, item.checkpoint, item.result);
 }
 
 std::string Text(const Answer& answer) {

@@ -17,13 +17,19 @@ enum class Operation {
   kCheckpoint,
   kComplete,
   kRelease,
+  kFail,
+  kTransfer,
   kClaim,
   kClaimOrphans,
   kGet,
-  // The caller dies or leaves.
-  kEnd,
+  // The caller's incarnation ends.
+  kDie,
+  kLeave,
 };
 std::string_view Name(Operation operation);
+constexpr bool IsEnd(Operation operation) {
+  return operation == Operation::kDie || operation == Operation::kLeave;
+}
 
 struct Call {
   Operation operation = Operation::kGet;
@@ -33,7 +39,9 @@ struct Call {
   // Of kClaim: what it expects.
   Incarnation expected_owner;
   Fence fence;
-  // The payload, the checkpoint or the result.
+  // Of kTransfer: the pod that is to have it, whose name is the text.
+  Incarnation receiver;
+  // The payload, the checkpoint, the result, or the reason of a failure.
   std::string text;
 };
 
@@ -43,6 +51,7 @@ struct Item {
   Incarnation owner;
   Fence fence;
   bool orphan = false;
+  uint32_t adoptions = 0;
   std::string payload;
   std::string checkpoint;
   std::string result;
@@ -71,7 +80,7 @@ struct Record {
   std::optional<Answer> answer = std::nullopt;
   Instant answered{};
   // It may have been sent more than once. A refusal may then be that of a repetition, of a call
-  // that had taken effect before.
+  // that had taken effect before; and what a transfer shows may be what came of it since.
   bool repeated = false;
 };
 
@@ -79,6 +88,8 @@ struct Record {
 struct Answered {
   std::string key;
   Answer answer;
+  // For later transfers.
+  std::string owner_name = {};
 };
 using Answers = std::optional<std::vector<Answered>>;
 

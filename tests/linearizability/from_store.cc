@@ -9,8 +9,8 @@ namespace vigil::linearizability {
 namespace {
 
 constexpr uint32_t kOrphansAtOnce = 2;
-// The model knows no quarantine.
-constexpr uint32_t kNeverTooOften = 1'000'000;
+// So that none is quarantined.
+constexpr uint32_t kMostAdoptions = 1'000'000;
 
 uint64_t NumberIn(const Error& error, std::string_view field) {
   uint64_t number = 0;
@@ -53,13 +53,16 @@ Answers Failed(const std::string& key, const Error& error) {
 template <typename T>
 Answers AnswersFrom(const std::string& key, const Result<T>& result) {
   if (!result) return Failed(key, result.error());
-  return {{{key, {std::string(WordOf(*result)), ItemFrom(ItemOf(*result))}}}};
+  const WorkItem& item = ItemOf(*result);
+  return {{{key, {std::string(WordOf(*result)), ItemFrom(item)}, item.owner_name}}};
 }
 
 Answers AnswersFrom(const Result<std::vector<WorkItem>>& result) {
   if (!result) return Failed("", result.error());
   std::vector<Answered> answers;
-  for (const WorkItem& item : *result) answers.push_back({item.key, {"CLAIMED", ItemFrom(item)}});
+  for (const WorkItem& item : *result) {
+    answers.push_back({item.key, {"CLAIMED", ItemFrom(item)}, item.owner_name});
+  }
   return answers;
 }
 
@@ -73,13 +76,18 @@ Answers Ask(Store& store, const std::string& ns, const Call& call) {
                                                     .key = call.key,
                                                     .starter = call.caller,
                                                     .payload = call.text,
-                                                    .traits = {.max_adoptions = kNeverTooOften}}));
+                                                    .traits = {.max_adoptions = kMostAdoptions},
+                                                    .request_id = {}}));
     case Operation::kCheckpoint:
       return AnswersFrom(call.key, store.CheckpointWork(holder, call.text, {}));
     case Operation::kComplete:
       return AnswersFrom(call.key, store.CompleteWork(holder, call.text));
     case Operation::kRelease:
       return AnswersFrom(call.key, store.ReleaseWork(holder));
+    case Operation::kFail:
+      return AnswersFrom(call.key, store.FailWork(holder, call.text));
+    case Operation::kTransfer:
+      return AnswersFrom(call.key, store.TransferWork(holder, call.text));
     case Operation::kClaim:
       return AnswersFrom(call.key, store.ClaimWork({.ns = ns,
                                                     .key = call.key,
@@ -87,11 +95,15 @@ Answers Ask(Store& store, const std::string& ns, const Call& call) {
                                                     .expected_owner = call.expected_owner,
                                                     .expected_fence = call.fence}));
     case Operation::kClaimOrphans:
-      return AnswersFrom(
-          store.ClaimOrphans({.ns = ns, .claimant = call.caller, .limit = kOrphansAtOnce}));
+      return AnswersFrom(store.ClaimOrphans({.ns = ns,
+                                             .claimant = call.caller,
+                                             .limit = kOrphansAtOnce,
+                                             .choice = {},
+                                             .request_id = {}}));
     case Operation::kGet:
       return AnswersFrom(call.key, store.GetWork(ns, call.key));
-    case Operation::kEnd:
+    case Operation::kDie:
+    case Operation::kLeave:
       break;
   }
   return Answers(std::in_place);

@@ -14,14 +14,18 @@ Answer ItemModel::Do(const Call& call) {
     case Operation::kCheckpoint:
     case Operation::kComplete:
     case Operation::kRelease:
+    case Operation::kFail:
       return Change(call);
+    case Operation::kTransfer:
+      return Transfer(call);
     case Operation::kClaim:
       return Claim(call);
     case Operation::kClaimOrphans:
       return ClaimOrphan(call);
     case Operation::kGet:
       return item_ ? Answer{"OK", Shown()} : Refusal(reason::kWorkNotFound);
-    case Operation::kEnd:
+    case Operation::kDie:
+    case Operation::kLeave:
       return End(call);
   }
   return {};
@@ -60,6 +64,11 @@ void ItemModel::GiveTo(Incarnation owner) {
   Tell(EventKind::kWorkClaimed, owner, previous_owner);
 }
 
+void ItemModel::Adopt(Incarnation owner) {
+  if (IsOrphan() && ended_.at(item_->owner) == Operation::kDie) ++item_->adoptions;
+  GiveTo(owner);
+}
+
 Answer ItemModel::Start(const Call& call) {
   if (ended_.contains(call.caller)) return Refusal(reason::kIncarnationEnded);
   std::string word = "STARTED";
@@ -75,25 +84,34 @@ Answer ItemModel::Start(const Call& call) {
   return {word, Shown()};
 }
 
-Answer ItemModel::Change(const Call& call) {
+std::optional<Answer> ItemModel::RefusalOf(const Call& call) const {
   if (ended_.contains(call.caller)) {
     // Who has it now is of more use to the dead than that they are dead.
     const bool overtaken = item_ && item_->fence > call.fence;
     return Refusal(overtaken ? reason::kFenced : reason::kIncarnationEnded);
   }
   if (!item_) return Refusal(reason::kWorkNotFound);
-  const bool release = call.operation == Operation::kRelease;
-  const bool complete = call.operation == Operation::kComplete;
-  if (release && item_->state == WorkState::kReleased && item_->fence == call.fence) {
-    return {"OK", Shown()};  // a repetition: nobody has it, so it is known by the fence alone
-  }
   if (item_->owner != call.caller || item_->fence != call.fence) return Refusal(reason::kFenced);
-  if (item_->state == WorkState::kCompleted) {
-    return complete ? Answer{"OK", Shown()} : Refusal(reason::kWorkCompleted);
+  if (item_->state == WorkState::kCompleted) return Refusal(reason::kWorkCompleted);
+  return std::nullopt;
+}
+
+Answer ItemModel::Change(const Call& call) {
+  const bool complete = call.operation == Operation::kComplete;
+  const bool fail = call.operation == Operation::kFail;
+  const bool give_up = fail || call.operation == Operation::kRelease;
+  if (auto refusal = RefusalOf(call)) {
+    // Of what nobody has, a repetition is known by the fence alone.
+    const bool given_up = give_up && refusal->word == reason::kFenced &&
+                          !ended_.contains(call.caller) && !item_->owner &&
+                          item_->fence == call.fence;
+    const bool completed = complete && refusal->word == reason::kWorkCompleted;
+    return given_up || completed ? Answer{"OK", Shown()} : *std::move(refusal);
   }
-  if (release) {
+  if (give_up) {
     item_->state = WorkState::kReleased;
     item_->owner = {};
+    if (fail) ++item_->adoptions;
     Tell(EventKind::kWorkReleased, call.caller);
   } else if (complete) {
     item_->state = WorkState::kCompleted;
@@ -105,13 +123,26 @@ Answer ItemModel::Change(const Call& call) {
   return {"OK", Shown()};
 }
 
+Answer ItemModel::Transfer(const Call& call) {
+  const bool receiver_lives = !ended_.contains(call.receiver);
+  if (auto refusal = RefusalOf(call)) {
+    const bool repeated = refusal->word == reason::kFenced && !ended_.contains(call.caller) &&
+                          receiver_lives && item_->owner == call.receiver &&
+                          item_->fence.value == call.fence.value + 1;
+    return repeated ? Answer{"OK", Shown()} : *std::move(refusal);
+  }
+  if (!receiver_lives) return Refusal(reason::kPodNotFound);
+  if (call.receiver != call.caller) GiveTo(call.receiver);
+  return {"OK", Shown()};
+}
+
 Answer ItemModel::Claim(const Call& call) {
   if (ended_.contains(call.caller)) return Refusal(reason::kIncarnationEnded);
   if (!item_) return Refusal(reason::kWorkNotFound);
   if (item_->state == WorkState::kCompleted) return Refusal(reason::kWorkCompleted);
   if (item_->owner == call.expected_owner && item_->fence == call.fence) {
     if (!IsClaimable()) return Refusal(reason::kOwnerAlive);
-    GiveTo(call.caller);
+    Adopt(call.caller);
     return {"CLAIMED", Shown()};
   }
   const bool won_already = item_->owner == call.caller && item_->owner != call.expected_owner &&
@@ -123,14 +154,14 @@ Answer ItemModel::Claim(const Call& call) {
 Answer ItemModel::ClaimOrphan(const Call& call) {
   if (ended_.contains(call.caller)) return Refusal(reason::kIncarnationEnded);
   if (!item_ || !IsClaimable()) return {"NOTHING"};
-  GiveTo(call.caller);
+  Adopt(call.caller);
   return {"CLAIMED", Shown()};
 }
 
 Answer ItemModel::End(const Call& call) {
-  ended_.insert(call.caller);
-  // DIED or LEFT: nothing here depends on which.
-  Tell(EventKind::kPodDied, call.caller);
+  ended_.emplace(call.caller, call.operation);
+  const bool died = call.operation == Operation::kDie;
+  Tell(died ? EventKind::kPodDied : EventKind::kPodLeft, call.caller);
   told_->fence = {};
   return {"OK"};
 }

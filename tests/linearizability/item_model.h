@@ -1,8 +1,8 @@
 // What a work item is meant to be, in the plainest words: one call after another.
 #pragma once
 
+#include <map>
 #include <optional>
-#include <set>
 
 #include "linearizability/calls.h"
 
@@ -11,9 +11,12 @@ namespace vigil::linearizability {
 // One item, from before its start, and the incarnations that have ended.
 //
 //  1. Only the owner with the current fence changes it, while it lives; what it completed stays.
-//  2. It is claimed from the dead, or from nobody, by one that lives and names owner and fence.
-//  3. Its fence begins at 1 and grows by one with every change of owner. (A failover of the
-//  database, after which it may jump, and an item that was pruned are not for this model.)
+//  2. It is claimed from the dead, or from nobody, by one that lives and names owner and fence; or
+//  its owner transfers it to one that lives.
+//  3. How often it was taken over from the dead, or failed, is counted.
+//  4. Its fence begins at 1 and grows by one with every change of owner. (A failover of the
+//  database, after which it may jump, and an item that was pruned are not for this model; nor are
+//  policies, and an item that was adopted too often.)
 class ItemModel {
  public:
   // Carries it out; the answer.
@@ -32,21 +35,26 @@ class ItemModel {
 
  private:
   Answer Start(const Call& call);
-  // Of its owner: a checkpoint, the completion, the release.
+  // Of its owner: a checkpoint, the completion, the release, the failure.
   Answer Change(const Call& call);
+  Answer Transfer(const Call& call);
+  // Why its owner is refused, or whoever is not; nothing when it is not.
+  std::optional<Answer> RefusalOf(const Call& call) const;
   Answer Claim(const Call& call);
   Answer ClaimOrphan(const Call& call);
   Answer End(const Call& call);
 
   bool IsOrphan() const;
   bool IsClaimable() const;
+  void Adopt(Incarnation owner);
   void GiveTo(Incarnation owner);
   void Tell(EventKind kind, Incarnation pod, Incarnation previous_owner = {});
   Answer Refusal(std::string_view reason) const;
 
   // Without `orphan`, which follows from who has ended.
   std::optional<Item> item_;
-  std::set<Incarnation> ended_;
+  // How.
+  std::map<Incarnation, Operation> ended_;
   std::optional<Event> told_;
 };
 

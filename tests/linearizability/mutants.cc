@@ -15,8 +15,7 @@ std::optional<Item> Look(const Items& items, const Call& call) {
 }
 
 bool IsWrite(Operation operation) {
-  return operation == Operation::kCheckpoint || operation == Operation::kComplete ||
-         operation == Operation::kRelease;
+  return operation >= Operation::kCheckpoint && operation <= Operation::kTransfer;
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "linearizability/random_caller.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "core/errors.h"
 
@@ -36,18 +37,33 @@ Call RandomCaller::Next() {
 Call RandomCaller::Working(Call call) {
   const size_t pick = Pick(20);
   if (pick < 10) return Writing(std::move(call));
-  if (pick < 14) {
-    call.operation = Operation::kRelease;
-  } else if (pick < 15) {
+  if (pick < 15) return GivingUp(std::move(call));
+  if (pick < 16) {
     call.operation = Operation::kComplete;
     call.text = FreshText();
-  } else if (pick < 17) {
+  } else if (pick < 18) {
     call.operation = Operation::kStart;
     call.fence = {};
     call.text = FreshText();
   } else {
     call.operation = Operation::kGet;
     call.fence = {};
+  }
+  return call;
+}
+
+// To nobody, or to another that it has heard of.
+Call RandomCaller::GivingUp(Call call) {
+  const size_t pick = Pick(4);
+  if (pick == 0) {
+    call.operation = Operation::kFail;
+    call.text = FreshText();
+  } else if (pick == 1 && !seen_.empty()) {
+    call.operation = Operation::kTransfer;
+    std::tie(call.receiver, call.text) =
+        seen_[seen_.size() - 1 - Pick(std::min<size_t>(seen_.size(), 8))];
+  } else {
+    call.operation = Operation::kRelease;
   }
   return call;
 }
@@ -82,7 +98,7 @@ Call RandomCaller::Wanting(Call call, const Known& known) {
 Call RandomCaller::Claiming(Call call, const Known& known) {
   call.operation = Operation::kClaim;
   if (known.state == WorkState::kOwned) call.expected_owner = known.owner;
-  if (OneIn(5) && !seen_.empty()) call.expected_owner = seen_[Pick(seen_.size())];
+  if (OneIn(5) && !seen_.empty()) call.expected_owner = seen_[Pick(seen_.size())].first;
   if (OneIn(8)) call.expected_owner = {};
   if (OneIn(8) && call.fence.value > 1) --call.fence.value;
   return call;
@@ -90,7 +106,7 @@ Call RandomCaller::Claiming(Call call, const Known& known) {
 
 void RandomCaller::Learn(const Answers& answers) {
   if (!answers) return;
-  for (const auto& [key, answer] : *answers) {
+  for (const auto& [key, answer, owner_name] : *answers) {
     if (answer.word == reason::kIncarnationEnded) ended_ = true;
     const bool completed = answer.word == reason::kWorkCompleted ||
                            (answer.item && answer.item->state == WorkState::kCompleted);
@@ -98,10 +114,15 @@ void RandomCaller::Learn(const Answers& answers) {
     if (!answer.item) continue;
     const Item& item = *answer.item;
     known_[key] = {item.owner ? item.state : WorkState::kReleased, item.owner, item.fence};
-    if (item.owner && std::ranges::find(seen_, item.owner) == seen_.end()) {
-      seen_.push_back(item.owner);
-    }
+    if (item.owner && !owner_name.empty()) Remember(item.owner, owner_name);
   }
+}
+
+void RandomCaller::Remember(Incarnation owner, const std::string& name) {
+  for (const auto& seen : seen_) {
+    if (seen.first == owner) return;
+  }
+  seen_.emplace_back(owner, name);
 }
 
 // To the next item in this place; not always at once.

@@ -47,7 +47,9 @@ class RandomCaller {
   bool OneIn(size_t many) { return Pick(many) == 0; }
   std::string KeyAt(size_t place) const;
   std::string FreshText();
+  void Remember(Incarnation owner, const std::string& name);
   Call Working(Call call);
+  Call GivingUp(Call call);
   Call Wanting(Call call, const Known& known);
   Call Claiming(Call call, const Known& known);
   Call Writing(Call call);
@@ -60,7 +62,8 @@ class RandomCaller {
   uint64_t texts_ = 0;
   std::map<size_t, uint64_t> completed_;
   std::map<std::string, Known> known_;
-  std::vector<Incarnation> seen_;
+  // Who was an owner, and the name of its pod.
+  std::vector<std::pair<Incarnation, std::string>> seen_;
 };
 
 }  // namespace vigil::linearizability

@@ -21,6 +21,7 @@ void AddItem(std::string& key, const std::optional<Item>& item) {
   AddNumber(key, static_cast<uint64_t>(item->state));
   AddNumber(key, item->owner.value);
   AddNumber(key, item->fence.value);
+  AddNumber(key, item->adoptions);
   AddText(key, item->payload);
   AddText(key, item->checkpoint);
   AddText(key, item->result);
@@ -41,13 +42,9 @@ void AddPlaces(std::string& key, const std::vector<bool>& placed, size_t first) 
   }
 }
 
-bool IsEnd(EventKind kind) { return kind == EventKind::kPodDied || kind == EventKind::kPodLeft; }
-
 bool Tells(const Event& event, const Event& told) {
-  if (event.incarnation != told.incarnation) return false;
-  if (IsEnd(told.kind)) return IsEnd(event.kind);
-  return event.kind == told.kind && event.fence == told.fence &&
-         event.previous_owner == told.previous_owner;
+  return event.kind == told.kind && event.incarnation == told.incarnation &&
+         event.fence == told.fence && event.previous_owner == told.previous_owner;
 }
 
 }  // namespace
@@ -67,10 +64,11 @@ void Search::Begin(const Record& record, Instant until) {
   const bool known = record.answer && record.answered <= until;
   if (known) answered_.push_back(&record);
   if (record.call.operation == Operation::kGet) return;
-  const bool refused = known && ChangesNothing(record.call, *record.answer);
+  const bool came_before = known && (ChangesNothing(record.call, *record.answer) ||
+                                     record.call.operation == Operation::kTransfer);
   if (!known) {
     possible_.push_back({&record, std::nullopt});
-  } else if (refused && record.repeated) {
+  } else if (came_before && record.repeated) {
     possible_.push_back({&record, answered_.size() - 1});
   }
 }

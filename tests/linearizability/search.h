@@ -22,7 +22,8 @@ enum class Verdict { kLinearizable, kNotLinearizable, kTooLarge };
 //  1. A call takes effect at one moment between its call and its answer: a call that was answered
 //  before another one was made comes before it.
 //  2. A call whose answer is not known comes at any time after it was made, or never.
-//  3. A refusal of a call that may have been repeated can come after an effect of that same call.
+//  3. A refusal of a call that may have been repeated can come after an effect of that same call,
+//  and so can what a transfer shows.
 //  4. With a log, what changes hands, is completed or ends does so in the order of the log, and
 //  the log tells nothing else.
 class Search {

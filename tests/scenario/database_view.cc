@@ -54,8 +54,36 @@ constexpr pg::Statement kLog{
 constexpr pg::Statement kOldest{
     "oldest", "SELECT coalesce((SELECT oldest FROM vigil.namespaces WHERE name = $1), 1)"};
 
+constexpr pg::Statement kWork{
+    "work",
+    "SELECT item.key, item.state, coalesce(item.owner, 0), item.fence, item.payload,"
+    "       item.checkpoint, item.result, item.adoptions,"
+    "       item.state = 'OWNED' AND owner.state IN ('DEAD', 'LEFT')"
+    "  FROM vigil.work_items AS item LEFT JOIN vigil.pods AS owner ON owner.incarnation = "
+    "item.owner"
+    " WHERE item.namespace = $1 ORDER BY item.key"};
+
 constexpr pg::Statement kWallClock{"wall_clock",
                                    "SELECT extract(epoch FROM clock_timestamp())::bigint"};
+
+WorkState StateNamed(std::string_view name) {
+  if (name == "RELEASED") return WorkState::kReleased;
+  return name == "COMPLETED" ? WorkState::kCompleted : WorkState::kOwned;
+}
+
+WorkItem ItemIn(pg::Row row) {
+  WorkItem item;
+  item.key = row.Text();
+  item.state = StateNamed(row.Text());
+  item.owner = row.As<Incarnation>();
+  item.fence = row.As<Fence>();
+  item.payload = row.Bytes();
+  item.checkpoint = row.Bytes();
+  item.result = row.Bytes();
+  item.adoptions = static_cast<uint32_t>(row.Bigint());
+  item.orphan = row.Bool();
+  return item;
+}
 
 Event EventIn(pg::Row row) {
   Event event;
@@ -152,6 +180,14 @@ Result<history::Reference> DatabaseView::ReadLog(const std::string& ns) {
   reference.oldest = (*oldest)[0].As<Seq>();
   for (const pg::Row row : *rows) reference.log.push_back(EventIn(row));
   return reference;
+}
+
+Result<std::vector<WorkItem>> DatabaseView::ReadWork(const std::string& ns) {
+  auto rows = Read(kWork, {ns});
+  if (!rows) return Fail(std::move(rows.error()));
+  std::vector<WorkItem> items;
+  for (const pg::Row row : *rows) items.push_back(ItemIn(row));
+  return items;
 }
 
 bool DatabaseView::AwaitWallClock(const std::function<bool(int64_t second)>& matches,

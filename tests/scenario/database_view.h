@@ -48,6 +48,9 @@ class DatabaseView {
   // The log of a namespace, as it stands there now.
   Result<history::Reference> ReadLog(const std::string& ns);
 
+  // All work items of a namespace by key, without times.
+  Result<std::vector<WorkItem>> ReadWork(const std::string& ns);
+
   // Asks again and again what second its wall clock shows, until that matches.
   bool AwaitWallClock(const std::function<bool(int64_t second)>& matches, Duration within);
 

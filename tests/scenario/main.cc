@@ -1,6 +1,7 @@
 // The scenarios, and the pods that play in them.
 #include <gmock/gmock.h>
 
+#include "calling_pod.h"
 #include "measured.h"
 #include "mortal_crowd.h"
 #include "output_writer.h"
@@ -8,7 +9,8 @@
 #include "support/network_namespace.h"
 
 int main(int argc, char** argv) {
-  for (const auto play : {vigil::PlayIfAsked, vigil::PlayCrowdIfAsked, vigil::PlayWriterIfAsked}) {
+  for (const auto play : {vigil::PlayIfAsked, vigil::PlayCrowdIfAsked, vigil::PlayWriterIfAsked,
+                          vigil::MakeCallsIfAsked}) {
     if (const auto exit_code = play(argc, argv)) return *exit_code;
   }
   ::testing::InitGoogleMock(&argc, argv);

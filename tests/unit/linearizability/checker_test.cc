@@ -47,7 +47,16 @@ Call ClaimOrphans(uint64_t caller) {
   return {.operation = Operation::kClaimOrphans, .caller = {caller}};
 }
 Call Get() { return {.operation = Operation::kGet, .key = kKey}; }
-Call End(uint64_t incarnation) { return {.operation = Operation::kEnd, .caller = {incarnation}}; }
+Call Die(uint64_t incarnation) { return {.operation = Operation::kDie, .caller = {incarnation}}; }
+Call Leave(uint64_t incarnation) {
+  return {.operation = Operation::kLeave, .caller = {incarnation}};
+}
+Call Fail(uint64_t caller, uint64_t fence) { return Write(Operation::kFail, caller, fence, "no"); }
+Call Transfer(uint64_t caller, uint64_t fence, uint64_t receiver) {
+  Call call = Write(Operation::kTransfer, caller, fence);
+  call.receiver = {receiver};
+  return call;
+}
 
 Answer Shows(std::string word, uint64_t owner, uint64_t fence, std::string checkpoint = "") {
   return {std::move(word), Item{.owner = {owner},
@@ -101,9 +110,9 @@ class LinearizabilityTest : public ::testing::Test {
     history_.records.back().repeated = true;
     return *this;
   }
-  // 1 starts it at 0, and dies between 20 and 30.
-  LinearizabilityTest& OneStartsAndDies() {
-    return Add(0, 5, Start(1), Shows("STARTED", 1, 1)).Add(20, 30, End(1), Done());
+  // 1 starts it at 0, and leaves between 20 and 30.
+  LinearizabilityTest& OneStartsAndLeaves() {
+    return Add(0, 5, Start(1), Shows("STARTED", 1, 1)).Add(20, 30, Leave(1), Done());
   }
   LinearizabilityTest& Log(EventKind kind, uint64_t pod, uint64_t fence = 0,
                            uint64_t previous = 0) {
@@ -135,7 +144,7 @@ class LinearizabilityTest : public ::testing::Test {
 };
 
 TEST_F(LinearizabilityTest, OneAfterAnother_Passes) {
-  OneStartsAndDies()
+  OneStartsAndLeaves()
       .Add(6, 7, Checkpoint(1, 1, "half"), Shows("OK", 1, 1, "half"))
       .Add(8, 9, Start(2), Shows("OWNED", 1, 1, "half"))
       .Add(10, 11, Claim(2, 1, 1), OwnerAliveIs(1, 1))
@@ -153,7 +162,7 @@ TEST_F(LinearizabilityTest, OneAfterAnother_Passes) {
 }
 
 TEST_F(LinearizabilityTest, AtOnce_SomeOrderWillDo) {
-  OneStartsAndDies()
+  OneStartsAndLeaves()
       .Add(31, 50, Claim(2, 1, 1), Shows("CLAIMED", 2, 2))
       .Add(32, 33, Claim(3, 1, 1), Shows("LOST", 2, 2))
       .Add(25, 40, Get(), Shows("OK", 1, 1))
@@ -165,7 +174,7 @@ TEST_F(LinearizabilityTest, AtOnce_SomeOrderWillDo) {
 }
 
 TEST_F(LinearizabilityTest, Unknown_MayTakeEffectLateOrNever) {
-  OneStartsAndDies().AddUnknown(6, Checkpoint(1, 1, "half"));
+  OneStartsAndLeaves().AddUnknown(6, Checkpoint(1, 1, "half"));
   ExpectGood();
   Add(10, 11, Get(), Shows("OK", 1, 1));
   Add(12, 13, Get(), Shows("OK", 1, 1, "half"));
@@ -178,14 +187,14 @@ TEST_F(LinearizabilityTest, Unknown_MayTakeEffectLateOrNever) {
 }
 
 TEST_F(LinearizabilityTest, Unknown_OfAnyItemMayBeOfThisOne) {
-  OneStartsAndDies().AddUnknown(31, ClaimOrphans(2)).AddUnknown(35, End(2));
+  OneStartsAndLeaves().AddUnknown(31, ClaimOrphans(2)).AddUnknown(35, Leave(2));
   Add(40, 41, Get(), Orphan("OK", 2, 2));
   Add(42, 43, ClaimOrphans(3), Shows("CLAIMED", 3, 3));
   ExpectGood();
 }
 
 TEST_F(LinearizabilityTest, Unknown_NotBeforeItWasMade) {
-  OneStartsAndDies().AddUnknown(12, Checkpoint(1, 1, "half"));
+  OneStartsAndLeaves().AddUnknown(12, Checkpoint(1, 1, "half"));
   Add(10, 11, Get(), Shows("OK", 1, 1, "half"));
   ExpectBad();
 }
@@ -202,19 +211,19 @@ TEST_F(LinearizabilityTest, Repeated_ARefusalMayFollowItsOwnEffect) {
 TEST_F(LinearizabilityTest, Repeated_TheEffectIsNotAfterTheAnswer) {
   Add(0, 5, Start(1), Shows("STARTED", 1, 1));
   AddRepeated(10, 12, Claim(2, 1, 1), OwnerAliveIs(1, 1));
-  Add(20, 30, End(1), Done()).Add(40, 41, Get(), Shows("OK", 2, 2));
+  Add(20, 30, Leave(1), Done()).Add(40, 41, Get(), Shows("OK", 2, 2));
   ExpectBad();
 }
 
 TEST_F(LinearizabilityTest, TwoWinners_AreFound) {  // P5
-  OneStartsAndDies()
+  OneStartsAndLeaves()
       .Add(31, 50, Claim(2, 1, 1), Shows("CLAIMED", 2, 2))
       .Add(32, 51, Claim(3, 1, 1), Shows("CLAIMED", 3, 2));
   EXPECT_THAT(ExpectBad(), HasSubstr("it would be LOST (OWNED, owner 2, fence 2"));
 }
 
 TEST_F(LinearizabilityTest, FenceThatDoesNotGrow_IsFound) {  // P5
-  OneStartsAndDies().Add(31, 32, Claim(2, 1, 1), Shows("CLAIMED", 2, 1));
+  OneStartsAndLeaves().Add(31, 32, Claim(2, 1, 1), Shows("CLAIMED", 2, 1));
   EXPECT_THAT(ExpectBad(), HasSubstr("it would be CLAIMED (OWNED, owner 2, fence 2"));
 }
 
@@ -226,12 +235,12 @@ TEST_F(LinearizabilityTest, StaleFenceAccepted_IsFound) {  // P5
 }
 
 TEST_F(LinearizabilityTest, WrongOwnerExpected_IsFound) {  // P5
-  OneStartsAndDies().Add(31, 32, Claim(2, 7, 1), Shows("CLAIMED", 2, 2));
+  OneStartsAndLeaves().Add(31, 32, Claim(2, 7, 1), Shows("CLAIMED", 2, 2));
   EXPECT_THAT(ExpectBad(), HasSubstr("it would be LOST (OWNED orphan, owner 1, fence 1"));
 }
 
 TEST_F(LinearizabilityTest, ClaimFromTheLiving_IsFound) {  // P6
-  OneStartsAndDies().Add(15, 19, Claim(2, 1, 1), Shows("CLAIMED", 2, 2));
+  OneStartsAndLeaves().Add(15, 19, Claim(2, 1, 1), Shows("CLAIMED", 2, 2));
   EXPECT_THAT(ExpectBad(), HasSubstr("it would be OWNER_ALIVE (owner 1, fence 1)"));
   // While it dies, it may be dead already.
   history_.records.back().answered = At(21);
@@ -239,35 +248,72 @@ TEST_F(LinearizabilityTest, ClaimFromTheLiving_IsFound) {  // P6
 }
 
 TEST_F(LinearizabilityTest, ClaimByTheDead_IsFound) {  // P6
-  OneStartsAndDies().Add(31, 32, End(2), Done());
+  OneStartsAndLeaves().Add(31, 32, Die(2), Done());
   Add(33, 34, Claim(2, 1, 1), Shows("CLAIMED", 2, 2));
   EXPECT_THAT(ExpectBad(), HasSubstr("it would be INCARNATION_ENDED"));
 }
 
 TEST_F(LinearizabilityTest, WriteOfTheDead_IsFound) {  // P6
-  OneStartsAndDies().Add(31, 32, Checkpoint(1, 1, "late"), Orphan("OK", 1, 1, "late"));
+  OneStartsAndLeaves().Add(31, 32, Checkpoint(1, 1, "late"), Orphan("OK", 1, 1, "late"));
   EXPECT_THAT(ExpectBad(), HasSubstr("it would be INCARNATION_ENDED"));
+}
+
+TEST_F(LinearizabilityTest, GivenUpAndTransferred_Passes) {
+  const auto adopted = [](Answer answer, uint32_t times) {
+    answer.item->adoptions = times;
+    return answer;
+  };
+  Add(0, 1, Start(1), Shows("STARTED", 1, 1)).Add(2, 3, Die(1), Done());
+  Add(4, 5, Claim(2, 1, 1), adopted(Shows("CLAIMED", 2, 2), 1));
+  Add(6, 7, Fail(2, 2), adopted(Released(2), 2)).Add(8, 9, Fail(2, 2), adopted(Released(2), 2));
+  Add(10, 11, Start(3), adopted(Shows("STARTED", 3, 3), 2));
+  Add(12, 13, Transfer(3, 3, 1), Refused(reason::kPodNotFound));
+  Add(14, 15, Transfer(3, 3, 3), adopted(Shows("OK", 3, 3), 2));
+  Add(16, 17, Transfer(3, 3, 4), adopted(Shows("OK", 4, 4), 2));
+  Add(18, 19, Transfer(3, 3, 4), adopted(Shows("OK", 4, 4), 2));
+  Add(20, 21, Transfer(3, 3, 5), FencedBy(4, 4));
+  ExpectGood();
+  Log(EventKind::kPodDied, 1).Log(EventKind::kWorkClaimed, 2, 2, 1);
+  Log(EventKind::kWorkReleased, 2, 2).Log(EventKind::kWorkClaimed, 3, 3);
+  Log(EventKind::kWorkClaimed, 4, 4, 3);
+  ExpectGood();
+}
+
+TEST_F(LinearizabilityTest, Repeated_ATransferMayShowWhatCameOfItSince) {
+  Add(0, 5, Start(1), Shows("STARTED", 1, 1));
+  AddRepeated(10, 30, Transfer(1, 1, 2), Shows("OK", 2, 2, "half"));
+  Add(12, 14, Checkpoint(2, 2, "half"), Shows("OK", 2, 2, "half"));
+  ExpectGood();
+  history_.records[1].repeated = false;
+  ExpectBad();
+}
+
+TEST_F(LinearizabilityTest, TransferToTheDead_IsFound) {  // P6
+  OneStartsAndLeaves().Add(6, 7, Die(2), Done());
+  Add(8, 9, Transfer(1, 1, 2), Orphan("OK", 2, 2));
+  EXPECT_THAT(ExpectBad(), HasSubstr("it would be POD_NOT_FOUND"));
 }
 
 TEST_F(LinearizabilityTest, EarlierState_IsNotShownAgain) {
   Add(0, 5, Start(1), Shows("STARTED", 1, 1));
   Add(6, 9, Checkpoint(1, 1, "one"), Shows("OK", 1, 1, "one"));
   Add(10, 11, Get(), Shows("OK", 1, 1));
-  EXPECT_THAT(ExpectBad(),
-              HasSubstr(R"(it would be OK (OWNED, owner 1, fence 1, "payload", "one")"));
+  EXPECT_THAT(
+      ExpectBad(),
+      HasSubstr(R"(it would be OK (OWNED, owner 1, fence 1, adopted 0 times, "payload", "one")"));
   // At the same time as the checkpoint, it may be the state before it.
   history_.records.back().called = At(8);
   ExpectGood();
 }
 
 TEST_F(LinearizabilityTest, RefusalWithAWrongOwner_IsFound) {
-  OneStartsAndDies().Add(31, 32, Claim(2, 1, 1), Shows("CLAIMED", 2, 2));
+  OneStartsAndLeaves().Add(31, 32, Claim(2, 1, 1), Shows("CLAIMED", 2, 2));
   Add(33, 34, Release(1, 1), FencedBy(3, 2));
   EXPECT_THAT(ExpectBad(), HasSubstr("it would be FENCED (owner 2, fence 2)"));
 }
 
 TEST_F(LinearizabilityTest, Explanation_IsOfTheShortestBeginning) {
-  OneStartsAndDies().Add(31, 32, Claim(2, 1, 1), Shows("CLAIMED", 2, 2));
+  OneStartsAndLeaves().Add(31, 32, Claim(2, 1, 1), Shows("CLAIMED", 2, 2));
   Add(33, 34, Get(), Shows("OK", 3, 3)).Add(35, 36, Get(), Shows("OK", 4, 4));
   const std::string text = ExpectBad();
   EXPECT_THAT(text, HasSubstr("item a: no order of its calls explains its first 4 answers; the "
@@ -279,10 +325,10 @@ TEST_F(LinearizabilityTest, Explanation_IsOfTheShortestBeginning) {
 }
 
 TEST_F(LinearizabilityTest, Log_IsExplainedByTheCalls) {
-  OneStartsAndDies()
+  OneStartsAndLeaves()
       .Add(31, 50, Claim(2, 1, 1), Shows("CLAIMED", 2, 2))
       .Add(51, 52, Release(2, 2), Released(2))
-      .Log(EventKind::kPodDied, 1)
+      .Log(EventKind::kPodLeft, 1)
       .Log(EventKind::kWorkClaimed, 2, 2, 1)
       .Log(EventKind::kWorkReleased, 2, 2);
   ExpectGood();
@@ -293,8 +339,8 @@ TEST_F(LinearizabilityTest, Log_IsExplainedByTheCalls) {
 }
 
 TEST_F(LinearizabilityTest, Log_TellsOfEveryChange) {
-  OneStartsAndDies().Add(31, 50, Claim(2, 1, 1), Shows("CLAIMED", 2, 2));
-  Log(EventKind::kPodDied, 1);
+  OneStartsAndLeaves().Add(31, 50, Claim(2, 1, 1), Shows("CLAIMED", 2, 2));
+  Log(EventKind::kPodLeft, 1);
   EXPECT_THAT(ExpectBad(), HasSubstr("the log tells nothing more"));
   Log(EventKind::kWorkClaimed, 2, 2, 7);
   EXPECT_THAT(ExpectBad(), HasSubstr("the log tells next WORK_CLAIMED by 2 with fence 2 from 7"));
@@ -308,7 +354,7 @@ TEST_F(LinearizabilityTest, Log_IsInTheOrderOfTheChanges) {
 }
 
 TEST_F(LinearizabilityTest, OtherItems_AreJudgedAlone) {
-  OneStartsAndDies().Add(31, 32, Claim(2, 1, 1), Shows("CLAIMED", 2, 2));
+  OneStartsAndLeaves().Add(31, 32, Claim(2, 1, 1), Shows("CLAIMED", 2, 2));
   Call other = Start(9);
   other.key = "b";
   Add(1, 2, other, Shows("OWNED", 8, 1));
