@@ -9,6 +9,7 @@ namespace vigil::client {
 void LeaseKeeper::Leave(Time now, Duration timeout) {
   Wake(now);
   if (leaving_) return;
+  Expire(now);  // after a pause the farewell may come before the timer
   const bool ended_by_coordinator = why_ && why_->reason == Reason::kIncarnationEnded;
   if (Final() && (state_ != SelfState::kLost || ended_by_coordinator)) {
     actions_.emplace_back(action::LeaveDone{ended_by_coordinator ? why_ : std::nullopt});

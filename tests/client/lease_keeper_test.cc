@@ -259,6 +259,15 @@ TEST_F(LeaseKeeperTest, Leave_IsBounded) {
   EXPECT_EQ(keeper_->next_wake(), std::nullopt);
 }
 
+// After a pause a farewell may be the first to find that the lease has ended.
+TEST_F(LeaseKeeperTest, Leave_AfterTheLeaseHasEndedIsLost) {
+  BeHosted();
+  now_ = *keeper_->alive_until();
+  keeper_->Leave(now_, seconds(5));
+  EXPECT_EQ(keeper_->state(), SelfState::kLost);
+  Take<action::Leave>();
+}
+
 TEST_F(LeaseKeeperTest, Leave_AfterLostIsStillSaid) {
   BeHosted(2);
   keeper_->OnStreamEnded(stream_, now_, Broken());
