@@ -39,7 +39,7 @@ struct WorkTraits {
   // At most 32, keys of 1 to 63 bytes, values of at most 255.
   std::map<std::string, std::string> labels;
   RecoveryPolicy policy = RecoveryPolicy::kCompete;
-  // With kAssign: the labels that a pod must have to be given it; any pod when empty.
+  // With kAssign: the labels that a pod must have to be given it; at least one.
   std::map<std::string, std::string> selector;
   // With kSticky, counted from the owner's end: 1 s to 24 h; 30 s when zero.
   Duration sticky_wait{};
