@@ -12,6 +12,7 @@
 #include "cli/context.h"
 #include "cli/durations.h"
 #include "cli/labels.h"
+#include "cli/traits.h"
 #include "guard/command_watchdog.h"
 #include "guard/exit_code.h"
 #include "guard/guardian.h"
@@ -24,7 +25,6 @@ namespace {
 struct RunArguments {
   RunOptions run;
   std::string profile = "strict";
-  std::string policy = "compete";
   bool random_name = false;
 };
 
@@ -50,10 +50,6 @@ int Run(const Context& context, RunArguments arguments) {
   run.pod.profile =
       CLI::detail::to_lower(arguments.profile) == "fast" ? Profile::kFast : Profile::kStrict;
   run.json = context.json();
-  const std::string policy = CLI::detail::to_lower(arguments.policy);
-  run.traits.policy = policy == "assign"   ? RecoveryPolicy::kAssign
-                      : policy == "sticky" ? RecoveryPolicy::kSticky
-                                           : RecoveryPolicy::kCompete;
   if (run.watchdog != Duration::zero() && run.watchdog < CommandWatchdog::kShortest) {
     return Fail({Code::kInvalidArgument,
                  Reason::kNone,
@@ -99,25 +95,6 @@ constexpr const char* kFooter =
     "  126  the command cannot be executed\n"
     "  127  the command was not found";
 
-// Of the item, if this pod is the first to start it.
-void AddTraits(CLI::App& run, RunArguments& arguments) {
-  WorkTraits& traits = arguments.run.traits;
-  run.add_option("--kind", traits.kind, "The item's kind, so that whoever can run it finds it");
-  AddLabels(run, traits.labels, "A label of the item", "--work-label");
-  run.add_option(
-         "--policy", arguments.policy,
-         "Who takes the item over: compete: whoever is first. assign: whom the coordinators "
-         "choose. sticky: a pod of this name, and others after --sticky-wait")
-      ->check(CLI::IsMember({"compete", "assign", "sticky"}, CLI::ignore_case))
-      ->capture_default_str();
-  AddLabels(run, traits.selector, "With assign: a label that the item's next owner must have",
-            "--selector");
-  AddDuration(run, "--sticky-wait", traits.sticky_wait, "With sticky: 1s to 24h; 30s by default");
-  run.add_option("--max-adoptions", traits.max_adoptions,
-                 "How often it may be taken over from pods that died, before it is QUARANTINED; 5 "
-                 "by default");
-}
-
 }  // namespace
 
 void AddRunCommand(CLI::App& app, Context& context) {
@@ -141,7 +118,7 @@ void AddRunCommand(CLI::App& app, Context& context) {
                   "the fence protects the work")
       ->check(CLI::IsMember({"strict", "fast"}, CLI::ignore_case))
       ->capture_default_str();
-  AddTraits(*run, *arguments);
+  AddTraits(*run, arguments->run.traits, "--work-label");
   AddDuration(
       *run, "--lease", pod.lease,
       "How long the pod may believe itself alive without an answer: 500ms to 60s; 3s by default");

@@ -1,13 +1,12 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <map>
 #include <memory>
 #include <string>
 
 #include "cli/context.h"
-#include "cli/durations.h"
 #include "cli/labels.h"
+#include "cli/traits.h"
 #include "cli/work_actions.h"
 
 namespace vigil::client {
@@ -63,31 +62,6 @@ void AddChoice(const Command& command) {
             "Only items with this label; several times for several labels");
 }
 
-void AddTraits(const Command& command) {
-  const std::map<std::string, RecoveryPolicy> policies = {{"compete", RecoveryPolicy::kCompete},
-                                                          {"assign", RecoveryPolicy::kAssign},
-                                                          {"sticky", RecoveryPolicy::kSticky}};
-  WorkTraits& traits = command.options->traits;
-  command.app->add_option("--kind", traits.kind, "What kind of work it is")->type_name("KIND");
-  AddLabels(*command.app, traits.labels, "A label of the item; several times for several");
-  command.app
-      ->add_option("--policy", traits.policy,
-                   "Who takes it over when its owner is gone: compete, whoever claims it; assign, "
-                   "whom the coordinators choose; sticky, its owner's name")
-      ->transform(CLI::CheckedTransformer(policies, CLI::ignore_case))
-      ->type_name("POLICY");
-  AddLabels(*command.app, traits.selector,
-            "With assign: a label that a pod must have to be given it; several times for several",
-            "--selector");
-  AddDuration(*command.app, "--sticky-wait", traits.sticky_wait,
-              "With sticky: how long it waits for its owner's name; 30s when not given");
-  command.app
-      ->add_option("--max-adoptions", traits.max_adoptions,
-                   "How often it may be taken over from an owner that died or failed; 5 when not "
-                   "given")
-      ->check(CLI::Range(1, 1'000'000));
-}
-
 void AddReaders(CLI::App& work, Context& context) {
   const Command list =
       AddCommand(work, context, "list", "Lists the items that are not completed", ListWork);
@@ -114,7 +88,7 @@ void AddTakers(CLI::App& work, Context& context) {
   start.options->caller.AddOptions(*start.app);
   start.app->add_option("--payload", start.options->text,
                         "What a later owner needs to run it; - reads stdin");
-  AddTraits(start);
+  AddTraits(*start.app, start.options->traits);
 
   const Command claim = AddCommand(
       work, context, "claim",

@@ -46,6 +46,17 @@ void Set(Request& request, const WorkChoice& choice) {
 
 WorkItem Item(const auto& response) { return FromProto(response.item()); }
 
+template <class Request, class Response>
+using Rpc = grpc::Status (v1::WorkService::Stub::*)(grpc::ClientContext*, const Request&,
+                                                    Response*);
+
+template <class Request, class Response>
+Result<Response> CallWork(Core& core, Rpc<Request, Response> rpc, const Request& request) {
+  return Call<Response>(core, [&](Link& link, auto& context, Response* response) {
+    return ((*link.work).*rpc)(&context, request, response);
+  });
+}
+
 // Larger than all before, of all processes on this machine: the later of two calls wins, whichever
 // arrives last.
 std::uint64_t NextCheckpointNumber() {
@@ -72,10 +83,7 @@ Result<Started> Work::Start(Incarnation caller, std::string_view key, std::strin
   request.set_payload(std::string(payload));
   Set(request, traits);
   request.set_request_id(RandomId());
-  return Call<v1::StartWorkResponse>(*core_,
-                                     [&](Link& link, auto& context, auto* response) {
-                                       return link.work->StartWork(&context, request, response);
-                                     })
+  return CallWork(*core_, &v1::WorkService::Stub::StartWork, request)
       .map([](const v1::StartWorkResponse& response) {
         return Started{static_cast<StartOutcome>(response.outcome()), FromProto(response.item())};
       });
@@ -86,11 +94,7 @@ Result<WorkItem> Work::Checkpoint(Incarnation caller, std::string_view key, Fenc
   auto request = OwnerRequest<v1::CheckpointWorkRequest>(ns_, caller, key, fence);
   request.set_checkpoint(std::string(checkpoint));
   request.set_number(NextCheckpointNumber());
-  return Call<v1::CheckpointWorkResponse>(*core_,
-                                          [&](Link& link, auto& context, auto* response) {
-                                            return link.work->CheckpointWork(&context, request,
-                                                                             response);
-                                          })
+  return CallWork(*core_, &v1::WorkService::Stub::CheckpointWork, request)
       .map(Item<v1::CheckpointWorkResponse>);
 }
 
@@ -98,20 +102,13 @@ Result<WorkItem> Work::Complete(Incarnation caller, std::string_view key, Fence 
                                 std::string_view result) const {
   auto request = OwnerRequest<v1::CompleteWorkRequest>(ns_, caller, key, fence);
   request.set_result(std::string(result));
-  return Call<v1::CompleteWorkResponse>(*core_,
-                                        [&](Link& link, auto& context, auto* response) {
-                                          return link.work->CompleteWork(&context, request,
-                                                                         response);
-                                        })
+  return CallWork(*core_, &v1::WorkService::Stub::CompleteWork, request)
       .map(Item<v1::CompleteWorkResponse>);
 }
 
 Result<WorkItem> Work::Release(Incarnation caller, std::string_view key, Fence fence) const {
   const auto request = OwnerRequest<v1::ReleaseWorkRequest>(ns_, caller, key, fence);
-  return Call<v1::ReleaseWorkResponse>(*core_,
-                                       [&](Link& link, auto& context, auto* response) {
-                                         return link.work->ReleaseWork(&context, request, response);
-                                       })
+  return CallWork(*core_, &v1::WorkService::Stub::ReleaseWork, request)
       .map(Item<v1::ReleaseWorkResponse>);
 }
 
@@ -119,10 +116,7 @@ Result<WorkItem> Work::Fail(Incarnation caller, std::string_view key, Fence fenc
                             std::string_view reason) const {
   auto request = OwnerRequest<v1::FailWorkRequest>(ns_, caller, key, fence);
   request.set_reason(std::string(reason));
-  return Call<v1::FailWorkResponse>(*core_,
-                                    [&](Link& link, auto& context, auto* response) {
-                                      return link.work->FailWork(&context, request, response);
-                                    })
+  return CallWork(*core_, &v1::WorkService::Stub::FailWork, request)
       .map(Item<v1::FailWorkResponse>);
 }
 
@@ -130,11 +124,7 @@ Result<WorkItem> Work::Transfer(Incarnation caller, std::string_view key, Fence 
                                 std::string_view to_name) const {
   auto request = OwnerRequest<v1::TransferWorkRequest>(ns_, caller, key, fence);
   request.set_to_name(std::string(to_name));
-  return Call<v1::TransferWorkResponse>(*core_,
-                                        [&](Link& link, auto& context, auto* response) {
-                                          return link.work->TransferWork(&context, request,
-                                                                         response);
-                                        })
+  return CallWork(*core_, &v1::WorkService::Stub::TransferWork, request)
       .map(Item<v1::TransferWorkResponse>);
 }
 
@@ -146,10 +136,7 @@ Result<Claimed> Work::Claim(Incarnation caller, std::string_view key, Incarnatio
   request.set_incarnation(caller.value());
   request.set_expected_owner(expected_owner.value());
   request.set_expected_fence(expected_fence.value());
-  return Call<v1::ClaimWorkResponse>(*core_,
-                                     [&](Link& link, auto& context, auto* response) {
-                                       return link.work->ClaimWork(&context, request, response);
-                                     })
+  return CallWork(*core_, &v1::WorkService::Stub::ClaimWork, request)
       .map([](const v1::ClaimWorkResponse& response) {
         return Claimed{static_cast<ClaimOutcome>(response.outcome()), FromProto(response.item())};
       });
@@ -163,11 +150,7 @@ Result<std::vector<WorkItem>> Work::ClaimOrphans(Incarnation caller, std::uint32
   request.set_limit(limit);
   Set(request, choice);
   request.set_request_id(RandomId());
-  return Call<v1::ClaimOrphansResponse>(*core_,
-                                        [&](Link& link, auto& context, auto* response) {
-                                          return link.work->ClaimOrphans(&context, request,
-                                                                         response);
-                                        })
+  return CallWork(*core_, &v1::WorkService::Stub::ClaimOrphans, request)
       .map([](const v1::ClaimOrphansResponse& response) {
         return FromProtos<WorkItem>(response.items());
       });
@@ -178,11 +161,7 @@ Result<WorkItem> Work::ReleaseQuarantined(std::string_view key, Fence fence) con
   request.set_namespace_(ns_);
   request.set_key(std::string(key));
   request.set_fence(fence.value());
-  return Call<v1::ReleaseQuarantinedWorkResponse>(*core_,
-                                                  [&](Link& link, auto& context, auto* response) {
-                                                    return link.work->ReleaseQuarantinedWork(
-                                                        &context, request, response);
-                                                  })
+  return CallWork(*core_, &v1::WorkService::Stub::ReleaseQuarantinedWork, request)
       .map(Item<v1::ReleaseQuarantinedWorkResponse>);
 }
 
@@ -190,11 +169,7 @@ Result<WorkItem> Work::Get(std::string_view key) const {
   v1::GetWorkRequest request;
   request.set_namespace_(ns_);
   request.set_key(std::string(key));
-  return Call<v1::GetWorkResponse>(*core_,
-                                   [&](Link& link, auto& context, auto* response) {
-                                     return link.work->GetWork(&context, request, response);
-                                   })
-      .map(Item<v1::GetWorkResponse>);
+  return CallWork(*core_, &v1::WorkService::Stub::GetWork, request).map(Item<v1::GetWorkResponse>);
 }
 
 Result<WorkPage> Work::List(const WorkQuery& query) const {
@@ -207,10 +182,7 @@ Result<WorkPage> Work::List(const WorkQuery& query) const {
   Set(request, query.choice);
   request.set_page_size(query.page_size);
   request.set_page_token(query.page_token);
-  return Call<v1::ListWorkResponse>(*core_,
-                                    [&](Link& link, auto& context, auto* response) {
-                                      return link.work->ListWork(&context, request, response);
-                                    })
+  return CallWork(*core_, &v1::WorkService::Stub::ListWork, request)
       .map([](const v1::ListWorkResponse& response) {
         return WorkPage{FromProtos<WorkItem>(response.items()), response.next_page_token()};
       });

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "core/jitter.h"
 
 namespace vigil {
 namespace {
@@ -32,10 +33,7 @@ void Assigner::Look(const std::string& ns) {
 }
 
 void Assigner::SweepLater() {
-  // Between half an interval and one and a half, so that the coordinators fall out of step.
-  const auto interval = interval_.count();
-  std::uniform_int_distribution<Duration::rep> between(interval / 2, interval * 3 / 2);
-  sweep_timer_ = scheduler_.After(Duration(between(random_)), [this] {
+  sweep_timer_ = scheduler_.After(Around(interval_, random_), [this] {
     listed_.clear();
     Queue(std::nullopt);
   });

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "coordinator/verdicts.h"
 #include "core/errors.h"
+#include "core/jitter.h"
 
 namespace vigil {
 namespace {
@@ -44,10 +45,7 @@ Prober::Prober(Lane& lane, Scheduler& scheduler, const Clock& clock, Timing timi
 void Prober::Start() { ProbeSoon(); }
 
 void Prober::ProbeSoon() {
-  // Between half an interval and one and a half, so that the coordinators' probes fall out of step.
-  const auto interval = timing_.probe_interval.count();
-  std::uniform_int_distribution<Duration::rep> between(interval / 2, interval * 3 / 2);
-  timer_ = scheduler_.After(Duration(between(random_)), [this] { Probe(); });
+  timer_ = scheduler_.After(Around(timing_.probe_interval, random_), [this] { Probe(); });
 }
 
 void Prober::Probe() {

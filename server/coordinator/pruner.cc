@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "core/jitter.h"
 
 namespace vigil {
 namespace {
@@ -29,10 +30,7 @@ Pruner::Pruner(Lane& lane, Scheduler& scheduler, const Clock& clock, const Reten
 void Pruner::Start() { SweepLater(); }
 
 void Pruner::SweepLater() {
-  // Between half an interval and one and a half, so that the coordinators fall out of step.
-  const auto interval = interval_.count();
-  std::uniform_int_distribution<Duration::rep> between(interval / 2, interval * 3 / 2);
-  timer_ = scheduler_.After(Duration(between(random_)), [this] { Sweep(); });
+  timer_ = scheduler_.After(Around(interval_, random_), [this] { Sweep(); });
 }
 
 void Pruner::Sweep() {
