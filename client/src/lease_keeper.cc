@@ -97,6 +97,9 @@ void LeaseKeeper::OnHosted(StreamId stream, Time now, LeaseTerms terms) {
   const Time sent = attempt_->sent;
   attempt_.reset();
   if (host_) AbandonHost();
+  // The lease of a registration that waited for its name may have ended, or be about to, when the
+  // answer comes. It counts for nothing then, and the first heartbeat brings one.
+  const bool waited = !registered_ && waits_for_;
   // A coordinator that takes the pod in and drops it again and again is not asked without rest.
   host_proved_ = !registered_;
   if (!registered_) fed_at_ = std::max(fed_at_, now);
@@ -110,9 +113,7 @@ void LeaseKeeper::OnHosted(StreamId stream, Time now, LeaseTerms terms) {
 
   // Before anything is told, so that whoever hears that the pod lives finds a confirmed session.
   SendHeartbeat(now);
-  // A registration that waited for its name may be answered when the lease that it grants has
-  // ended. Then the pod has no lease yet, and the first heartbeat brings one.
-  Grant(sent, now);
+  if (!waited) Grant(sent, now);
   if (lease_until_) {
     state_ = SelfState::kAlive;
     why_.reset();

@@ -208,18 +208,21 @@ TEST_F(LeaseKeeperTest, Waiting_ACoordinatorThatFallsSilentIsGivenUp) {
   EXPECT_FALSE(next.new_registration);
 }
 
-TEST_F(LeaseKeeperTest, Registration_AFirstLeaseThatIsOverAlreadyIsNotLost) {
-  Begin(1);
-  const auto open = Opened();
-  keeper_->OnWaiting(open.stream, now_, Incarnation(6));
-  EXPECT_EQ(Take<action::AnnounceWaiting>().incumbent, Incarnation(6));
-  Pass(seconds(4));  // the incumbent was declared dead
-  keeper_->OnHosted(open.stream, now_, kTerms);
-  EXPECT_EQ(keeper_->state(), SelfState::kJoining);
-  Pass(milliseconds(5));
-  Answer();
-  EXPECT_EQ(keeper_->state(), SelfState::kAlive);
-  EXPECT_EQ(Elapsed(*keeper_->lease_until()), seconds(7));
+TEST_F(LeaseKeeperTest, Registration_AFirstLeaseThatIsNearlyOverIsNotLost) {  // P9
+  for (const Duration until_its_death : {milliseconds(2499), milliseconds(4000)}) {
+    Begin(1);
+    const auto open = Opened();
+    keeper_->OnWaiting(open.stream, now_, Incarnation(6));
+    EXPECT_EQ(Take<action::AnnounceWaiting>().incumbent, Incarnation(6));
+    Pass(until_its_death);
+    const Time hosted = now_;
+    keeper_->OnHosted(open.stream, now_, kTerms);
+    EXPECT_EQ(keeper_->state(), SelfState::kJoining);
+    Pass(milliseconds(5));
+    Answer();
+    EXPECT_EQ(keeper_->state(), SelfState::kAlive);
+    EXPECT_EQ(*keeper_->lease_until(), hosted + kTerms.lease);
+  }
 }
 
 TEST_F(LeaseKeeperTest, Leave_OnTheStreamThatHostsThePod) {

@@ -33,13 +33,6 @@ struct Link {
   std::optional<LostAnswer> lost_answer;
 };
 
-// What a store knows of its connection.
-struct Connection {
-  std::shared_ptr<Link> link;
-  // The start of the server that it is connected to; 0 when it is not.
-  uint64_t server_start = 0;
-};
-
 // Owns everything that a database would. Thread-safe: a transaction runs alone, from its first
 // statement to its commit, and lets other threads go first, so that those that race meet. It has no
 // thread, no clock and no randomness of its own, so the same calls in the same order give the same
@@ -104,9 +97,9 @@ class Engine {
   // --- Transactions. A body that fails has changed nothing.
 
   template <typename T>
-  Result<T> Read(Connection& connection, const std::function<Result<T>(Transaction&)>& body);
+  Result<T> Read(Link& link, const std::function<Result<T>(Transaction&)>& body);
   template <typename T>
-  Result<T> Change(Connection& connection, const std::function<Result<T>(Transaction&)>& body);
+  Result<T> Change(Link& link, const std::function<Result<T>(Transaction&)>& body);
 
  private:
   struct Session {
@@ -120,7 +113,7 @@ class Engine {
 
   // All of these: with the mutex held.
   Transaction Begin();
-  Result<void> Connect(Connection& connection);
+  Result<void> Reach(const Link& link) const;
   Result<void> Reach(Backend backend);
   void Free(Backend backend);
   void WakeListeners(const std::optional<LogHead>& head);
@@ -135,22 +128,21 @@ class Engine {
 };
 
 template <typename T>
-Result<T> Engine::Read(Connection& connection, const std::function<Result<T>(Transaction&)>& body) {
+Result<T> Engine::Read(Link& link, const std::function<Result<T>(Transaction&)>& body) {
   if (threads_ == Threads::kMany) std::this_thread::yield();
   std::lock_guard lock(mutex_);
-  if (auto connected = Connect(connection); !connected) return Fail(connected.error());
-  if (connection.link->mute) return Fail(DatabaseUnavailable("no answer came in time"));
+  if (auto reached = Reach(link); !reached) return Fail(reached.error());
+  if (link.mute) return Fail(DatabaseUnavailable("no answer came in time"));
   Transaction transaction = Begin();
   return body(transaction);
 }
 
 template <typename T>
-Result<T> Engine::Change(Connection& connection,
+Result<T> Engine::Change(Link& link,
                          const std::function<Result<T>(Transaction&)>& body) {
   if (threads_ == Threads::kMany) std::this_thread::yield();
   std::lock_guard lock(mutex_);
-  if (auto connected = Connect(connection); !connected) return Fail(connected.error());
-  Link& link = *connection.link;
+  if (auto reached = Reach(link); !reached) return Fail(reached.error());
   std::optional<Tables> before;
   if (link.lost_answer == LostAnswer::kNotCommitted) before = tables_;
 

@@ -16,7 +16,7 @@ namespace vigil::memory {
 class MemoryStore final : public Store {
  public:
   MemoryStore(std::shared_ptr<Engine> engine, std::shared_ptr<Link> link)
-      : engine_(std::move(engine)), connection_{std::move(link)} {}
+      : engine_(std::move(engine)), link_(std::move(link)) {}
 
   void Connect() override {}
 
@@ -81,15 +81,15 @@ class MemoryStore final : public Store {
  private:
   template <typename T>
   Result<T> Read(const std::function<Result<T>(Transaction&)>& body) {
-    return engine_->Read<T>(connection_, body);
+    return engine_->Read<T>(*link_, body);
   }
   template <typename T>
   Result<T> Change(const std::function<Result<T>(Transaction&)>& body) {
-    return engine_->Change<T>(connection_, body);
+    return engine_->Change<T>(*link_, body);
   }
 
   std::shared_ptr<Engine> engine_;
-  Connection connection_;
+  const std::shared_ptr<Link> link_;
 };
 
 // The living pod of this name; null when there is none.
