@@ -138,8 +138,7 @@ Result<T> Engine::Read(Link& link, const std::function<Result<T>(Transaction&)>&
 }
 
 template <typename T>
-Result<T> Engine::Change(Link& link,
-                         const std::function<Result<T>(Transaction&)>& body) {
+Result<T> Engine::Change(Link& link, const std::function<Result<T>(Transaction&)>& body) {
   if (threads_ == Threads::kMany) std::this_thread::yield();
   std::lock_guard lock(mutex_);
   if (auto reached = Reach(link); !reached) return Fail(reached.error());
