@@ -19,33 +19,35 @@ struct Account {
   gid_t group;
 };
 
-// Runs a program to its end, its output appended to the log. The exit code, or -1.
+// Runs a program to its end, its output appended to the log; kills it when the deadline passes. The
+// exit code, or -1.
 int RunProgram(const std::vector<std::string>& arguments, const std::optional<Account>& account,
-               const std::string& log);
+               const std::string& log, Instant deadline);
 
 // Talks to its process over a socket pair. When that closes, which the kernel does for a killed
 // owner, the process stops the postmaster and removes the directory. It is forked from a process
 // that may have threads, so between fork and exec it only makes calls that are safe after a fork.
-class PrivateCluster::Guardian {
+class ClusterGuardian {
  public:
   // `postmaster` is the command line.
-  static Result<std::unique_ptr<Guardian>> Start(const std::vector<std::string>& postmaster,
-                                                 const std::optional<Account>& account,
-                                                 const std::string& directory,
-                                                 const std::string& log);
+  static Result<std::unique_ptr<ClusterGuardian>> Start(const std::vector<std::string>& postmaster,
+                                                        const std::optional<Account>& account,
+                                                        const std::string& directory,
+                                                        const std::string& log);
   // Waits until everything is gone.
-  ~Guardian();
-  Guardian(const Guardian&) = delete;
-  Guardian& operator=(const Guardian&) = delete;
+  ~ClusterGuardian();
+  ClusterGuardian(const ClusterGuardian&) = delete;
+  ClusterGuardian& operator=(const ClusterGuardian&) = delete;
 
   // Starts the postmaster; its process, or -1.
   pid_t Launch();
   bool IsRunning();
-  // Signals the postmaster and waits for its end.
-  void Stop(Shutdown how);
+  // Signals the postmaster and waits for its end; kills it when it takes too long: 60 s when the
+  // shutdown is fast, 10 s when it is immediate.
+  void Stop(PrivateCluster::Shutdown how);
 
  private:
-  Guardian(pid_t process, int socket) : process_(process), socket_(socket) {}
+  ClusterGuardian(pid_t process, int socket) : process_(process), socket_(socket) {}
 
   int Ask(char question);
 

@@ -35,6 +35,11 @@ Error Unstartable(std::string message, std::string hint) {
   return {Code::kFailedPrecondition, kDatabaseUnavailable, std::move(message), std::move(hint), {}};
 }
 
+Error TooSlow(const std::string& log) {
+  return Unstartable("Postgres took too long to start: " + log,
+                     "Try again when the machine is less busy.");
+}
+
 bool HasServer(const fs::path& directory) {
   return access((directory / "postgres").c_str(), X_OK) == 0 &&
          access((directory / "initdb").c_str(), X_OK) == 0;
@@ -154,12 +159,12 @@ Result<std::unique_ptr<PrivateCluster>> PrivateCluster::Start(
   cluster->start_deadline_ = options.start_deadline;
   const std::string log = *directory + "/log";
   // From here on the guardian removes the directory, whatever happens to us.
-  auto guardian = Guardian::Start({*binaries + "/postgres", "-D", *directory + "/data"}, *account,
-                                  *directory, log);
+  auto guardian = ClusterGuardian::Start({*binaries + "/postgres", "-D", *directory + "/data"},
+                                         *account, *directory, log);
   if (!guardian) return Fail(std::move(guardian.error()));
   cluster->guardian_ = std::move(*guardian);
 
-  if (auto made = cluster->Create(options); !made) return Fail(std::move(made.error()));
+  if (auto made = cluster->Create(options, deadline); !made) return Fail(std::move(made.error()));
   Result<void> booted;
   for (int attempt = 0; attempt < kPortAttempts; ++attempt) {
     cluster->port_ = FreePort();
@@ -174,7 +179,7 @@ Result<std::unique_ptr<PrivateCluster>> PrivateCluster::Start(
 
 PrivateCluster::~PrivateCluster() = default;
 
-Result<void> PrivateCluster::Create(const PrivateClusterOptions& options) {
+Result<void> PrivateCluster::Create(const PrivateClusterOptions& options, Instant deadline) {
   const auto account = FindAccount();
   if (!account) return Fail(account.error());
   const std::string data = directory_ + "/data";
@@ -205,7 +210,8 @@ Result<void> PrivateCluster::Create(const PrivateClusterOptions& options) {
                "--no-sync",
                "--no-instructions"};
   }
-  if (RunProgram(command, *account, directory_ + "/log") != 0) {
+  if (RunProgram(command, *account, directory_ + "/log", deadline) != 0) {
+    if (SystemClock().Now() > deadline) return Fail(TooSlow(LogTail()));
     return Fail(
         Unstartable("the cluster could not be made: " + LogTail(), "See what its log says."));
   }
@@ -219,7 +225,7 @@ Result<void> PrivateCluster::Promote() {
   const auto account = FindAccount();
   if (!account) return Fail(account.error());
   if (RunProgram({bin_directory_ + "/pg_ctl", "promote", "--pgdata=" + directory_ + "/data"},
-                 *account, directory_ + "/log") == 0) {
+                 *account, directory_ + "/log", SystemClock().Now() + start_deadline_) == 0) {
     return {};
   }
   return Fail(Unstartable("the promotion failed: " + LogTail(), "See what its log says."));
@@ -234,8 +240,7 @@ Result<void> PrivateCluster::Boot(Instant deadline) {
     }
     if (clock.Now() > deadline) {
       guardian_->Stop(Shutdown::kImmediate);
-      return Fail(Unstartable("Postgres took too long to start: " + LogTail(),
-                              "Try again when the machine is less busy."));
+      return Fail(TooSlow(LogTail()));
     }
     poll(nullptr, 0, kPollMilliseconds);  // nothing announces the lock file's change
   }

@@ -14,6 +14,7 @@
 
 namespace vigil::pg {
 
+class ClusterGuardian;
 class PrivateCluster;
 
 struct PrivateClusterOptions {
@@ -77,12 +78,10 @@ class PrivateCluster {
   const std::string& bin_directory() const { return bin_directory_; }
 
  private:
-  class Guardian;
-
   PrivateCluster() = default;
 
   // Makes the data directory.
-  Result<void> Create(const PrivateClusterOptions& options);
+  Result<void> Create(const PrivateClusterOptions& options, Instant deadline);
   Result<void> Boot(Instant deadline);
   std::string LogTail() const;
 
@@ -92,7 +91,7 @@ class PrivateCluster {
   int port_ = 0;
   pid_t postmaster_ = -1;
   Duration start_deadline_{};
-  std::unique_ptr<Guardian> guardian_;
+  std::unique_ptr<ClusterGuardian> guardian_;
 };
 
 }  // namespace vigil::pg

@@ -13,6 +13,7 @@
 #include <fstream>
 
 #include "cluster_test.h"
+#include "pg/cluster_guardian.h"
 
 namespace vigil::pg {
 namespace {
@@ -96,6 +97,75 @@ TEST(PrivateClusterTest, Restart_KeepsPortAndData) {
     EXPECT_TRUE(Connection::Open({(*cluster)->Conninfo("kept"), "", {}},
                                  SystemClock().Now() + seconds(10)));
   }
+}
+
+// The guardian of a program that is not Postgres.
+class GuardianTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_NE(mkdtemp(directory_.data()), nullptr);
+    log_ = directory_ + "/log";
+  }
+
+  std::unique_ptr<ClusterGuardian> Guard(const std::vector<std::string>& command) {
+    auto guardian = ClusterGuardian::Start(command, std::nullopt, directory_, log_);
+    return guardian ? std::move(*guardian) : nullptr;
+  }
+
+  bool BecomesLogged(const std::string& line) {
+    const SystemClock clock;
+    const Instant limit = clock.Now() + seconds(20);
+    std::string read;
+    while (read != line && clock.Now() < limit) {
+      poll(nullptr, 0, 5);
+      std::ifstream log(log_);
+      std::getline(log, read);
+    }
+    return read == line;
+  }
+
+ private:
+  std::string directory_ = testing::TempDir() + "guarded-XXXXXX";
+  std::string log_;
+};
+
+TEST_F(GuardianTest, Stop_ReachesAServerThatWasForkedJustNow) {
+  const auto guardian = Guard({"/bin/sleep", "1000"});
+  ASSERT_TRUE(guardian);
+  for (int round = 0; round < 200; ++round) {
+    const pid_t server = guardian->Launch();
+    ASSERT_GT(server, 0);
+    const Instant begun = SystemClock().Now();
+    guardian->Stop(PrivateCluster::Shutdown::kImmediate);
+    ASSERT_LT(SystemClock().Now() - begun, seconds(5)) << "lost in round " << round;
+    ASSERT_TRUE(HasEnded(server));
+  }
+}
+
+TEST_F(GuardianTest, Stop_KillsAServerThatDoesNotEnd) {
+  const auto guardian = Guard({"/bin/sh", "-c", "trap '' QUIT; echo deaf; sleep 1000"});
+  ASSERT_TRUE(guardian);
+  const pid_t server = guardian->Launch();
+  ASSERT_TRUE(BecomesLogged("deaf"));
+  guardian->Stop(PrivateCluster::Shutdown::kImmediate);
+  EXPECT_TRUE(HasEnded(server));
+}
+
+TEST(PrivateClusterTest, Start_GivesUpOnACreationThatTakesTooLong) {
+  namespace fs = std::filesystem;
+  std::string binaries = "/tmp/vigil-slow-XXXXXX";
+  ASSERT_NE(mkdtemp(binaries.data()), nullptr);
+  for (const char* program : {"initdb", "postgres"}) {
+    std::ofstream(fs::path(binaries) / program) << "#!/bin/sh\nsleep 1000\n";
+    fs::permissions(fs::path(binaries) / program, fs::perms(0755));
+  }
+  fs::permissions(binaries, fs::perms(0755));  // for the account that it runs as
+  setenv("VIGIL_PG_BIN", binaries.c_str(), 1);
+  const auto cluster = PrivateCluster::Start({.start_deadline = std::chrono::milliseconds(300)});
+  unsetenv("VIGIL_PG_BIN");
+  fs::remove_all(binaries);
+  ASSERT_FALSE(cluster);
+  EXPECT_THAT(cluster.error().message, testing::HasSubstr("took too long"));
 }
 
 TEST(PrivateClusterTest, Start_SaysWhatToDoWithoutBinaries) {
