@@ -1,4 +1,4 @@
-// A Node client made from proto/ alone: joins a cluster, hears of a death, takes the work over.
+// The client of node_client.js joins a cluster, hears of a death, and takes work over.
 //
 // Starts `vigild dev` from VIGIL_BIN_DIR. Prints a line for each check and ends with "N passed, N failed".
 'use strict';
@@ -8,169 +8,12 @@ const { spawn } = require('node:child_process');
 const { randomUUID } = require('node:crypto');
 const path = require('node:path');
 const grpc = require('@grpc/grpc-js');
-const protoLoader = require('@grpc/proto-loader');
-const protobuf = require('protobufjs');
 const { check, tally, within } = require('../support/checks.js');
+const { call, Inbox, Log, NAMESPACE, Pod, refusal, STEP_MILLIS, vigil } = require('./node_client.js');
 
-const PROTO = path.join(__dirname, '..', '..', 'proto');
 const VIGILD = path.join(process.env.VIGIL_BIN_DIR ?? path.join(__dirname, '../../build/dev/bin'), 'vigild');
-const NAMESPACE = 'from-node';
-const STEP_MILLIS = 10_000; // one call, or one awaited message
 const START_MILLIS = 60_000; // vigild, with a Postgres of its own
 const WHOLE_MILLIS = 150_000;
-
-function loadServices() {
-  const ours = ['pod_registry', 'pod_event', 'work'].map((name) => `vigil/v1/${name}_service.proto`);
-  const files = [...ours, 'grpc/health/v1/health.proto'];
-  const definition = protoLoader.loadSync(files, {
-    includeDirs: [PROTO], keepCase: true, longs: String, enums: String, defaults: true, oneofs: true,
-  });
-  const loaded = grpc.loadPackageDefinition(definition);
-  return { ...loaded.vigil.v1, ...loaded.grpc.health.v1 };
-}
-
-function loadErrorTypes() {
-  const root = new protobuf.Root();
-  root.resolvePath = (_, target) => path.join(PROTO, target);
-  root.loadSync(['google/rpc/status.proto', 'google/rpc/error_details.proto']);
-  return { Status: root.lookupType('google.rpc.Status'), ErrorInfo: root.lookupType('google.rpc.ErrorInfo') };
-}
-
-const vigil = loadServices();
-const { Status, ErrorInfo } = loadErrorTypes();
-
-// --- calls and streams ----------------------------------------------------------------------------------------------
-
-function call(client, method, request) {
-  return new Promise((resolve, reject) => {
-    client[method](request, { deadline: Date.now() + STEP_MILLIS }, (error, response) =>
-      error ? reject(error) : resolve(response));
-  });
-}
-
-// The google.rpc.ErrorInfo that an error status carries.
-function errorInfo(error) {
-  const [details] = error.metadata?.get('grpc-status-details-bin') ?? [];
-  assert.ok(details, `no details in: ${error.message}`);
-  const any = Status.decode(details).details.find((one) => one.type_url.endsWith('/google.rpc.ErrorInfo'));
-  assert.ok(any, 'no ErrorInfo in the details');
-  return ErrorInfo.decode(any.value);
-}
-
-async function refusal(promise, code, reason) {
-  const error = await promise.then(() => null, (failure) => failure);
-  assert.ok(error, 'it was not refused');
-  assert.strictEqual(error.code, code, `${error.message}`);
-  const info = errorInfo(error);
-  assert.strictEqual(info.domain, 'vigil');
-  assert.strictEqual(info.reason, reason);
-  assert.ok(info.metadata.hint, 'no hint');
-  return info;
-}
-
-// The messages of a stream, waited for one at a time.
-class Inbox {
-  constructor(stream) {
-    this.messages = [];
-    this.failure = null;
-    this.wake = () => {};
-    stream.on('data', (message) => this.#arrived(() => this.messages.push(message)));
-    stream.on('error', (error) => this.#arrived(() => { this.failure ??= error; }));
-    stream.on('end', () => this.#arrived(() => { this.failure ??= new Error('the stream ended'); }));
-  }
-
-  #arrived(keep) {
-    keep();
-    this.wake();
-  }
-
-  // The next message with this field set; others before it are dropped, as a client should.
-  next(field) {
-    return within(STEP_MILLIS, `waiting for ${field}`, this.#next(field));
-  }
-
-  async #next(field) {
-    for (;;) {
-      while (this.messages.length > 0) {
-        const message = this.messages.shift();
-        if (message[field]) return message[field];
-      }
-      if (this.failure) throw this.failure;
-      await new Promise((resolve) => { this.wake = resolve; });
-    }
-  }
-}
-
-// A pod: one stream, registered, with a heartbeat at once and then as often as the coordinator asked for it.
-class Pod {
-  static async register(registry, name) {
-    const pod = new Pod();
-    pod.stream = registry.Session();
-    pod.inbox = new Inbox(pod.stream);
-    pod.stream.write({
-      register: { namespace: NAMESPACE, name, registration_id: randomUUID(), profile: 'PROFILE_FAST' },
-    });
-    pod.registered = await pod.inbox.next('registered');
-    pod.incarnation = pod.registered.pod.incarnation;
-    const { seconds, nanos } = pod.registered.terms.heartbeat_interval;
-    pod.number = 0;
-    pod.heartbeat();
-    pod.heartbeats = setInterval(() => pod.heartbeat(), Number(seconds) * 1000 + nanos / 1e6);
-    return pod;
-  }
-
-  heartbeat() {
-    this.number += 1;
-    this.stream.write({ heartbeat: { number: this.number } });
-  }
-
-  async leave() {
-    clearInterval(this.heartbeats);
-    this.stream.write({ leave: {} });
-    await this.inbox.next('left');
-    this.stream.end();
-  }
-
-  // As a crash looks to the coordinator: no Leave, no Detach.
-  vanish() {
-    clearInterval(this.heartbeats);
-    this.stream.cancel();
-  }
-}
-
-// A subscription from now. Each event must bear the number that follows.
-class Log {
-  static async open(client) {
-    const log = new Log();
-    log.stream = client.Subscribe({ namespace: NAMESPACE, from_now: {} });
-    log.inbox = new Inbox(log.stream);
-    log.pods = [];
-    let part;
-    do {
-      part = await log.inbox.next('snapshot');
-      log.pods.push(...part.pods);
-    } while (!part.cursor);
-    log.pending = [];
-    log.seq = null;
-    return log;
-  }
-
-  async next() {
-    while (this.pending.length === 0) this.pending = (await this.inbox.next('events')).events;
-    const event = this.pending.shift();
-    const seq = BigInt(event.seq);
-    if (this.seq !== null) assert.strictEqual(seq, this.seq + 1n, 'a gap in the log'); // P8
-    this.seq = seq;
-    return event;
-  }
-
-  async until(kind) {
-    for (;;) {
-      const event = await this.next();
-      if (event.kind === kind) return event;
-    }
-  }
-}
 
 // --- vigild ---------------------------------------------------------------------------------------------------------
 
@@ -320,6 +163,141 @@ async function takeOver({ victim, survivor, log }, registry, work) {
   return rival;
 }
 
+// What StartWork says of an item, and what may be asked for twice.
+async function startAndRepeat({ survivor }, work) {
+  const item = { namespace: NAMESPACE, key: 'index-1' };
+  const traits = {
+    kind: 'index', labels: { region: 'north' }, max_adoptions: 1,
+    policy: 'RECOVERY_POLICY_STICKY', sticky_wait: { seconds: 90 },
+  };
+  const start = { ...item, ...traits, incarnation: survivor.incarnation, request_id: randomUUID() };
+  const started = await check('StartWork_KeepsWhatItIsToldOfTheItem', async () => {
+    const answer = await call(work, 'StartWork', start);
+    assert.strictEqual(answer.outcome, 'START_OUTCOME_STARTED');
+    const { kind, labels, max_adoptions, policy, sticky_wait } = answer.item;
+    assert.deepStrictEqual({ kind, labels, max_adoptions, policy }, {
+      kind: 'index', labels: { region: 'north' }, max_adoptions: 1, policy: 'RECOVERY_POLICY_STICKY' });
+    assert.strictEqual(sticky_wait.seconds, '90');
+    return answer.item;
+  });
+  const mine = { ...item, incarnation: survivor.incarnation, fence: started.fence };
+  await check('StartWork_RepeatedReturnsTheItemAsItIs', async () => {
+    const again = await call(work, 'StartWork', start);
+    assert.strictEqual(again.outcome, 'START_OUTCOME_STARTED');
+    assert.deepStrictEqual(again.item, started);
+  });
+  await check('CheckpointWork_ALateOneReplacesNoNewerOne', async () => {
+    await call(work, 'CheckpointWork', { ...mine, checkpoint: Buffer.from('page 2'), number: 2 });
+    const late = await call(work, 'CheckpointWork', { ...mine, checkpoint: Buffer.from('page 1'), number: 1 });
+    assert.strictEqual(late.item.checkpoint.toString(), 'page 2');
+  });
+  await check('StartWork_RepeatedAfterTheReleaseDoesNotTakeItBack', async () => {
+    await call(work, 'ReleaseWork', mine);
+    const late = await call(work, 'StartWork', start);
+    assert.strictEqual(late.outcome, 'START_OUTCOME_RELEASED');
+    assert.strictEqual(late.item.state, 'WORK_STATE_RELEASED');
+  });
+  return item;
+}
+
+async function failUntilQuarantined({ survivor, log }, item, work) {
+  const take = async () => {
+    const answer = await call(work, 'StartWork', { ...item, incarnation: survivor.incarnation, request_id: randomUUID() });
+    assert.strictEqual(answer.outcome, 'START_OUTCOME_STARTED');
+    return { ...item, incarnation: survivor.incarnation, fence: answer.item.fence };
+  };
+  const first = await check('FailWork_ReleasesTheItemAndCounts', async () => {
+    const failure = { ...await take(), reason: 'the index is corrupt' };
+    for (const attempt of [1, 2]) {
+      const answer = await call(work, 'FailWork', failure);
+      assert.strictEqual(answer.item.state, 'WORK_STATE_RELEASED');
+      assert.strictEqual(answer.item.adoptions, 1, `after attempt ${attempt}`);
+    }
+    return failure;
+  });
+  const quarantined = await check('FailWork_OneTooManyQuarantines', async () => {
+    const second = { ...await take(), reason: 'it still is' };
+    const answer = await call(work, 'FailWork', second);
+    assert.strictEqual(answer.item.state, 'WORK_STATE_QUARANTINED');
+    assert.strictEqual(answer.item.owner, '0');
+    assert.deepStrictEqual(
+      answer.item.former_owners.map((former) => [former.name, former.fence, former.cause, former.reason]),
+      [first, second].map(({ fence, reason }) => ['survivor', fence, 'CAUSE_UNSPECIFIED', reason]));
+    return answer.item;
+  });
+  await check('Subscribe_DeliversAQuarantine', async () => {
+    const event = await log.until('EVENT_KIND_WORK_QUARANTINED');
+    assert.deepStrictEqual([event.work_key, event.fence, event.pod_name, event.incarnation],
+      [item.key, quarantined.fence, 'survivor', survivor.incarnation]);
+  });
+  await check('ClaimWork_WhatIsQuarantinedIsNobodys', async () => {
+    const claim = { ...item, incarnation: survivor.incarnation, expected_owner: 0, expected_fence: quarantined.fence };
+    assert.strictEqual((await call(work, 'ClaimWork', claim)).outcome, 'CLAIM_OUTCOME_QUARANTINED');
+    const listed = await call(work, 'ListWork', { namespace: NAMESPACE, quarantined_only: true });
+    assert.deepStrictEqual(listed.items.map((one) => one.key), [item.key]);
+  });
+  await check('ReleaseQuarantinedWork_PutsItBack', async () => {
+    for (let attempt = 1; attempt <= 2; ++attempt) {
+      const answer = await call(work, 'ReleaseQuarantinedWork', { ...item, fence: quarantined.fence });
+      assert.strictEqual(answer.item.state, 'WORK_STATE_RELEASED');
+      assert.strictEqual(answer.item.adoptions, 0);
+    }
+    let event;
+    do event = await log.until('EVENT_KIND_WORK_RELEASED'); while (event.pod_name);
+    assert.strictEqual(event.work_key, item.key);
+    const stale = call(work, 'ReleaseQuarantinedWork', { ...item, fence: first.fence });
+    await refusal(stale, grpc.status.FAILED_PRECONDITION, 'FENCED');
+  });
+}
+
+async function handOver({ survivor, log }, rival, work) {
+  const item = { namespace: NAMESPACE, key: 'mail-1' };
+  const { item: started } = await call(work, 'StartWork', { ...item, incarnation: survivor.incarnation });
+  const mine = { ...item, incarnation: survivor.incarnation, fence: started.fence };
+  await check('TransferWork_GivesTheItemToThePodOfAName', async () => { // P5
+    const { item: given } = await call(work, 'TransferWork', { ...mine, to_name: 'rival' });
+    assert.deepStrictEqual([given.owner, given.owner_name], [rival.incarnation, 'rival']);
+    assert.ok(BigInt(given.fence) > BigInt(started.fence), 'the fence did not grow');
+    const event = await log.until('EVENT_KIND_WORK_CLAIMED');
+    assert.deepStrictEqual([event.work_key, event.incarnation, event.previous_owner, event.fence],
+      [item.key, rival.incarnation, survivor.incarnation, given.fence]);
+    const again = await call(work, 'TransferWork', { ...mine, to_name: 'rival' });
+    assert.strictEqual(again.item.fence, given.fence);
+    await refusal(call(work, 'ReleaseWork', mine), grpc.status.FAILED_PRECONDITION, 'FENCED');
+  });
+  await check('TransferWork_ToNobodyIsRefused', async () => {
+    const { item: other } = await call(work, 'StartWork', { ...item, key: 'mail-2', incarnation: survivor.incarnation });
+    const nobody = { ...mine, key: other.key, fence: other.fence, to_name: 'nobody' };
+    await refusal(call(work, 'TransferWork', nobody), grpc.status.NOT_FOUND, 'POD_NOT_FOUND');
+    await call(work, 'CompleteWork', { ...mine, key: other.key, fence: other.fence });
+  });
+}
+
+async function claimByChoice({ survivor, log }, registry, work) {
+  const guest = await Pod.register(registry, 'guest');
+  const items = [['thumb-1', 'thumbnail', 'north'], ['thumb-2', 'thumbnail', 'south'], ['thumb-3', 'thumbnail', 'north'],
+    ['video-1', 'video', 'north']];
+  for (const [key, kind, region] of items) {
+    await call(work, 'StartWork', { namespace: NAMESPACE, key, kind, labels: { region }, incarnation: guest.incarnation });
+  }
+  await guest.leave();
+  assert.strictEqual((await log.until('EVENT_KIND_POD_LEFT')).orphans, items.length);
+  const claim = (request_id) => call(work, 'ClaimOrphans', {
+    namespace: NAMESPACE, incarnation: survivor.incarnation, request_id, limit: 1,
+    kinds: ['thumbnail', 'audio'], labels: { region: 'north' },
+  });
+  const keys = (answer) => answer.items.map((item) => item.key);
+  await check('ClaimOrphans_TakesWhatWasChosenAndNoMoreWhenRepeated', async () => { // P5
+    const request = randomUUID();
+    const claimed = await claim(request);
+    assert.strictEqual(claimed.items.length, 1);
+    assert.deepStrictEqual(await claim(request), claimed);
+    const others = await claim(randomUUID());
+    assert.deepStrictEqual([...keys(claimed), ...keys(others)].sort(), ['thumb-1', 'thumb-3']);
+    assert.deepStrictEqual(keys(await claim(randomUUID())), []);
+  });
+}
+
 async function readWithAFilter(events) {
   const filter = { kinds: ['EVENT_KIND_POD_DIED'] };
   const first = await check('Subscribe_AFilterChoosesAndThePositionTellsTheRest', async () => { // P8
@@ -351,7 +329,8 @@ async function leaveCluster({ survivor, log }, rival, registry, coordinator) {
     }
     const answer = await call(registry, 'ListPods', { namespace: NAMESPACE, include_ended: true });
     assert.deepStrictEqual(answer.pods.map((pod) => [pod.name, pod.state]), [
-      ['victim', 'POD_STATE_DEAD'], ['survivor', 'POD_STATE_LEFT'], ['rival', 'POD_STATE_LEFT']]);
+      ['victim', 'POD_STATE_DEAD'],
+      ...['survivor', 'rival', 'guest'].map((name) => [name, 'POD_STATE_LEFT'])]);
   });
   await check('Subscribe_EndsWithDrainingWhenTheCoordinatorStops', async () => {
     const exited = coordinator.stop();
@@ -374,6 +353,10 @@ async function main() {
     const [registry, events, work, health] = clients;
     const cast = await joinCluster(registry, events, health);
     const rival = await takeOver(cast, registry, work);
+    const item = await startAndRepeat(cast, work);
+    await failUntilQuarantined(cast, item, work);
+    await handOver(cast, rival, work);
+    await claimByChoice(cast, registry, work);
     await readWithAFilter(events);
     await leaveCluster(cast, rival, registry, coordinator);
   };

@@ -1,11 +1,9 @@
 #!/usr/bin/env python3
-"""A Python client made from proto/ alone: joins a cluster, hears of a death, takes the work over.
+"""The client of python_client.py joins a cluster, hears of a death, and takes work over.
 
-Generates its stubs into a temporary directory and starts `vigild dev` from VIGIL_BIN_DIR. Prints a line for each check
-and ends with "N passed, N failed"."""
+Starts `vigild dev` from VIGIL_BIN_DIR. Prints a line for each check and ends with "N passed, N failed"."""
 
 import contextlib
-import glob
 import os
 import queue
 import re
@@ -17,38 +15,15 @@ import threading
 import traceback
 import uuid
 
-ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+from python_client import (
+    NAMESPACE, ROOT, STEP_SECONDS, STREAM_SECONDS, Failed, Inbox, Log, Pod,
+    expect, expect_that, generate_stubs, refusal,
+)  # fmt: skip
+
 VIGILD = os.path.join(os.environ.get("VIGIL_BIN_DIR", os.path.join(ROOT, "build/dev/bin")), "vigild")
-PROTO_DIRECTORIES = ("vigil/v1", "google/rpc", "grpc/health/v1")
-NAMESPACE = "from-python"
-STEP_SECONDS = 10  # one call, or one awaited message
 START_SECONDS = 60  # vigild, with a Postgres of its own
-STREAM_SECONDS = 150  # the longest life of a stream
-
-
-def generate_stubs(directory):
-    protos = [path for part in PROTO_DIRECTORIES for path in glob.glob(f"{ROOT}/proto/{part}/*.proto")]
-    subprocess.run(
-        ["protoc", f"-I{ROOT}/proto", f"--python_out={directory}", f"--grpc_out={directory}",
-         "--plugin=protoc-gen-grpc=/usr/bin/grpc_python_plugin", *protos],
-        check=True, timeout=START_SECONDS,
-    )  # fmt: skip
-    sys.path.insert(0, directory)
-    import google
-    import grpc
-
-    # Beside google.protobuf and grpc of the system.
-    google.__path__.append(os.path.join(directory, "google"))
-    grpc.__path__.append(os.path.join(directory, "grpc"))
-
-
-# --- checks -----------------------------------------------------------------------------------------------------------
 
 passed = 0
-
-
-class Failed(Exception):
-    """A check that did not hold."""
 
 
 @contextlib.contextmanager
@@ -62,19 +37,6 @@ def check(name):
         raise
     passed += 1
     print(f"ok     {name}", flush=True)
-
-
-def expect(actual, wanted, what):
-    if actual != wanted:
-        raise Failed(f"{what} is {actual!r} and not {wanted!r}")
-
-
-def expect_that(holds, what):
-    if not holds:
-        raise Failed(f"not so: {what}")
-
-
-# --- vigild -----------------------------------------------------------------------------------------------------------
 
 
 class Coordinator:
@@ -113,137 +75,6 @@ class Coordinator:
     def last_words(self):
         self.log.seek(0)
         return self.log.read().decode(errors="replace")[-4000:]
-
-
-# --- calls and streams: what needs the stubs --------------------------------------------------------------------------
-
-
-class Inbox:
-    """The messages of a stream, waited for one at a time."""
-
-    def __init__(self, stream):
-        self.messages = queue.Queue()
-        threading.Thread(target=self._read, args=(stream,), daemon=True).start()
-
-    def _read(self, stream):
-        try:
-            for message in stream:
-                self.messages.put(message)
-            self.messages.put(Failed("the stream ended"))
-        except Exception as error:
-            self.messages.put(error)
-
-    def next(self, field):
-        """The next message with this field set; others before it are dropped, as a client should."""
-        while True:
-            try:
-                message = self.messages.get(timeout=STEP_SECONDS)
-            except queue.Empty:
-                raise Failed(f"waiting for {field}: nothing within {STEP_SECONDS} s") from None
-            if isinstance(message, Exception):
-                raise message
-            if message.HasField(field):
-                return getattr(message, field)
-
-
-def refusal(code, reason, attempt):
-    """The ErrorInfo with which `attempt` is refused."""
-    import grpc
-    from google.rpc import error_details_pb2, status_pb2
-
-    try:
-        attempt()
-    except grpc.RpcError as error:
-        expect(error.code(), code, f"the code of '{error.details()}'")
-        trailing = {key: value for key, value in error.trailing_metadata()}
-        status = status_pb2.Status.FromString(trailing["grpc-status-details-bin"])
-        info = error_details_pb2.ErrorInfo()
-        expect_that(any(detail.Unpack(info) for detail in status.details), "an ErrorInfo is in the details")
-        expect((info.domain, info.reason), ("vigil", reason), "the reason")
-        expect_that(info.metadata["hint"], "the error has a hint")
-        return info
-    raise Failed("it was not refused")
-
-
-class Pod:
-    """One stream, registered, with a heartbeat at once and then as often as the coordinator asked for it."""
-
-    def __init__(self, registry, name, namespace=NAMESPACE):
-        from vigil.v1 import pod_registry_service_pb2 as messages
-        from vigil.v1 import types_pb2 as types
-
-        self.messages = messages
-        self.requests = queue.Queue()
-        self.interval = None
-        self.number = 0
-        self.requests.put(
-            messages.SessionRequest(
-                register=messages.Register(
-                    namespace=namespace, name=name, registration_id=str(uuid.uuid4()), profile=types.PROFILE_FAST
-                )
-            )
-        )
-        self.stream = registry.Session(self._outgoing(), timeout=STREAM_SECONDS)
-        self.inbox = Inbox(self.stream)
-        self.registered = self.inbox.next("registered")
-        self.incarnation = self.registered.pod.incarnation
-        self.interval = self.registered.terms.heartbeat_interval.ToMilliseconds() / 1000
-        self.heartbeat()
-
-    def _outgoing(self):
-        while True:
-            try:
-                request = self.requests.get(timeout=self.interval)
-            except queue.Empty:
-                self.heartbeat()
-                continue
-            if request is None:
-                return
-            yield request
-
-    def heartbeat(self):
-        self.number += 1
-        self.requests.put(self.messages.SessionRequest(heartbeat=self.messages.Heartbeat(number=self.number)))
-
-    def leave(self):
-        self.requests.put(self.messages.SessionRequest(leave=self.messages.Leave()))
-        self.inbox.next("left")
-        self.requests.put(None)
-
-    def vanish(self):
-        """As a crash looks to the coordinator: no Leave, no Detach."""
-        self.stream.cancel()
-        self.requests.put(None)
-
-
-class Log:
-    """A subscription from now. Each event must bear the number that follows."""
-
-    def __init__(self, events):
-        from vigil.v1 import pod_event_service_pb2 as messages
-
-        self.kinds = messages.EventKind
-        request = messages.SubscribeRequest(namespace=NAMESPACE, from_now=messages.FromNow())
-        self.inbox = Inbox(events.Subscribe(request, timeout=STREAM_SECONDS))
-        self.pods = []
-        cursor = ""
-        while not cursor:
-            part = self.inbox.next("snapshot")
-            self.pods.extend(part.pods)
-            cursor = part.cursor
-        self.pending = []
-        self.seq = None
-
-    def until(self, kind):
-        while True:
-            while not self.pending:
-                self.pending = list(self.inbox.next("events").events)
-            event = self.pending.pop(0)
-            if self.seq is not None:
-                expect(event.seq, self.seq + 1, "the number of the next event")  # P8
-            self.seq = event.seq
-            if event.kind == self.kinds.Value(f"EVENT_KIND_{kind}"):
-                return event
 
 
 # --- the story --------------------------------------------------------------------------------------------------------
@@ -357,6 +188,157 @@ def use_fences(work, victim, survivor, started, claimed):
         expect((answer.item.state, answer.item.checkpoint), (types.WORK_STATE_COMPLETED, b"half"), "the item")
 
 
+def start_and_repeat(work, survivor):
+    """What StartWork says of an item, and what may be asked for twice. The item's name."""
+    from google.protobuf import duration_pb2
+    from vigil.v1 import types_pb2 as types
+    from vigil.v1 import work_service_pb2 as messages
+
+    item = {"namespace": NAMESPACE, "key": "index-1"}
+    start = messages.StartWorkRequest(
+        **item, incarnation=survivor.incarnation, request_id=str(uuid.uuid4()), kind="index", max_adoptions=1,
+        labels={"region": "north"}, policy=types.RECOVERY_POLICY_STICKY, sticky_wait=duration_pb2.Duration(seconds=90),
+    )  # fmt: skip
+    with check("StartWork_KeepsWhatItIsToldOfTheItem"):
+        answer = work.StartWork(start, timeout=STEP_SECONDS)
+        started = answer.item
+        expect(answer.outcome, messages.START_OUTCOME_STARTED, "the outcome")
+        traits = (started.kind, dict(started.labels), started.policy, started.sticky_wait, started.max_adoptions)
+        expect(traits, (start.kind, dict(start.labels), start.policy, start.sticky_wait, 1), "what the item is")
+    with check("StartWork_RepeatedReturnsTheItemAsItIs"):
+        expect(work.StartWork(start, timeout=STEP_SECONDS), answer, "the answer")
+    mine = {**item, "incarnation": survivor.incarnation, "fence": started.fence}
+    with check("CheckpointWork_ALateOneReplacesNoNewerOne"):
+        for number, text in ((2, b"page 2"), (1, b"page 1")):
+            request = messages.CheckpointWorkRequest(**mine, checkpoint=text, number=number)
+            answer = work.CheckpointWork(request, timeout=STEP_SECONDS)
+            expect(answer.item.checkpoint, b"page 2", f"the checkpoint after number {number}")
+    with check("StartWork_RepeatedAfterTheReleaseDoesNotTakeItBack"):
+        work.ReleaseWork(messages.ReleaseWorkRequest(**mine), timeout=STEP_SECONDS)
+        late = work.StartWork(start, timeout=STEP_SECONDS)
+        expect(late.outcome, messages.START_OUTCOME_RELEASED, "the outcome")
+        expect(late.item.state, types.WORK_STATE_RELEASED, "the item's state")
+    return item
+
+
+def fail_until_quarantined(work, survivor, log, item):
+    """The fences of the two failures."""
+    from vigil.v1 import types_pb2 as types
+    from vigil.v1 import work_service_pb2 as messages
+
+    def start_and_fail(reason):
+        start = messages.StartWorkRequest(**item, incarnation=survivor.incarnation, request_id=str(uuid.uuid4()))
+        answer = work.StartWork(start, timeout=STEP_SECONDS)
+        expect(answer.outcome, messages.START_OUTCOME_STARTED, "the outcome")
+        fence = answer.item.fence
+        failure = messages.FailWorkRequest(**item, incarnation=survivor.incarnation, fence=fence, reason=reason)
+        failed = work.FailWork(failure, timeout=STEP_SECONDS).item
+        expect(work.FailWork(failure, timeout=STEP_SECONDS).item, failed, "the item after a repetition")
+        return failed
+
+    with check("FailWork_ReleasesTheItemAndCounts"):
+        first = start_and_fail("the index is corrupt")
+        expect((first.state, first.adoptions), (types.WORK_STATE_RELEASED, 1), "the item")
+    with check("FailWork_OneTooManyQuarantines"):
+        second = start_and_fail("it still is")
+        expect((second.state, second.owner), (types.WORK_STATE_QUARANTINED, 0), "the item")
+        former = [(one.name, one.fence, one.cause, one.reason) for one in second.former_owners]
+        reasons = ((first.fence, "the index is corrupt"), (second.fence, "it still is"))
+        wanted = [("survivor", fence, types.CAUSE_UNSPECIFIED, reason) for fence, reason in reasons]
+        expect(former, wanted, "who had it")
+    with check("Subscribe_DeliversAQuarantine"):
+        event = log.until("WORK_QUARANTINED")
+        wanted = (item["key"], second.fence, "survivor", survivor.incarnation)
+        expect((event.work_key, event.fence, event.pod_name, event.incarnation), wanted, "the event")
+    return first.fence, second.fence
+
+
+def release_the_quarantined(work, survivor, log, item, fences):
+    import grpc
+    from vigil.v1 import types_pb2 as types
+    from vigil.v1 import work_service_pb2 as messages
+
+    old, fence = fences
+
+    def release(seen):
+        request = messages.ReleaseQuarantinedWorkRequest(**item, fence=seen)
+        return work.ReleaseQuarantinedWork(request, timeout=STEP_SECONDS).item
+
+    with check("ClaimWork_WhatIsQuarantinedIsNobodys"):
+        claim = messages.ClaimWorkRequest(**item, incarnation=survivor.incarnation, expected_fence=fence)
+        answer = work.ClaimWork(claim, timeout=STEP_SECONDS)
+        expect(answer.outcome, messages.CLAIM_OUTCOME_QUARANTINED, "the outcome")
+        query = messages.ListWorkRequest(namespace=NAMESPACE, quarantined_only=True)
+        listed = [one.key for one in work.ListWork(query, timeout=STEP_SECONDS).items]
+        expect(listed, [item["key"]], "what is quarantined")
+    with check("ReleaseQuarantinedWork_PutsItBack"):
+        released = release(fence)
+        expect((released.state, released.adoptions), (types.WORK_STATE_RELEASED, 0), "the item")
+        expect(release(fence), released, "the item after a repetition")
+        while (event := log.until("WORK_RELEASED")).pod_name:
+            pass
+        expect(event.work_key, item["key"], "the item that an operator released")
+        refusal(grpc.StatusCode.FAILED_PRECONDITION, "FENCED", lambda: release(old))
+
+
+def hand_over(work, survivor, rival, log):
+    import grpc
+    from vigil.v1 import work_service_pb2 as messages
+
+    item = {"namespace": NAMESPACE, "key": "mail-1", "incarnation": survivor.incarnation}
+    started = work.StartWork(messages.StartWorkRequest(**item), timeout=STEP_SECONDS).item
+    mine = {**item, "fence": started.fence}
+
+    def transfer(name, **what):
+        request = messages.TransferWorkRequest(**{**mine, **what}, to_name=name)
+        return work.TransferWork(request, timeout=STEP_SECONDS).item
+
+    with check("TransferWork_ToNobodyIsRefused"):
+        refusal(grpc.StatusCode.NOT_FOUND, "POD_NOT_FOUND", lambda: transfer("nobody"))
+    with check("TransferWork_GivesTheItemToThePodOfAName"):  # P5
+        given = transfer("rival")
+        expect((given.owner, given.owner_name), (rival.incarnation, "rival"), "the owner")
+        expect_that(given.fence > started.fence, "the fence grew")
+        event = log.until("WORK_CLAIMED")
+        wanted = ("mail-1", rival.incarnation, survivor.incarnation, given.fence)
+        expect((event.work_key, event.incarnation, event.previous_owner, event.fence), wanted, "the event")
+        expect(transfer("rival"), given, "the item after a repetition")
+        stale = messages.ReleaseWorkRequest(**mine)
+        code = grpc.StatusCode.FAILED_PRECONDITION
+        refusal(code, "FENCED", lambda: work.ReleaseWork(stale, timeout=STEP_SECONDS))
+
+
+def claim_by_choice(registry, work, survivor, log):
+    from vigil.v1 import work_service_pb2 as messages
+
+    guest = Pod(registry, "guest")
+    items = (("thumb-1", "thumbnail", "north"), ("thumb-2", "thumbnail", "south"), ("thumb-3", "thumbnail", "north"),
+             ("video-1", "video", "north"))  # fmt: skip
+    for key, kind, region in items:
+        request = messages.StartWorkRequest(
+            namespace=NAMESPACE, key=key, kind=kind, labels={"region": region}, incarnation=guest.incarnation
+        )
+        work.StartWork(request, timeout=STEP_SECONDS)
+    guest.leave()
+    expect(log.until("POD_LEFT").orphans, len(items), "the number of orphans")
+
+    def claim(request_id):
+        request = messages.ClaimOrphansRequest(
+            namespace=NAMESPACE, incarnation=survivor.incarnation, limit=1, request_id=request_id,
+            kinds=["thumbnail", "audio"], labels={"region": "north"},
+        )  # fmt: skip
+        return [item.key for item in work.ClaimOrphans(request, timeout=STEP_SECONDS).items]
+
+    with check("ClaimOrphans_TakesWhatWasChosenAndNoMoreWhenRepeated"):  # P5
+        request_id = str(uuid.uuid4())
+        claimed = claim(request_id)
+        expect(len(claimed), 1, "the number of the claimed")
+        expect(claim(request_id), claimed, "what a repetition returns")
+        others = claim(str(uuid.uuid4()))
+        expect(sorted(claimed + others), ["thumb-1", "thumb-3"], "what two claims took")
+        expect(claim(str(uuid.uuid4())), [], "what is left")
+
+
 def read_with_a_filter(events):
     from vigil.v1 import pod_event_service_pb2 as messages
 
@@ -386,7 +368,8 @@ def leave_cluster(registry, log, pods, coordinator):
         request = messages.ListPodsRequest(namespace=NAMESPACE, include_ended=True)
         states = [(pod.name, pod.state) for pod in registry.ListPods(request, timeout=STEP_SECONDS).pods]
         left = types.POD_STATE_LEFT
-        expect(states, [("victim", types.POD_STATE_DEAD), ("survivor", left), ("rival", left)], "the list")
+        wanted = [("victim", types.POD_STATE_DEAD), ("survivor", left), ("rival", left), ("guest", left)]
+        expect(states, wanted, "the list")
     with check("Subscribe_EndsWithDrainingWhenTheCoordinatorStops"):
         exit_code = coordinator.stop()
         end = log.inbox.next("end")
@@ -410,6 +393,11 @@ def tell(coordinator):
         victim, survivor, log = join_cluster(registry, events, health)
         rival, started, claimed = die_and_claim(registry, work, victim, survivor, log)
         use_fences(work, victim, survivor, started, claimed)
+        item = start_and_repeat(work, survivor)
+        fences = fail_until_quarantined(work, survivor, log, item)
+        release_the_quarantined(work, survivor, log, item, fences)
+        hand_over(work, survivor, rival, log)
+        claim_by_choice(registry, work, survivor, log)
         read_with_a_filter(events)
         leave_cluster(registry, log, [survivor, rival], coordinator)
 
