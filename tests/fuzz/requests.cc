@@ -55,7 +55,9 @@ void RequireCaller(const Request& request) {
 }
 
 void RequireRequestId(std::string_view id) {
-  if (!id.empty()) RequireText(id, 64);
+  Require(id.size() <= 64, "a request's id has at most 64 bytes");
+  Require(std::ranges::all_of(id, [](char c) { return c > ' ' && c < '\x7f'; }),
+          "a request's id is printable ASCII without a space");
 }
 
 void RequireChoice(const WorkChoice& choice) {
