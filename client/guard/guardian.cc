@@ -10,6 +10,7 @@
 #include <utility>
 #include <variant>
 
+#include "guard/command_lease.h"
 #include "guard/command_process.h"
 #include "guard/command_watchdog.h"
 #include "guard/exit_code.h"
@@ -59,7 +60,8 @@ class Guardian {
                 {.pod = Watched(options.pod),
                  // The command is of this process's main thread.
                  .functions = {{"", [this](const Task& task) { return Await(task); }}},
-                 .takes_over = false},
+                 .takes_over = false,
+                 .failure_pause = {}},
                 Listeners()) {}
 
   ~Guardian() {
@@ -182,7 +184,10 @@ class Guardian {
   void On(const Ended& ended) {
     if (ended.how == TaskEnd::kCompleted) SayOfItem("completed");
     if (ended.how == TaskEnd::kReleased) SayOfItem("released");
-    if (!completing_) return;
+    if (!completing_) {
+      if (ended.how == TaskEnd::kFailed) SayOfItem("given_up");
+      return;
+    }
     if (ended.how == TaskEnd::kCompleted) return Leave(0);
     const Error why = ended.why ? *ended.why : unreached_.value_or(Error{});
     Say("failed", "not completed: " + Describe(why) + ". " + why.hint,
@@ -284,17 +289,8 @@ class Guardian {
     return environment;
   }
 
-  static Duration StopMargin(const Standing& standing) {
-    return standing.lease_until - standing.alive_until;
-  }
-
-  // A moment before the lease ends: the kernel needs one to end a group.
-  static Time KillAt(const Standing& standing) {
-    return standing.lease_until - StopMargin(standing) / 5;
-  }
-
   // When the command is killed, as things stand.
-  Time KillAt() const { return std::min(stop_kill_at_, lease_kill_at_); }
+  Time KilledAt() const { return std::min(stop_kill_at_, lease_kill_at_); }
 
   // The lease moves on with every answered heartbeat; so does the watcher's deadline, always before
   // the lease's end. LOST stops the command.
@@ -304,7 +300,7 @@ class Guardian {
     // By the time of the last look: what came after a pause since then has not been read yet.
     if (looked_at_ >= StarvesAt()) Starved(standing);
     lease_kill_at_ = KillAt(standing);
-    const Time kill_at = KillAt();
+    const Time kill_at = KilledAt();
     if (BootClock::now() >= kill_at) command_->Signal(SIGKILL);
     if (watcher_.Guard(command_->group(), kill_at)) return;
     const auto replaced = watcher_.Replace();
@@ -324,8 +320,8 @@ class Guardian {
     return told_to_stop ? Time::max() : watchdog_.starves_at().value_or(Time::max());
   }
 
-  // Like LOST, except that the pod still lives: it leaves when nothing of the command is left,
-  // which hands its work on at once and surely not too early.
+  // Like LOST, except that the pod still lives: it gives the item up when nothing of the command is
+  // left, which hands its work on at once and surely not too early.
   void Starved(const Standing& standing) {
     starved_ = true;
     SayStarved(progress_, options_.command.front(), command_->group(), options_.watchdog);
@@ -336,7 +332,7 @@ class Guardian {
   Time NextLook() const {
     const Standing standing = runner_.standing();
     const Time now = BootClock::now();
-    const Time kill_at = KillAt();
+    const Time kill_at = KilledAt();
     const Time at_margin = lost_ ? kill_at : standing.alive_until;
     const Duration step =
         std::clamp<Duration>((at_margin - now) / 3, milliseconds(5), milliseconds(500));
@@ -369,8 +365,8 @@ class Guardian {
     if (lost_) return Leave(kRunLost);
     if (fenced_) return Leave(kRunFenced);
     if (stop_signal_) return Leave(kRunSignalled + *stop_signal_, GivenBack{});
-    if (starved_) return Leave(kRunStarved);
-    if (*code != 0) return Leave(*code);
+    if (starved_) return Leave(kRunStarved, Failed{ReasonOfStarved(options_.watchdog)});
+    if (*code != 0) return Leave(*code, Failed{ReasonOf(*code)});
     completing_ = true;
     Return(Done{});
   }

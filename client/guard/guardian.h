@@ -28,8 +28,8 @@ struct RunOptions {
 };
 
 // A Runner of one item, whose work function is the command: registers, gets the work item, runs the
-// command under the pod's lease, and gives the item back or completes it. Returns the exit code of
-// `vigil run`.
+// command under the pod's lease, and completes the item, gives it back, or gives it up as failed.
+// Returns the exit code of `vigil run`.
 //
 // REQUIRES: called on the main thread, after BlockSignals; the watcher was forked before the client
 // was made.
@@ -38,7 +38,7 @@ struct RunOptions {
 //   1. The command runs only while the pod owns the item and its lease is valid; it is told to stop
 //   when the lease comes to the stop margin, and its whole process group is killed before the lease
 //   ends, by the guardian or by the watcher.
-//   2. A command that does not feed its watchdog is stopped in the same way.
+//   2. A command that does not feed its watchdog is stopped in the same way, and has failed.
 //   3. The pod leaves only when the command's whole group has ended.
 //
 // It does not promise to reach what leaves the process group (setsid), nor to stop a machine that

@@ -116,6 +116,16 @@ void SayWallClockJumped(const Progress& progress, Duration by) {
                {{"by_ms", ms}});
 }
 
+std::string ReasonOf(int code) {
+  const std::string reason = "the command exited with " + std::to_string(code);
+  return code > 128 ? reason + ", that is signal " + std::to_string(code - 128) : reason;
+}
+
+std::string ReasonOfStarved(Duration watchdog) {
+  return "the command did not feed its watchdog of " + std::to_string(watchdog / milliseconds(1)) +
+         " ms";
+}
+
 std::map<std::string, std::string> CommandEnvironment(const std::vector<std::string>& addresses,
                                                       const WorkItem& item,
                                                       const std::string& pod) {

@@ -35,6 +35,10 @@ void SayTrouble(const Progress& progress, const Error& trouble);
 void SayPaused(const Progress& progress, const Pause& pause);
 void SayWallClockJumped(const Progress& progress, Duration by);
 
+// Why a command that exited with this has failed, for the history of its item.
+std::string ReasonOf(int code);
+std::string ReasonOfStarved(Duration watchdog);
+
 // What the command finds in its environment of its item and its pod.
 std::map<std::string, std::string> CommandEnvironment(const std::vector<std::string>& addresses,
                                                       const WorkItem& item, const std::string& pod);

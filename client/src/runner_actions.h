@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -26,12 +27,20 @@ struct WorkOrder {
   WorkTraits traits;
 };
 
+// What the pod owns, by key.
+struct OwnPage {
+  std::map<std::string, Fence> fences;
+  // Empty after the last page.
+  std::string next_page_token;
+};
+
 namespace work_action {
 
-// Begin the function, on a thread of its own.
+// Begin the function, on a thread of its own, and tell that the item is owned. OnNotBegun answers
+// it when that cannot be.
 struct Run {
   TaskId task;
-  WorkItem item;
+  Ownership ownership;
 };
 // Its stop token. When the item is lost, nothing may be sent for it from now on.
 struct Fire {
@@ -55,6 +64,8 @@ struct ClaimOrphans {
 };
 struct ListOwn {
   QueryId query;
+  // From the page before; empty for the first.
+  std::string page_token;
 };
 struct Fetch {
   QueryId query;
@@ -70,6 +81,12 @@ struct Claim {
   Incarnation expected_owner;
   Fence expected_fence;
 };
+// Of an item that was never run.
+struct Release {
+  QueryId query;
+  std::string key;
+  Fence fence;
+};
 
 // All functions have returned, or there is no pod.
 struct Leave {
@@ -80,9 +97,6 @@ struct ReportUnreturned {
 };
 struct Over {};
 
-struct TellOwned {
-  Ownership ownership;
-};
 struct TellEnded {
   WorkItem item;
   TaskEnd end;
@@ -103,9 +117,9 @@ struct TellTrouble {
 using WorkAction =
     std::variant<work_action::Run, work_action::Fire, work_action::Finish, work_action::Forget,
                  work_action::ClaimOrphans, work_action::ListOwn, work_action::Fetch,
-                 work_action::Start, work_action::Claim, work_action::Leave,
-                 work_action::ReportUnreturned, work_action::Over, work_action::TellOwned,
-                 work_action::TellEnded, work_action::TellStandingBy,
-                 work_action::TellCompletedElsewhere, work_action::TellTrouble>;
+                 work_action::Start, work_action::Claim, work_action::Release, work_action::Leave,
+                 work_action::ReportUnreturned, work_action::Over, work_action::TellEnded,
+                 work_action::TellStandingBy, work_action::TellCompletedElsewhere,
+                 work_action::TellTrouble>;
 
 }  // namespace vigil::client

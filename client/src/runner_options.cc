@@ -1,15 +1,25 @@
 #include "runner_options.h"
 
-#include <algorithm>
 #include <string_view>
 
 #include "own_error.h"
+#include "runner_rules.h"
 
 namespace vigil::client {
 namespace {
 
 constexpr std::uint32_t kMostAtOnce = 1000;
 constexpr std::size_t kMostKinds = 32;
+constexpr std::size_t kLongestKind = 63;
+constexpr std::size_t kMostLabels = 32;
+constexpr std::size_t kLongestLabelKey = 63;
+constexpr std::size_t kLongestLabelValue = 255;
+constexpr Duration kLongestPoll = std::chrono::hours(24);
+
+bool IsKind(std::string_view text) {
+  return text.size() <= kLongestKind && text.front() != '-' && text.back() != '-' &&
+         text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string_view::npos;
+}
 
 TaskResult RefuseKind(const Task& task) {
   return Failed{"this pod has no function for the kind \"" + task.item().traits.kind + "\""};
@@ -27,9 +37,19 @@ std::optional<Error> FindMistake(const Runner::Options& options) {
     return mistake("a runner has functions for 1 to 32 kinds");
   for (const auto& [kind, function] : options.functions) {
     if (!function) return mistake("the function of a kind is empty");
+    if (!kind.empty() && !IsKind(kind))
+      return mistake("a kind is at most 63 of a-z, 0-9 and '-', not at an end");
   }
-  if (options.poll_interval <= Duration::zero())
-    return mistake("the poll interval of a runner must be positive");
+  if (options.labels.size() > kMostLabels) return mistake("a runner chooses by at most 32 labels");
+  for (const auto& [key, value] : options.labels) {
+    if (key.empty() || key.size() > kLongestLabelKey || value.size() > kLongestLabelValue)
+      return mistake("a label's key has 1 to 63 bytes, its value at most 255");
+  }
+  if (options.poll_interval <= Duration::zero() || options.poll_interval > kLongestPoll)
+    return mistake("the poll interval of a runner is more than 0 and at most a day");
+  if (options.failure_pause < Duration::zero() ||
+      options.failure_pause > RunnerRules::kLongestFailurePause)
+    return mistake("the pause of a runner after a failure is 0 s to 1 min");
   return std::nullopt;
 }
 
@@ -40,13 +60,8 @@ WorkChoice ChoiceOf(const Runner::Options& options) {
   return choice;
 }
 
-bool Chooses(const Runner::Options& options, const WorkItem& item) {
-  if (!options.functions.contains("") && !options.functions.contains(item.traits.kind))
-    return false;
-  return std::all_of(options.labels.begin(), options.labels.end(), [&item](const auto& label) {
-    const auto found = item.traits.labels.find(label.first);
-    return found != item.traits.labels.end() && found->second == label.second;
-  });
+bool HasFunction(const Runner::Options& options, const WorkItem& item) {
+  return options.functions.contains("") || options.functions.contains(item.traits.kind);
 }
 
 const WorkFunction& FunctionFor(const Runner::Options& options, const std::string& kind) {

@@ -16,8 +16,9 @@ std::optional<Error> FindMistake(const Runner::Options& options);
 // Which orphans to ask for: of the kinds that have a function, unless one is for all.
 WorkChoice ChoiceOf(const Runner::Options& options);
 
-// Whether an item is one of those.
-bool Chooses(const Runner::Options& options, const WorkItem& item);
+// Whether an item's kind is one of those. For what predecessors had, of which the labels are not
+// known, and which was this name's already.
+bool HasFunction(const Runner::Options& options, const WorkItem& item);
 
 // What runs items of this kind; one that fails them when it is nobody's. Lives as long as the
 // options.

@@ -3,30 +3,20 @@
 #include <algorithm>
 #include <utility>
 
+#include "own_error.h"
+
 namespace vigil::client {
 namespace {
 
-// After a call that failed, before a question is asked again.
-constexpr Duration kAfterTrouble = std::chrono::seconds(1);
-constexpr Duration kMostAfterTrouble = std::chrono::seconds(10);
 // How long the answer to a claim may take before what it seems to have claimed is asked for: most
 // often it is about to tell.
 constexpr Duration kClaimTells = std::chrono::seconds(1);
-constexpr Duration kLeave = std::chrono::seconds(5);
-constexpr Duration kLeaveLost = std::chrono::seconds(2);
 
 WorkItem WithoutBytes(WorkItem item) {
   item.payload.clear();
   item.checkpoint.clear();
   item.result.clear();
   return item;
-}
-
-TaskEnd EndOf(const TaskResult& result) {
-  if (std::holds_alternative<Done>(result)) return TaskEnd::kCompleted;
-  if (std::holds_alternative<Failed>(result)) return TaskEnd::kFailed;
-  if (std::holds_alternative<GivenBack>(result)) return TaskEnd::kReleased;
-  return TaskEnd::kKept;
 }
 
 }  // namespace
@@ -44,7 +34,7 @@ bool SaysLost(const Error& error) {
   }
 }
 
-// --- The pod ---
+// --- The pod, and the log ---
 
 void RunnerRules::OnRegistered(Time now, Incarnation self,
                                const std::vector<WorkItem>& predecessors_work) {
@@ -53,24 +43,18 @@ void RunnerRules::OnRegistered(Time now, Incarnation self,
   for (auto& [key, wanted] : wanted_) wanted.rules.emplace(key, self_);
   if (options_.takes_over) {
     ramp_.emplace(options_.poll_interval, options_.random, now);
+    list_at_ = now;  // whether or not the log can be followed
     std::copy_if(predecessors_work.begin(), predecessors_work.end(),
                  std::back_inserter(predecessors_), options_.chooses);
   }
   Fill(now);
 }
 
-void RunnerRules::OnRefused(Time now) {
-  lost_ = true;
-  leaving_ = true;
-  OnLeft(now);
-}
-
 // What happened before, no event tells.
 void RunnerRules::OnFollowing(Time now) {
-  if (ramp_) {
-    ramp_->Wake(now);
-    list_at_ = now;
-  }
+  if (options_.takes_over) list_at_ = now;
+  if (ramp_) ramp_->Wake(now);
+  for (auto& [task, running] : running_) running.look_at = now;
   for (auto& [key, wanted] : wanted_) {
     wanted.look_again = wanted.asked;
     wanted.look_at = now;
@@ -105,17 +89,11 @@ void RunnerRules::OnEvent(Time now, const Event& event) {
 
 // What it tells of an item that runs here, and of one that was given to this pod.
 void RunnerRules::OnWorkEvent(Time now, const Event& event) {
+  // A function may have completed its item itself: to do that again changes nothing.
+  const bool given_up =
+      event.kind != EventKind::kWorkClaimed && event.kind != EventKind::kWorkCompleted;
+  LoseOvertaken(event.work_key, event.fence, given_up);
   const bool owned = event.kind == EventKind::kWorkClaimed && event.incarnation == self_;
-  std::vector<TaskId> lost;
-  for (const auto& [task, running] : running_) {
-    if (running.item.key != event.work_key || event.fence < running.item.fence) continue;
-    // By now somebody else's or nobody's, and not by what is written here. A function may have
-    // completed its item itself: to do that again changes nothing.
-    const bool given_up = event.kind != EventKind::kWorkClaimed &&
-                          event.kind != EventKind::kWorkCompleted && !running.result;
-    if (event.fence > running.item.fence || given_up) lost.push_back(task);
-  }
-  for (const TaskId task : lost) Lose(task);
   if (!owned || !options_.takes_over) return;
   Wait(event.work_key, event.fence, Claiming() ? now + kClaimTells : now);
 }
@@ -124,39 +102,43 @@ void RunnerRules::OnTimer(Time now) {
   if (over_) return;
   std::vector<TaskId> due;
   for (const auto& [task, running] : running_) {
-    if (running.again_at && *running.again_at <= now) due.push_back(task);
+    if (running.write_at && *running.write_at <= now) due.push_back(task);
   }
   for (const TaskId task : due) Write(task, running_.at(task));
   Fill(now);
   Settle(now);
 }
 
-void RunnerRules::OnLost(Time now) {
-  if (lost_ || over_) return;
-  lost_ = true;
-  deadline_ = std::min(deadline_, now + kLostPatience);
-  std::vector<TaskId> tasks;
-  for (const auto& [task, running] : running_) tasks.push_back(task);
-  for (const TaskId task : tasks) Lose(task);
-  Settle(now);
-}
-
-void RunnerRules::OnStop(Time now, Time deadline) {
-  deadline_ = std::min(deadline_, deadline);
-  if (!std::exchange(stopping_, true)) {
-    for (const auto& [task, running] : running_) {
-      if (!running.lost && !running.result) Do(work_action::Fire{task, false});
-    }
-    waiting_.clear();
-    wanted_.clear();
-    predecessors_.clear();
+std::optional<Time> RunnerRules::next_wake() const {
+  if (over_ || leaving_) return std::nullopt;
+  Time wake = Time::max();
+  const auto at = [&wake](Time time) { wake = std::min(wake, time); };
+  // The same conditions as in Fill: a moment that has come leads to an action.
+  const bool looks = Takes() && Unanswered(Asks::kRunning) < kMostLooks;
+  for (const auto& [task, running] : running_) {
+    if (running.write_at) at(*running.write_at);
+    if (running.look_at && looks) at(*running.look_at);
   }
-  Settle(now);
-}
-
-void RunnerRules::OnLeft(Time) {
-  if (!leaving_ || std::exchange(over_, true)) return;
-  Do(work_action::Over{});
+  if (stopping() && !reported_) at(deadline_);
+  const auto filled_at = [&](Time time) { at(std::max(time, no_thread_until_)); };
+  if (Takes() && StartsLeft() > 0) {
+    for (const auto& [key, wanted] : wanted_) {
+      if (!wanted.asked) filled_at(wanted.look_at);
+    }
+  }
+  if (Takes() && Room() > 0) {
+    for (const auto& [key, waiting] : waiting_) {
+      if (!waiting.asked) filled_at(waiting.from);
+    }
+    if (ramp_ && ramp_->ask_at()) filled_at(*ramp_->ask_at());
+    if (Unanswered(Asks::kOwn) == 0) filled_at(list_at_);
+  }
+  if (HandsOver() && Unanswered(Asks::kWaiting) < kMostLooks) {
+    for (const auto& [key, waiting] : waiting_) {
+      if (!waiting.asked) at(waiting.from);
+    }
+  }
+  return wake == Time::max() ? std::nullopt : std::optional(wake);
 }
 
 // --- What is asked ---
@@ -172,22 +154,25 @@ RunnerRules::Query RunnerRules::Answered(QueryId query) {
   return found ? std::move(found.mapped()) : Query{.asks = Asks::kOwn};
 }
 
-bool RunnerRules::Asking(Asks what) const {
-  return std::any_of(queries_.begin(), queries_.end(),
-                     [what](const auto& entry) { return entry.second.asks == what; });
+std::size_t RunnerRules::Unanswered(Asks what) const {
+  return static_cast<std::size_t>(
+      std::count_if(queries_.begin(), queries_.end(),
+                    [what](const auto& entry) { return entry.second.asks == what; }));
 }
 
 std::uint32_t RunnerRules::Room() const {
-  std::size_t taken = running_.size();
+  const auto held = static_cast<std::size_t>(std::count_if(
+      running_.begin(), running_.end(), [](const auto& entry) { return entry.second.held; }));
+  std::size_t taken = running_.size() - std::min<std::size_t>(held, options_.concurrency);
   for (const auto& [id, query] : queries_) taken += query.room;
   return taken < options_.concurrency ? options_.concurrency - static_cast<std::uint32_t>(taken)
                                       : 0;
 }
 
 bool RunnerRules::Claiming() const {
-  return std::any_of(queries_.begin(), queries_.end(), [](const auto& entry) {
-    return entry.second.asks != Asks::kOwn && entry.second.asks != Asks::kItem;
-  });
+  return Unanswered(Asks::kOrphans) + Unanswered(Asks::kSubmission) + Unanswered(Asks::kStart) +
+             Unanswered(Asks::kClaim) + Unanswered(Asks::kPredecessors) >
+         0;
 }
 
 Duration RunnerRules::HalfToWhole() const {
@@ -198,27 +183,24 @@ Duration RunnerRules::HalfToWhole() const {
 // Asks for all that there is room for: what the pod has already, what its predecessors had, and
 // what others have left.
 void RunnerRules::Fill(Time now) {
+  if (stopping_) return HandOverWaiting(now);
   if (!Takes()) return;
+  LookAtRunning(now);
+  if (now < no_thread_until_) return;
   LookAtWanted(now);
   FillFromWaiting(now);
   FillFromPredecessors();
-  if (!ramp_) return;
-  if (const auto at = ramp_->ask_at(); at && *at <= now && Room() > 0) {
-    const std::uint32_t limit = ramp_->Ask(Room());
-    Do(work_action::ClaimOrphans{Ask({.asks = Asks::kOrphans, .room = limit}), limit});
-  }
-  if (list_at_ <= now && Room() > 0 && !Asking(Asks::kOwn)) {
-    list_at_ = now + HalfToWhole();
-    Do(work_action::ListOwn{Ask({.asks = Asks::kOwn})});
-  }
+  FillFromOthers(now);
 }
 
 void RunnerRules::FillFromWaiting(Time now) {
+  std::uint32_t room = Room();
   for (auto& [key, waiting] : waiting_) {
-    if (Room() == 0) return;
+    if (room == 0) return;
     if (waiting.asked || waiting.from > now) continue;
     waiting.asked = true;
-    Do(work_action::Fetch{Ask({.asks = Asks::kItem, .key = key, .room = 1}), key});
+    --room;
+    Do(work_action::Fetch{Ask({.asks = Asks::kWaiting, .key = key, .room = 1}), key});
   }
 }
 
@@ -232,6 +214,30 @@ void RunnerRules::FillFromPredecessors() {
   }
 }
 
+void RunnerRules::FillFromOthers(Time now) {
+  if (ramp_ && ramp_->ask_at() && *ramp_->ask_at() <= now && Room() > 0) {
+    const std::uint32_t limit = ramp_->Ask(Room());
+    Do(work_action::ClaimOrphans{Ask({.asks = Asks::kOrphans, .room = limit}), limit});
+  }
+  if (list_at_ <= now && Room() > 0 && Unanswered(Asks::kOwn) == 0) {
+    list_at_ = now + HalfToWhole();
+    Do(work_action::ListOwn{Ask({.asks = Asks::kOwn}), list_from_});
+  }
+}
+
+void RunnerRules::LookAtRunning(Time now) {
+  std::size_t unanswered = Unanswered(Asks::kRunning);
+  for (auto& [task, running] : running_) {
+    if (unanswered >= kMostLooks) return;
+    if (!running.look_at || *running.look_at > now) continue;
+    running.look_at.reset();
+    if (running.lost || running.result) continue;
+    const std::string& key = running.item.key;
+    Do(work_action::Fetch{Ask({.asks = Asks::kRunning, .key = key}), key});
+    ++unanswered;
+  }
+}
+
 void RunnerRules::Wait(const std::string& key, Fence fence, Time from) {
   for (const auto& [task, running] : running_) {
     if (running.item.key == key && running.item.fence >= fence) return;
@@ -241,11 +247,6 @@ void RunnerRules::Wait(const std::string& key, Fence fence, Time from) {
   if (waiting_.size() >= kMostWaiting && !waiting_.contains(key)) return;
   Waiting& waiting = waiting_.try_emplace(key, Waiting{fence, from}).first->second;
   waiting.fence = std::max(waiting.fence, fence);
-}
-
-std::optional<QueryId> RunnerRules::BeginSubmit() {
-  if (!Takes() || waiting_.size() >= kMostWaiting) return std::nullopt;
-  return Ask({.asks = Asks::kSubmission});
 }
 
 // --- What is answered ---
@@ -266,11 +267,15 @@ void RunnerRules::OnClaimedOrphans(Time now, QueryId id, Result<std::vector<Work
   Settle(now);
 }
 
-void RunnerRules::OnListed(Time now, QueryId id, const Result<std::map<std::string, Fence>>& own) {
+// A page at a time, so that what does not fit is not in the way of what follows it.
+void RunnerRules::OnListed(Time now, QueryId id, const Result<OwnPage>& own) {
   Answered(id);
   if (own) {
-    for (const auto& [key, fence] : *own) Wait(key, fence, now);
+    for (const auto& [key, fence] : own->fences) Wait(key, fence, now);
+    list_from_ = own->next_page_token;
+    if (!list_from_.empty() && waiting_.size() < kMostWaiting) list_at_ = now;
   } else {
+    list_from_.clear();
     list_at_ = std::min(list_at_, now + kAfterTrouble);
     Do(work_action::TellTrouble{own.error()});
   }
@@ -281,7 +286,9 @@ void RunnerRules::OnListed(Time now, QueryId id, const Result<std::map<std::stri
 void RunnerRules::OnFetched(Time now, QueryId id, const Result<WorkItem>& item) {
   const Query query = Answered(id);
   const auto waiting = waiting_.find(query.key);
-  if (!item && !SaysLost(item.error())) {
+  if (query.asks == Asks::kRunning) {
+    OnLookedAt(now, query, item);
+  } else if (!item && !SaysLost(item.error())) {
     if (waiting != waiting_.end()) waiting->second = {waiting->second.fence, now + kAfterTrouble};
     Do(work_action::TellTrouble{item.error()});
   } else {
@@ -292,8 +299,26 @@ void RunnerRules::OnFetched(Time now, QueryId id, const Result<WorkItem>& item) 
   Settle(now);
 }
 
+// Of what runs, as no event may have told it.
+void RunnerRules::OnLookedAt(Time now, const Query& query, const Result<WorkItem>& item) {
+  if (item) {
+    const bool given_up =
+        item->state == WorkState::kReleased || item->state == WorkState::kQuarantined;
+    LoseOvertaken(item->key, item->fence, given_up);
+    const bool ours = item->state == WorkState::kOwned && item->owner == self_;
+    if (ours && options_.takes_over) Wait(item->key, item->fence, now);
+  } else if (SaysLost(item.error())) {
+    LoseOvertaken(query.key, Fence(~std::uint64_t{0}), true);
+  } else {
+    for (auto& [task, running] : running_) {
+      if (running.item.key == query.key) running.look_at = now + kAfterTrouble;
+    }
+    Do(work_action::TellTrouble{item.error()});
+  }
+}
+
 // An answer is no news if what it tells of runs here, ran since it was asked for, or was kept.
-bool RunnerRules::IsKnown(const Query& query, const WorkItem& item) {
+bool RunnerRules::IsKnown(const Query& query, const WorkItem& item) const {
   const auto has = [&item](const std::map<std::string, Fence>& fences) {
     const auto found = fences.find(item.key);
     return found != fences.end() && found->second >= item.fence;
@@ -307,138 +332,17 @@ bool RunnerRules::IsKnown(const Query& query, const WorkItem& item) {
 void RunnerRules::Have(Time now, const Query& query, Ownership ownership) {
   const WorkItem& item = ownership.item;
   if (item.state != WorkState::kOwned || item.owner != self_) return;
-  if (!Takes() || IsKnown(query, item)) return;
-  std::vector<TaskId> former;
-  for (const auto& [task, running] : running_) {
-    if (running.item.key == item.key) former.push_back(task);
+  if (lost_ || IsKnown(query, item)) return;
+  LoseOvertaken(item.key, item.fence, false);
+  if (stopping_) return HandOver(item);
+  if (Room() == 0 || now < no_thread_until_) {
+    return Wait(item.key, item.fence, std::max(now, no_thread_until_));
   }
-  for (const TaskId task : former) Lose(task);
-  if (Room() == 0) return Wait(item.key, item.fence, now);
   waiting_.erase(item.key);
   ownership.owned_at = now;
   const TaskId task(++last_task_);
   running_.emplace(task, Running{.item = WithoutBytes(item)});
-  Do(work_action::TellOwned{ownership});
-  Do(work_action::Run{task, std::move(ownership.item)});
-}
-
-// --- What runs ---
-
-void RunnerRules::Lose(TaskId task) {
-  Running& running = running_.at(task);
-  if (std::exchange(running.lost, true)) return;
-  Do(work_action::Fire{task, true});
-  if (running.again_at) End(task, TaskEnd::kLost);
-}
-
-void RunnerRules::OnFenced(Time now, TaskId task) {
-  if (running_.contains(task)) Lose(task);
-  Settle(now);
-}
-
-void RunnerRules::OnReturned(Time now, TaskId task, TaskResult result) {
-  Running& running = running_.at(task);
-  const bool sticky = running.item.traits.policy == RecoveryPolicy::kSticky;
-  if (stopping_ && sticky && std::holds_alternative<GivenBack>(result)) result = Kept{};
-  running.result = std::move(result);
-  if (running.lost) {
-    End(task, TaskEnd::kLost);
-  } else if (std::holds_alternative<Kept>(*running.result)) {
-    End(task, TaskEnd::kKept);
-  } else {
-    Write(task, running);
-  }
-  Fill(now);
-  Settle(now);
-}
-
-void RunnerRules::Write(TaskId task, Running& running) {
-  running.again_at.reset();
-  Do(work_action::Finish{task, *running.result});
-}
-
-void RunnerRules::OnFinished(Time now, TaskId task, const std::optional<Error>& error) {
-  const auto found = running_.find(task);
-  if (found == running_.end()) return;
-  Running& running = found->second;
-  if (!error) {
-    const bool refused = running.refused.has_value();
-    End(task, EndOf(*running.result), refused ? running.refused : std::nullopt);
-  } else if (running.lost || SaysLost(*error)) {
-    End(task, TaskEnd::kLost, error);
-  } else if (IsRetryable(*error)) {
-    Do(work_action::TellTrouble{*error});
-    running.again_at =
-        now + Backoff(kAfterTrouble / 4, kMostAfterTrouble, running.failures++, options_.random);
-  } else if (std::holds_alternative<Done>(*running.result)) {
-    // A result that is too large, say: better to fail than to do it again for ever.
-    running.refused = error;
-    running.result = Failed{"it was done, and could not be completed: " + error->message};
-    Write(task, running);
-  } else {
-    End(task, TaskEnd::kKept, error);
-  }
-  Fill(now);
-  Settle(now);
-}
-
-void RunnerRules::End(TaskId task, TaskEnd end, const std::optional<Error>& why) {
-  auto ended = running_.extract(task);
-  WorkItem& item = ended.mapped().item;
-  for (auto& [id, query] : queries_) {
-    Fence& fence = query.ended[item.key];
-    fence = std::max(fence, item.fence);
-  }
-  if (end == TaskEnd::kKept && kept_.size() < kMostWaiting) kept_[item.key] = item.fence;
-  Do(work_action::Forget{task});
-  Do(work_action::TellEnded{std::move(item), end, why});
-}
-
-// --- The end ---
-
-bool RunnerRules::AllReturned() const {
-  return std::all_of(running_.begin(), running_.end(),
-                     [](const auto& entry) { return entry.second.result.has_value(); });
-}
-
-// What could not be written in time is handed over by leaving.
-void RunnerRules::Settle(Time now) {
-  if (!stopping() || leaving_) return;
-  const bool late = now >= deadline_;
-  if (!AllReturned()) {
-    if (!late || std::exchange(reported_, true)) return;
-    work_action::ReportUnreturned report;
-    for (const auto& [task, running] : running_) {
-      if (!running.result) report.keys.push_back(running.item.key);
-    }
-    return Do(std::move(report));
-  }
-  if (!late && !lost_ && (Claiming() || !running_.empty())) return;
-  leaving_ = true;
-  while (!running_.empty()) End(running_.begin()->first, lost_ ? TaskEnd::kLost : TaskEnd::kKept);
-  Do(work_action::Leave{lost_ ? kLeaveLost : kLeave});
-}
-
-std::optional<Time> RunnerRules::next_wake() const {
-  if (over_ || leaving_) return std::nullopt;
-  Time wake = Time::max();
-  for (const auto& [task, running] : running_) {
-    if (running.again_at) wake = std::min(wake, *running.again_at);
-  }
-  if (stopping() && !reported_) wake = std::min(wake, deadline_);
-  if (Takes()) {
-    for (const auto& [key, wanted] : wanted_) {
-      if (!wanted.asked) wake = std::min(wake, wanted.look_at);
-    }
-    if (Room() > 0) {
-      for (const auto& [key, waiting] : waiting_) {
-        if (!waiting.asked) wake = std::min(wake, waiting.from);
-      }
-      if (ramp_ && ramp_->ask_at()) wake = std::min(wake, *ramp_->ask_at());
-      if (ramp_ && !Asking(Asks::kOwn)) wake = std::min(wake, list_at_);
-    }
-  }
-  return wake == Time::max() ? std::nullopt : std::optional(wake);
+  Do(work_action::Run{task, std::move(ownership)});
 }
 
 }  // namespace vigil::client

@@ -9,6 +9,9 @@
 // a predecessor only lead to a question. An answer may be older than what has happened since it was
 // asked for, so each question remembers what was run to its end meanwhile.
 //
+// Where leaving hands an item on, at once and all of them in one transaction, nothing is released
+// one by one: only while some function still runs.
+//
 // Rejected: to keep what was run for some time, and to ignore that. How long is long enough?
 #pragma once
 
@@ -39,13 +42,16 @@ bool SaysLost(const Error& error);
 // Thread: none of its own; one caller at a time. `now` never goes back.
 //
 // Invariants:
-//   1. At most `concurrency` items run, are finished, or are asked for in order to run.
+//   1. At most `concurrency` items run, are finished, or are asked for in order to run. As many
+//   more are held: their functions have failed, and that is not written yet.
 //   2. Of a task come Run, at most one Fire that says lost, Finish when it has returned and is not
-//   lost, and Forget once, in this order.
+//   lost, and Forget once, in this order; of one that could not begin, Run alone.
 //   3. Leave comes once, when every task that was run has returned; then Over.
-//   4. At most one ClaimOrphans, one ListOwn and, for each key, one Fetch and one Start are
-//   unanswered.
-//   5. What waits to run, or was kept, is at most kMostWaiting items each.
+//   4. At most one ClaimOrphans and one ListOwn are unanswered, kMostStarts Start, kMostLooks Fetch
+//   of what runs, or of what is handed over; and for each key one Fetch of either use, and one
+//   Start.
+//   5. What waits to run, was kept, is stood by for, or is being submitted, is at most kMostWaiting
+//   items each.
 class RunnerRules {
  public:
   struct Options {
@@ -55,12 +61,20 @@ class RunnerRules {
     // Whether an orphan of the predecessors is one to take.
     std::function<bool(const WorkItem&)> chooses;
     Duration poll_interval = std::chrono::seconds(10);
+    // As Runner::Options has it.
+    Duration failure_pause = std::chrono::seconds(1);
     Random random;
   };
 
   static constexpr std::size_t kMostWaiting = 10'000;
+  static constexpr std::uint32_t kMostStarts = 16;
+  static constexpr std::uint32_t kMostLooks = 8;
   // How long after LOST a function that has not returned is reported.
   static constexpr Duration kLostPatience = std::chrono::seconds(10);
+  static constexpr Duration kLongestFailurePause = std::chrono::minutes(1);
+  // After a call that failed, before a question is asked again; and before another function is
+  // begun, when the system had no thread for one.
+  static constexpr Duration kAfterTrouble = std::chrono::seconds(1);
 
   explicit RunnerRules(Options options) : options_(std::move(options)) {}
 
@@ -76,19 +90,20 @@ class RunnerRules {
   void OnLeft(Time now);
 
   // A start that somebody else makes, and answers with OnStarted. Nothing when none may be made.
-  std::optional<QueryId> BeginSubmit();
+  std::optional<QueryId> BeginSubmit(std::string key);
   void OnStandBy(Time now, WorkOrder order);
 
   // Answers.
   void OnClaimedOrphans(Time now, QueryId query, Result<std::vector<WorkItem>> items);
-  // Keys and fences of what the pod owns.
-  void OnListed(Time now, QueryId query, const Result<std::map<std::string, Fence>>& own);
+  void OnListed(Time now, QueryId query, const Result<OwnPage>& own);
   void OnFetched(Time now, QueryId query, const Result<WorkItem>& item);
   void OnStarted(Time now, QueryId query, const Result<Started>& started);
   void OnClaimed(Time now, QueryId query, const Result<Claimed>& claimed);
+  void OnReleased(QueryId query, const std::optional<Error>& error);
 
-  // Of a task: its function has returned; what was to be written is, or is not; its item is
-  // somebody else's, as the refusal of a checkpoint said.
+  // Of a task: the system has no thread for it; its function has returned; what was to be written
+  // is, or is not; its item is somebody else's, as the refusal of a checkpoint said.
+  void OnNotBegun(Time now, TaskId task);
   void OnReturned(Time now, TaskId task, TaskResult result);
   void OnFinished(Time now, TaskId task, const std::optional<Error>& error);
   void OnFenced(Time now, TaskId task);
@@ -105,15 +120,29 @@ class RunnerRules {
     // Without payload, checkpoint and result.
     WorkItem item;
     bool lost = false;
+    // When to ask whether it is still the pod's.
+    std::optional<Time> look_at;
     // What its function has returned.
     std::optional<TaskResult> result;
+    // It has failed, and keeps its item for a pause.
+    bool held = false;
     // Why it could not be completed, when that is written.
     std::optional<Error> refused;
-    // When what it returned is to be written again.
-    std::optional<Time> again_at;
+    // When what it returned is to be written, again or after the pause.
+    std::optional<Time> write_at;
     unsigned failures = 0;
   };
-  enum class Asks { kOrphans, kOwn, kItem, kSubmission, kWanted, kPredecessors };
+  enum class Asks {
+    kOrphans,
+    kOwn,
+    kWaiting,
+    kRunning,
+    kSubmission,
+    kStart,
+    kClaim,
+    kPredecessors,
+    kRelease
+  };
   struct Query {
     Asks asks;
     std::string key;
@@ -125,7 +154,7 @@ class RunnerRules {
     // What was run to its end since it was asked.
     std::map<std::string, Fence> ended = {};
   };
-  // What the pod owns and nobody runs yet.
+  // What the pod owns, or may own, and nobody runs yet.
   struct Waiting {
     Fence fence;
     Time from;
@@ -148,7 +177,7 @@ class RunnerRules {
   }
   QueryId Ask(Query query);
   Query Answered(QueryId query);
-  bool Asking(Asks what) const;
+  std::size_t Unanswered(Asks what) const;
   // Whether a call is under way that may make an item the pod's.
   bool Claiming() const;
   Duration HalfToWhole() const;
@@ -156,11 +185,16 @@ class RunnerRules {
   void Fill(Time now);
   void FillFromWaiting(Time now);
   void FillFromPredecessors();
+  void FillFromOthers(Time now);
+  void LookAtRunning(Time now);
   void LookAtWanted(Time now);
+  // How many items that are stood by for may be started now.
+  std::size_t StartsLeft() const;
   void Wait(const std::string& key, Fence fence, Time from);
   // The item as an answer told it: runs it, or lets it wait, if it is the pod's.
   void Have(Time now, const Query& query, Ownership ownership);
-  bool IsKnown(const Query& query, const WorkItem& item);
+  bool IsKnown(const Query& query, const WorkItem& item) const;
+  void OnLookedAt(Time now, const Query& query, const Result<WorkItem>& item);
 
   void OnWorkEvent(Time now, const Event& event);
   void TellWanted(Time now, const Event& event);
@@ -168,11 +202,21 @@ class RunnerRules {
               Ownership ownership);
   // It is for others, or for nobody.
   void TellNotNow(Wanted& wanted, const WorkItem& item);
-  void ClaimWanted(Wanted& wanted, const client::Claim& claim, EventKind event, Time event_at);
+  void ClaimWanted(Time now, Wanted& wanted, const client::Claim& claim, EventKind event,
+                   Time event_at);
 
   void Lose(TaskId task);
+  // What runs of the key, when its item has a higher fence by now, or this one and no owner.
+  void LoseOvertaken(const std::string& key, Fence fence, bool given_up);
+  // What its function has returned: writes it, now or later.
+  void Conclude(Time now, TaskId task, Running& running);
   void Write(TaskId task, Running& running);
   void End(TaskId task, TaskEnd end, const std::optional<Error>& why = {});
+  void Keep(const WorkItem& item);
+  // What is the pod's while the runner stops, and was never run.
+  void HandOver(const WorkItem& item);
+  bool HandsOver() const;
+  void HandOverWaiting(Time now);
   void Settle(Time now);
   bool AllReturned() const;
 
@@ -196,6 +240,10 @@ class RunnerRules {
   std::deque<WorkItem> predecessors_;
   std::optional<ClaimRamp> ramp_;
   Time list_at_ = Time::max();
+  // Where the next list goes on; empty at the start.
+  std::string list_from_;
+  // Until then nothing is begun, and so nothing is claimed: there was no thread.
+  Time no_thread_until_{};
 };
 
 }  // namespace vigil::client

@@ -6,15 +6,22 @@
 #include "runner_rules.h"
 
 namespace vigil::client {
-namespace {
 
-constexpr Duration kAfterTrouble = std::chrono::seconds(1);
-
-}  // namespace
+std::optional<QueryId> RunnerRules::BeginSubmit(std::string key) {
+  if (!Takes() || waiting_.size() + Unanswered(Asks::kSubmission) >= kMostWaiting) {
+    return std::nullopt;
+  }
+  return Ask({.asks = Asks::kSubmission, .key = std::move(key)});
+}
 
 void RunnerRules::OnStandBy(Time now, WorkOrder order) {
-  if (stopping() || wanted_.size() >= kMostWaiting) return;
+  if (stopping()) return;
   const std::string key = order.key;
+  if (wanted_.size() >= kMostWaiting && !wanted_.contains(key)) {
+    return Do(work_action::TellTrouble{MakeError(Code::kResourceExhausted,
+                                                 "10,000 items are stood by for here",
+                                                 "Stand by for " + key + " later, or elsewhere.")});
+  }
   Wanted wanted{.order = std::move(order)};
   if (self_) wanted.rules.emplace(key, self_);
   wanted.look_at = now;
@@ -23,18 +30,31 @@ void RunnerRules::OnStandBy(Time now, WorkOrder order) {
   Fill(now);
 }
 
+// No more than there is room for: each may make an item the pod's.
+std::size_t RunnerRules::StartsLeft() const {
+  const std::size_t most = std::min(kMostStarts, Room());
+  return most - std::min(most, Unanswered(Asks::kStart));
+}
+
 void RunnerRules::LookAtWanted(Time now) {
+  std::size_t left = StartsLeft();
   for (auto& [key, wanted] : wanted_) {
+    if (left == 0) return;
     if (wanted.asked || wanted.look_at > now) continue;
     wanted.asked = true;
-    Do(work_action::Start{Ask({.asks = Asks::kWanted, .key = key}), wanted.order});
+    --left;
+    Do(work_action::Start{Ask({.asks = Asks::kStart, .key = key}), wanted.order});
   }
 }
 
 void RunnerRules::OnStarted(Time now, QueryId id, const Result<Started>& started) {
   const Query query = Answered(id);
   if (query.asks == Asks::kSubmission) {
-    if (started) Have(now, query, {.item = started->item});
+    if (started) {
+      Have(now, query, {.item = started->item});
+    } else if (IsRetryable(started.error())) {
+      Wait(query.key, Fence(), now + kAfterTrouble);  // it may have been started
+    }
   } else if (const auto found = wanted_.find(query.key); found != wanted_.end()) {
     Wanted& wanted = found->second;
     wanted.asked = false;
@@ -45,6 +65,8 @@ void RunnerRules::OnStarted(Time now, QueryId id, const Result<Started>& started
     } else {
       Do(work_action::TellTrouble{started.error()});
     }
+  } else if (started) {
+    Have(now, query, {.item = started->item});  // it is not stood by for any more
   }
   Fill(now);
   Settle(now);
@@ -63,9 +85,11 @@ void RunnerRules::OnClaimed(Time now, QueryId id, const Result<Claimed>& claimed
   } else {
     Do(work_action::TellTrouble{claimed.error()});
   }
-  if (query.asks == Asks::kPredecessors) {
+  const auto found = wanted_.find(query.key);
+  if (query.asks == Asks::kPredecessors || found == wanted_.end()) {
     if (had) Have(now, query, std::move(ownership));
-  } else if (const auto found = wanted_.find(query.key); found != wanted_.end()) {
+    if (!claimed) Wait(query.key, Fence(), now + kAfterTrouble);  // it may be claimed
+  } else {
     Wanted& wanted = found->second;
     if (!claimed) {
       wanted.look_at = std::min(wanted.look_at, now + kAfterTrouble);
@@ -106,7 +130,7 @@ void RunnerRules::TellWanted(Time now, const Event& event) {
     const WorkItem item{
         .key = key, .owner = event.incarnation, .owner_name = event.pod_name, .fence = event.fence};
     if (const auto* claim = std::get_if<client::Claim>(&decision)) {
-      ClaimWanted(wanted, *claim, event.kind, now);
+      ClaimWanted(now, wanted, *claim, event.kind, now);
     } else if (std::holds_alternative<Completed>(decision)) {
       completed.push_back(key);
       Do(work_action::TellCompletedElsewhere{item});
@@ -130,17 +154,24 @@ void RunnerRules::Follow(Time now, Wanted& wanted, const Decision& decision, con
     wanted_.erase(key);
     Do(work_action::TellCompletedElsewhere{std::move(ownership.item)});
   } else if (const auto* claim = std::get_if<client::Claim>(&decision)) {
-    ClaimWanted(wanted, *claim, EventKind::kUnknown, {});
+    ClaimWanted(now, wanted, *claim, EventKind::kUnknown, {});
   } else if (ownership.item.state == WorkState::kOwned && wanted.reported < ownership.item.fence) {
     wanted.reported = ownership.item.fence;
     Do(work_action::TellStandingBy{std::move(ownership.item)});
   }
 }
 
-void RunnerRules::ClaimWanted(Wanted& wanted, const client::Claim& claim, EventKind event,
+// When nothing can be begun now, it is for others, and looked at as soon as something can.
+void RunnerRules::ClaimWanted(Time now, Wanted& wanted, const client::Claim& claim, EventKind event,
                               Time event_at) {
-  const QueryId query = Ask({.asks = Asks::kWanted,
+  if (Room() == 0 || now < no_thread_until_) {
+    wanted.look_at = now;
+    wanted.look_again = wanted.asked;
+    return;
+  }
+  const QueryId query = Ask({.asks = Asks::kClaim,
                              .key = wanted.order.key,
+                             .room = 1,
                              .expected_owner = claim.expected_owner,
                              .event = event,
                              .event_at = event_at});

@@ -21,13 +21,18 @@ namespace vigil::client {
 class Task::State {
  public:
   State(WorkItem the_item, const Work& the_work, const PodSession& the_session)
-      : item(std::move(the_item)), work(the_work), session(the_session) {}
+      : item(std::move(the_item)),
+        work(the_work.While([this] { return AliveUntil(); })),
+        session(the_session) {}
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
 
   // Nothing is sent for the item any more.
   std::optional<Time> AliveUntil() const { return lost ? std::nullopt : session.alive_until(); }
 
   const WorkItem item;
-  const Work& work;
+  // Each attempt asks again whether the item is lost.
+  const Work work;
   const PodSession& session;
   std::function<void()> on_fenced;
   std::atomic<bool> lost = false;
@@ -49,7 +54,7 @@ class TaskRun {
     std::function<void()> ended;
   };
 
-  // The work, the session and the function outlive it.
+  // The session and the function outlive it.
   TaskRun(WorkItem item, const Work& work, const PodSession& session, const WorkFunction& function,
           Handlers handlers);
   // REQUIRES: `ended` was called, or Begin failed.

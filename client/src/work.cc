@@ -51,10 +51,14 @@ using Rpc = grpc::Status (v1::WorkService::Stub::*)(grpc::ClientContext*, const 
                                                     Response*);
 
 template <class Request, class Response>
-Result<Response> CallWork(Core& core, Rpc<Request, Response> rpc, const Request& request) {
-  return Call<Response>(core, [&](Link& link, auto& context, Response* response) {
-    return ((*link.work).*rpc)(&context, request, response);
-  });
+Result<Response> CallWork(Core& core, const AliveUntil& alive_until, Rpc<Request, Response> rpc,
+                          const Request& request) {
+  return Call<Response>(
+      core,
+      [&](Link& link, auto& context, Response* response) {
+        return ((*link.work).*rpc)(&context, request, response);
+      },
+      alive_until);
 }
 
 // Larger than all before, of all processes on this machine: the later of two calls wins, whichever
@@ -74,6 +78,12 @@ std::uint64_t NextCheckpointNumber() {
 
 Work::Work(const Client& client, std::string ns) : core_(client.core_), ns_(std::move(ns)) {}
 
+Work Work::While(std::function<std::optional<Time>()> alive_until) const {
+  Work bounded = *this;
+  bounded.alive_until_ = std::move(alive_until);
+  return bounded;
+}
+
 Result<Started> Work::Start(Incarnation caller, std::string_view key, std::string_view payload,
                             const WorkTraits& traits) const {
   v1::StartWorkRequest request;
@@ -83,7 +93,7 @@ Result<Started> Work::Start(Incarnation caller, std::string_view key, std::strin
   request.set_payload(std::string(payload));
   Set(request, traits);
   request.set_request_id(RandomId());
-  return CallWork(*core_, &v1::WorkService::Stub::StartWork, request)
+  return CallWork(*core_, alive_until_, &v1::WorkService::Stub::StartWork, request)
       .map([](const v1::StartWorkResponse& response) {
         return Started{static_cast<StartOutcome>(response.outcome()), FromProto(response.item())};
       });
@@ -94,7 +104,7 @@ Result<WorkItem> Work::Checkpoint(Incarnation caller, std::string_view key, Fenc
   auto request = OwnerRequest<v1::CheckpointWorkRequest>(ns_, caller, key, fence);
   request.set_checkpoint(std::string(checkpoint));
   request.set_number(NextCheckpointNumber());
-  return CallWork(*core_, &v1::WorkService::Stub::CheckpointWork, request)
+  return CallWork(*core_, alive_until_, &v1::WorkService::Stub::CheckpointWork, request)
       .map(Item<v1::CheckpointWorkResponse>);
 }
 
@@ -102,13 +112,13 @@ Result<WorkItem> Work::Complete(Incarnation caller, std::string_view key, Fence 
                                 std::string_view result) const {
   auto request = OwnerRequest<v1::CompleteWorkRequest>(ns_, caller, key, fence);
   request.set_result(std::string(result));
-  return CallWork(*core_, &v1::WorkService::Stub::CompleteWork, request)
+  return CallWork(*core_, alive_until_, &v1::WorkService::Stub::CompleteWork, request)
       .map(Item<v1::CompleteWorkResponse>);
 }
 
 Result<WorkItem> Work::Release(Incarnation caller, std::string_view key, Fence fence) const {
   const auto request = OwnerRequest<v1::ReleaseWorkRequest>(ns_, caller, key, fence);
-  return CallWork(*core_, &v1::WorkService::Stub::ReleaseWork, request)
+  return CallWork(*core_, alive_until_, &v1::WorkService::Stub::ReleaseWork, request)
       .map(Item<v1::ReleaseWorkResponse>);
 }
 
@@ -116,7 +126,7 @@ Result<WorkItem> Work::Fail(Incarnation caller, std::string_view key, Fence fenc
                             std::string_view reason) const {
   auto request = OwnerRequest<v1::FailWorkRequest>(ns_, caller, key, fence);
   request.set_reason(std::string(reason));
-  return CallWork(*core_, &v1::WorkService::Stub::FailWork, request)
+  return CallWork(*core_, alive_until_, &v1::WorkService::Stub::FailWork, request)
       .map(Item<v1::FailWorkResponse>);
 }
 
@@ -124,7 +134,7 @@ Result<WorkItem> Work::Transfer(Incarnation caller, std::string_view key, Fence 
                                 std::string_view to_name) const {
   auto request = OwnerRequest<v1::TransferWorkRequest>(ns_, caller, key, fence);
   request.set_to_name(std::string(to_name));
-  return CallWork(*core_, &v1::WorkService::Stub::TransferWork, request)
+  return CallWork(*core_, alive_until_, &v1::WorkService::Stub::TransferWork, request)
       .map(Item<v1::TransferWorkResponse>);
 }
 
@@ -136,7 +146,7 @@ Result<Claimed> Work::Claim(Incarnation caller, std::string_view key, Incarnatio
   request.set_incarnation(caller.value());
   request.set_expected_owner(expected_owner.value());
   request.set_expected_fence(expected_fence.value());
-  return CallWork(*core_, &v1::WorkService::Stub::ClaimWork, request)
+  return CallWork(*core_, alive_until_, &v1::WorkService::Stub::ClaimWork, request)
       .map([](const v1::ClaimWorkResponse& response) {
         return Claimed{static_cast<ClaimOutcome>(response.outcome()), FromProto(response.item())};
       });
@@ -150,7 +160,7 @@ Result<std::vector<WorkItem>> Work::ClaimOrphans(Incarnation caller, std::uint32
   request.set_limit(limit);
   Set(request, choice);
   request.set_request_id(RandomId());
-  return CallWork(*core_, &v1::WorkService::Stub::ClaimOrphans, request)
+  return CallWork(*core_, alive_until_, &v1::WorkService::Stub::ClaimOrphans, request)
       .map([](const v1::ClaimOrphansResponse& response) {
         return FromProtos<WorkItem>(response.items());
       });
@@ -161,7 +171,7 @@ Result<WorkItem> Work::ReleaseQuarantined(std::string_view key, Fence fence) con
   request.set_namespace_(ns_);
   request.set_key(std::string(key));
   request.set_fence(fence.value());
-  return CallWork(*core_, &v1::WorkService::Stub::ReleaseQuarantinedWork, request)
+  return CallWork(*core_, alive_until_, &v1::WorkService::Stub::ReleaseQuarantinedWork, request)
       .map(Item<v1::ReleaseQuarantinedWorkResponse>);
 }
 
@@ -169,7 +179,8 @@ Result<WorkItem> Work::Get(std::string_view key) const {
   v1::GetWorkRequest request;
   request.set_namespace_(ns_);
   request.set_key(std::string(key));
-  return CallWork(*core_, &v1::WorkService::Stub::GetWork, request).map(Item<v1::GetWorkResponse>);
+  return CallWork(*core_, alive_until_, &v1::WorkService::Stub::GetWork, request)
+      .map(Item<v1::GetWorkResponse>);
 }
 
 Result<WorkPage> Work::List(const WorkQuery& query) const {
@@ -182,7 +193,7 @@ Result<WorkPage> Work::List(const WorkQuery& query) const {
   Set(request, query.choice);
   request.set_page_size(query.page_size);
   request.set_page_token(query.page_token);
-  return CallWork(*core_, &v1::WorkService::Stub::ListWork, request)
+  return CallWork(*core_, alive_until_, &v1::WorkService::Stub::ListWork, request)
       .map([](const v1::ListWorkResponse& response) {
         return WorkPage{FromProtos<WorkItem>(response.items()), response.next_page_token()};
       });

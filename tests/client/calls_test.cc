@@ -28,6 +28,16 @@ class CallsTest : public ::testing::Test {
     });
   }
 
+  // Every call at `a_` takes a second.
+  void AnswerSlowly() {
+    a_.Change([this](auto& script) {
+      script.refuse_call = [this](const std::string&) {
+        cluster_.EventsAfter(100, milliseconds(1000));
+        return grpc::Status::OK;
+      };
+    });
+  }
+
   Cluster cluster_;
   ScriptedCoordinator a_{cluster_, 1};
   ScriptedCoordinator b_{cluster_, 2};
@@ -81,12 +91,7 @@ TEST_F(CallsTest, Call_GivesUpAfterTwoRounds) {
 TEST_F(CallsTest, Call_IsBoundedByItsTimeout) {
   const Client client =
       Connect({&a_}, {.call_timeout = milliseconds(300), .attempt_timeout = milliseconds(200)});
-  a_.Change([this](auto& script) {
-    script.refuse_call = [this](const std::string&) {
-      cluster_.EventsAfter(100, milliseconds(1000));
-      return grpc::Status::OK;
-    };
-  });
+  AnswerSlowly();
   const Time begin = BootClock::now();
   EXPECT_EQ(client.GetPod("default", "web-1").error().code, Code::kDeadlineExceeded);
   EXPECT_LT(BootClock::now() - begin, milliseconds(900));
@@ -232,6 +237,40 @@ TEST_F(CallsTest, Spread_EveryOrderOfAddressesIsTaken) {
   for (int i = 0; i < 200; ++i) orders.insert(Client::Create({.addresses = given})->addresses());
   EXPECT_EQ(orders.size(), 6U);
   EXPECT_EQ(Client::Create({.addresses = given, .spread = false})->addresses(), given);
+}
+
+// --- A pod's own calls, while its lease lasts
+
+TEST_F(CallsTest, While_NothingIsSentWhenTheLeaseIsOver) {
+  const Work work = Work(Connect({&a_}), "default").While([] { return std::nullopt; });
+  const Error error = work.Complete(Incarnation(1), "k", Fence(1)).error();
+  EXPECT_EQ(error.code, Code::kCancelled);
+  EXPECT_EQ(error.reason, Reason::kIncarnationEnded);
+  EXPECT_EQ(a_.CallsOf("CompleteWork"), 0);
+}
+
+TEST_F(CallsTest, While_NoCallGoesOnPastTheLease) {  // P7
+  AnswerSlowly();
+  const Time end = BootClock::now() + milliseconds(300);
+  const Work work = Work(Connect({&a_}), "default").While([end] {
+    return BootClock::now() < end ? std::optional(end) : std::nullopt;
+  });
+  EXPECT_EQ(work.Complete(Incarnation(1), "k", Fence(1)).error().code, Code::kDeadlineExceeded);
+  EXPECT_GE(BootClock::now(), end);
+  EXPECT_LT(BootClock::now() - end, milliseconds(500));
+}
+
+// A short lease is renewed many times while a slow coordinator is waited for.
+TEST_F(CallsTest, While_ALeaseThatIsRenewedLetsTheCallGoOn) {
+  RegisterPod("web-1");
+  AnswerSlowly();
+  int asked = 0;
+  const Work work = Work(Connect({&a_}), "default").While([&] {
+    if (++asked == 5) a_.Change([](auto& script) { script.refuse_call = nullptr; });
+    return std::optional(BootClock::now() + milliseconds(asked < 5 ? 100 : 5000));
+  });
+  EXPECT_TRUE(work.Start(Incarnation(1), "k"));
+  EXPECT_EQ(asked, 5);
 }
 
 }  // namespace

@@ -49,6 +49,7 @@ TEST_F(ClaimRampTest, Ramp_BeginsWithOneAgainWhenNothingIsLeft) {
   ramp_.OnAnswer(now_, 0);
   EXPECT_GE(Rest(), seconds(5));
   EXPECT_LE(Rest(), seconds(10));
+  now_ += ClaimRamp::kFirstRest;
   ramp_.Wake(now_);
   EXPECT_LE(Rest(), ClaimRamp::kSpread);
   EXPECT_EQ(AskFor(kRoom), 1U);
@@ -82,7 +83,61 @@ TEST_F(ClaimRampTest, Ramp_AWakeUpDuringAQuestionIsNotLost) {
   AskFor(kRoom);
   ramp_.Wake(now_);
   ramp_.OnAnswer(now_, 0);
-  EXPECT_LE(Rest(), ClaimRamp::kSpread);
+  EXPECT_LE(Rest(), ClaimRamp::kFirstRest);
+}
+
+// What is for others wakes everybody.
+TEST_F(ClaimRampTest, Ramp_AnEmptyAnswerIsFollowedByARestThatNoEventCutsShort) {
+  AskFor(kRoom);
+  ramp_.OnAnswer(now_, 0);
+  ramp_.Wake(now_);
+  EXPECT_GE(Rest(), ClaimRamp::kFirstRest / 2);
+  EXPECT_LE(Rest(), ClaimRamp::kFirstRest);
+}
+
+TEST_F(ClaimRampTest, Ramp_RestsGrowWhileEventsLeadToNothing) {
+  std::vector<Duration> rests;
+  for (int i = 0; i < 8; ++i) {
+    AskFor(kRoom);
+    ramp_.OnAnswer(now_, 0);
+    ramp_.Wake(now_);
+    rests.push_back(Rest());
+  }
+  EXPECT_GT(rests[1], rests[0]);
+  EXPECT_GT(rests[2], rests[1]);
+  EXPECT_LE(rests.back(), ClaimRamp::kLongestRest);
+  ramp_.OnAnswer(now_, AskFor(kRoom));
+  AskFor(kRoom);
+  ramp_.OnAnswer(now_, 0);
+  ramp_.Wake(now_);
+  EXPECT_EQ(Rest(), rests.front()) << "there was something";
+}
+
+TEST_F(ClaimRampTest, Ramp_RestsDoNotGrowWhileItOnlyPolls) {
+  for (int i = 0; i < 8; ++i) {
+    AskFor(kRoom);
+    ramp_.OnAnswer(now_, 0);
+  }
+  ramp_.Wake(now_);
+  EXPECT_LE(Rest(), ClaimRamp::kFirstRest);
+}
+
+TEST_F(ClaimRampTest, Ramp_WhatIsGivenBackIsNotTakenAgainWithoutRest) {
+  std::vector<Duration> rests;
+  for (int i = 0; i < 9; ++i) {
+    ramp_.OnAnswer(now_, AskFor(kRoom));
+    ramp_.OnGivenBack(now_);
+    ramp_.Wake(now_);
+    rests.push_back(Rest());
+  }
+  EXPECT_GE(rests[0], ClaimRamp::kFirstRest / 2);
+  EXPECT_GT(rests[1], rests[0]);
+  EXPECT_GE(rests.back(), seconds(5));
+  EXPECT_LE(rests.back(), seconds(10));
+  now_ += rests.back();
+  ramp_.OnCompleted();
+  ramp_.OnGivenBack(now_);
+  EXPECT_EQ(Rest(), rests.front()) << "something was completed";
 }
 
 TEST_F(ClaimRampTest, Ramp_TroubleIsMetEverMoreSlowly) {

@@ -44,11 +44,25 @@ TEST_F(RunTest, Run_SaysThatItsNameNeverRunsTwice) {
   EXPECT_EQ(cluster_.supersede_key(), "key-of-the-command-line");
 }
 
-TEST_F(RunTest, Run_LeavesTheItemToOthersWhenTheCommandFails) {
+TEST_F(RunTest, Run_GivesTheItemUpWhenTheCommandFails) {
   RunScript("exit 7");
   EXPECT_EQ(AwaitExit(), 7);
-  EXPECT_EQ(cluster_.FindItem("k")->state(), v1::WORK_STATE_OWNED);
+  const auto item = cluster_.FindItem("k");
+  EXPECT_EQ(item->state(), v1::WORK_STATE_RELEASED);
+  EXPECT_EQ(item->adoptions(), 1U);
+  EXPECT_EQ(item->former_owners(0).reason(), "the command exited with 7");
   EXPECT_EQ(OwnState(), v1::POD_STATE_LEFT);
+  EXPECT_EQ(run_->Reports("given_up").size(), 1U);
+}
+
+TEST_F(RunTest, Run_APoisonousCommandIsQuarantined) {
+  RunScript("kill -9 $$", {"--max-adoptions", "1"});
+  EXPECT_EQ(AwaitExit(), 128 + SIGKILL);
+  EXPECT_EQ(cluster_.FindItem("k")->former_owners(0).reason(),
+            "the command exited with 137, that is signal 9");
+  RunScript("exit 1");
+  EXPECT_EQ(AwaitExit(), 1);
+  EXPECT_EQ(cluster_.FindItem("k")->state(), v1::WORK_STATE_QUARANTINED);
 }
 
 TEST_F(RunTest, Run_StandsByAndClaimsAtTheDeathOfTheOwner) {

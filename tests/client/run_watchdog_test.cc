@@ -51,7 +51,9 @@ TEST_F(RunWatchdogTest, Hung_TheCommandIsKilledAndThePodLeavesWhenItIsGone) {
   ASSERT_TRUE(left);
   EXPECT_GT(left->At(), exited->At());
   EXPECT_EQ(OwnState(), v1::POD_STATE_LEFT);
-  EXPECT_EQ(cluster_.FindItem("k")->state(), v1::WORK_STATE_OWNED);  // an orphan: others have it
+  const auto item = cluster_.FindItem("k");
+  EXPECT_EQ(item->state(), v1::WORK_STATE_RELEASED);
+  EXPECT_EQ(item->former_owners(0).reason(), "the command did not feed its watchdog of 900 ms");
   EXPECT_TRUE(run_->Reports("lost").empty());
 }
 

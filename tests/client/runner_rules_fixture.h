@@ -29,6 +29,11 @@ inline WorkItem Mine(std::string key, std::uint64_t fence = 1) {
   return ItemOf(kSelf, std::move(key), fence);
 }
 
+inline WorkItem Of(RecoveryPolicy policy, WorkItem item) {
+  item.traits.policy = policy;
+  return item;
+}
+
 inline Event WorkNews(EventKind kind, Incarnation who, std::string key, std::uint64_t fence) {
   return {.kind = kind, .incarnation = who, .work_key = std::move(key), .fence = Fence(fence)};
 }
@@ -51,6 +56,7 @@ class RunnerRulesTest : public ::testing::Test {
         .concurrency = concurrency,
         .takes_over = takes_over,
         .chooses = [this](const WorkItem& item) { return !unwanted_.contains(item.key); },
+        .failure_pause = failure_pause_,
         .random = [this] { return random_; }});
   }
 
@@ -74,7 +80,7 @@ class RunnerRulesTest : public ::testing::Test {
         rules_->OnClaimedOrphans(now_, claim.query, std::vector<WorkItem>{});
       }
       for (const auto& list : TakeAll<work_action::ListOwn>()) {
-        rules_->OnListed(now_, list.query, std::map<std::string, Fence>{});
+        rules_->OnListed(now_, list.query, OwnPage{});
       }
       RunFor(std::chrono::milliseconds(100));
     }
@@ -95,7 +101,7 @@ class RunnerRulesTest : public ::testing::Test {
 
   // Submitted and started at once.
   TaskId RunsSubmitted(WorkItem item) {
-    const auto query = rules_->BeginSubmit();
+    const auto query = rules_->BeginSubmit(item.key);
     if (!query) {
       ADD_FAILURE() << "no submission is taken";
       return {};
@@ -109,8 +115,9 @@ class RunnerRulesTest : public ::testing::Test {
     Look();
     for (auto it = seen_.begin(); it != seen_.end(); ++it) {
       const auto* run = std::get_if<work_action::Run>(&*it);
-      if (run == nullptr || run->item.key != key) continue;
+      if (run == nullptr || run->ownership.item.key != key) continue;
       const TaskId task = run->task;
+      begun_ = run->ownership;
       seen_.erase(it);
       return task;
     }
@@ -153,6 +160,9 @@ class RunnerRulesTest : public ::testing::Test {
   void Stop(Duration timeout = std::chrono::seconds(10)) { rules_->OnStop(now_, now_ + timeout); }
 
   std::map<std::string, bool> unwanted_;
+  Duration failure_pause_{};
+  // What has begun last.
+  Ownership begun_;
   double random_ = 0.5;
   int timers_ = 0;
   Time now_{std::chrono::seconds(1000)};

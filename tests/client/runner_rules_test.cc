@@ -27,6 +27,7 @@ TEST_F(RunnerRulesTest, Sweep_ADeathAReleaseAndAQuarantineWakeIt) {
     Tell(event);
     RunFor(ClaimRamp::kSpread);
     rules_->OnClaimedOrphans(now_, Take<ClaimOrphans>().query, std::vector<WorkItem>{});
+    RunFor(ClaimRamp::kLongestRest);
   }
 }
 
@@ -70,7 +71,7 @@ TEST_F(RunnerRulesTest, Sweep_AfterALostAnswerItAsksWhatItOwns) {
   RunFor(ClaimRamp::kSpread);
   rules_->OnClaimedOrphans(now_, Take<ClaimOrphans>().query, tl::unexpected(Unreachable()));
   RunFor(seconds(1));
-  rules_->OnListed(now_, Take<ListOwn>().query, std::map<std::string, Fence>{{"k", Fence(2)}});
+  rules_->OnListed(now_, Take<ListOwn>().query, OwnPage{{{"k", Fence(2)}}});
   rules_->OnFetched(now_, Take<Fetch>().query, Mine("k", 2));
   Begun("k");
 }
@@ -172,7 +173,7 @@ TEST_F(RunnerRulesTest, Once_AListThatIsOlderThanTheEndLeadsToAQuestionOnly) {
   const auto list = Take<ListOwn>();
   rules_->OnReturned(now_, task, Done{});
   rules_->OnFinished(now_, task, {});
-  rules_->OnListed(now_, list.query, std::map<std::string, Fence>{{"k", Fence(1)}});
+  rules_->OnListed(now_, list.query, OwnPage{{{"k", Fence(1)}}});
   WorkItem completed = Mine("k");
   completed.state = WorkState::kCompleted;
   rules_->OnFetched(now_, Take<Fetch>().query, completed);
@@ -185,7 +186,7 @@ TEST_F(RunnerRulesTest, Once_WhatWasKeptIsNotRunAgain) {
   rules_->OnReturned(now_, task, Kept{});
   EXPECT_EQ(Take<TellEnded>().end, TaskEnd::kKept);
   RunFor(seconds(10));
-  rules_->OnListed(now_, Take<ListOwn>().query, std::map<std::string, Fence>{{"k", Fence(1)}});
+  rules_->OnListed(now_, Take<ListOwn>().query, OwnPage{{{"k", Fence(1)}}});
   RunFor(seconds(10));
   EXPECT_EQ(Count<Fetch>(), 0U);
 }
@@ -232,7 +233,7 @@ TEST_F(RunnerRulesTest, Lost_NothingNewBegins) {
   Tell(WorkNews(EventKind::kWorkClaimed, kSelf, "l", 5));
   RunFor(seconds(60));
   EXPECT_EQ(Count<work_action::Run>() + Count<Fetch>() + Count<ClaimOrphans>(), 0U);
-  EXPECT_FALSE(rules_->BeginSubmit());
+  EXPECT_FALSE(rules_->BeginSubmit("b"));
 }
 
 TEST_F(RunnerRulesTest, Lost_WhatHasReturnedAndIsNotWrittenYetIsDropped) {

@@ -25,7 +25,7 @@ TEST_F(RunnerStandByTest, StandBy_RunsWhatItStarts) {
   rules_->OnStandBy(now_, {.key = "k"});
   rules_->OnStarted(now_, Take<Start>().query, Started{StartOutcome::kStarted, Mine("k")});
   Begun("k");
-  EXPECT_FALSE(Take<TellOwned>().ownership.claimed);
+  EXPECT_FALSE(begun_.claimed);
 }
 
 TEST_F(RunnerStandByTest, StandBy_ClaimsAtTheDeathOfTheOwner) {
@@ -36,7 +36,7 @@ TEST_F(RunnerStandByTest, StandBy_ClaimsAtTheDeathOfTheOwner) {
   EXPECT_EQ(claim.expected_fence, Fence(4));
   rules_->OnClaimed(now_, claim.query, Claimed{ClaimOutcome::kClaimed, Mine("k", 5)});
   Begun("k");
-  const auto owned = Take<TellOwned>().ownership;
+  const Ownership owned = begun_;
   EXPECT_TRUE(owned.claimed);
   EXPECT_EQ(owned.previous_owner, kOther);
   EXPECT_EQ(owned.event, EventKind::kPodDied);
@@ -118,6 +118,42 @@ TEST_F(RunnerStandByTest, StandBy_IsOverWhenItWasHadOnce) {
   Tell(WorkNews(EventKind::kWorkReleased, kSelf, "k", 5));
   RunFor(seconds(60));
   EXPECT_EQ(Count<Start>() + Count<work_action::Claim>(), 0U);
+}
+
+TEST_F(RunnerStandByTest, StandBy_StartsNoMoreThanThereIsRoomForAndAFewAtATime) {
+  for (const std::uint32_t room : {1U, 3U, 1000U}) {
+    BeReady(room, false);
+    for (int i = 0; i < 100; ++i) rules_->OnStandBy(now_, {.key = "k" + std::to_string(i)});
+    RunFor(seconds(1));
+    const auto starts = TakeAll<Start>();
+    EXPECT_EQ(starts.size(), std::min(room, RunnerRules::kMostStarts));
+    rules_->OnStarted(now_, starts[0].query,
+                      Started{StartOutcome::kOwned, ItemOf(kOther, starts[0].order.key, 1)});
+    EXPECT_EQ(TakeAll<Start>().size(), 1U) << "the next one";
+  }
+}
+
+// Somebody else may have room for it.
+TEST_F(RunnerStandByTest, StandBy_ClaimsNothingWithoutRoomAndAsSoonAsThereIsSome) {
+  StandBy();
+  const TaskId busy = RunsSubmitted(Mine("busy"));
+  Tell(PodNews(EventKind::kPodDied, kOther));
+  RunFor(seconds(30));
+  EXPECT_EQ(Count<work_action::Claim>() + Count<Start>(), 0U);
+  rules_->OnReturned(now_, busy, Done{});
+  rules_->OnFinished(now_, busy, {});
+  WorkItem orphan = ItemOf(kOther, "k", 4);
+  orphan.orphan = true;
+  rules_->OnStarted(now_, Take<Start>().query, Started{StartOutcome::kOrphaned, orphan});
+  Take<work_action::Claim>();
+}
+
+TEST_F(RunnerStandByTest, StandBy_ForTooManyIsRefused) {
+  Begin(1, false);
+  for (std::size_t i = 0; i <= RunnerRules::kMostWaiting; ++i) {
+    rules_->OnStandBy(now_, {.key = std::to_string(i)});
+  }
+  EXPECT_EQ(Take<TellTrouble>().why.code, Code::kResourceExhausted);
 }
 
 TEST_F(RunnerStandByTest, StandBy_TroubleIsToldAndTriedAgain) {

@@ -36,26 +36,98 @@ TEST_F(RunnerRulesTest, Stop_TheEventOfItsOwnLeaveIsNoLoss) {
   EXPECT_FALSE(rules_->lost());
 }
 
-TEST_F(RunnerRulesTest, Stop_AStickyItemIsLeftToItsName) {
+// A STICKY item is left to its name; one that is ASSIGN, and released by a pod that still lives,
+// may be given to that very pod.
+TEST_F(RunnerRulesTest, Stop_AStickyOrAssignedItemIsHandedOnByLeaving) {
+  for (const auto policy : {RecoveryPolicy::kSticky, RecoveryPolicy::kAssign}) {
+    BeReady(4);
+    const TaskId task = RunsSubmitted(Of(policy, Mine("k")));
+    Stop();
+    rules_->OnReturned(now_, task, GivenBack{});
+    EXPECT_EQ(TakeAll<Finish>().size(), 0U) << Name(policy);
+    EXPECT_EQ(Take<TellEnded>().end, TaskEnd::kKept);
+    Take<Leave>();
+  }
+}
+
+TEST_F(RunnerRulesTest, GivenBack_BeforeAnyStopItIsReleasedWhateverItsPolicy) {
   BeReady(4);
-  WorkItem item = Mine("k");
-  item.traits.policy = RecoveryPolicy::kSticky;
-  const TaskId task = RunsSubmitted(item);
-  Stop();
+  const TaskId task = RunsSubmitted(Of(RecoveryPolicy::kAssign, Mine("k")));
   rules_->OnReturned(now_, task, GivenBack{});
-  EXPECT_EQ(Count<Finish>(), 0U);
-  EXPECT_EQ(Take<TellEnded>().end, TaskEnd::kKept);
+  EXPECT_TRUE(std::holds_alternative<GivenBack>(Take<Finish>().result));
+}
+
+// A slow function is not to hold up what nobody runs.
+TEST_F(RunnerRulesTest, Stop_WhatWaitsToRunIsReleasedWhileAFunctionStillRuns) {
+  BeReady(1);
+  const TaskId slow = RunsSubmitted(Mine("slow"));
+  for (const char* key : {"compete", "assign", "gone"}) {
+    Tell(WorkNews(EventKind::kWorkClaimed, kSelf, key, 1));
+  }
+  Stop();
+  const std::vector<Fetch> fetches = TakeAll<Fetch>();
+  ASSERT_EQ(fetches.size(), 3U);
+  for (const Fetch& fetch : fetches) {
+    const auto policy = fetch.key == "assign" ? RecoveryPolicy::kAssign : RecoveryPolicy::kCompete;
+    rules_->OnFetched(
+        now_, fetch.query,
+        fetch.key == "gone" ? ItemOf(kOther, fetch.key, 2) : Of(policy, Mine(fetch.key)));
+  }
+  const auto released = Take<Release>();
+  EXPECT_EQ(released.key, "compete");
+  EXPECT_EQ(released.fence, Fence(1));
+  rules_->OnReleased(released.query, {});
+  RunFor(seconds(5));
+  EXPECT_EQ(Count<Fetch>() + Count<Release>() + Count<work_action::Run>(), 0U);
+  EXPECT_EQ(Count<Leave>(), 0U);
+  rules_->OnReturned(now_, slow, GivenBack{});
+  rules_->OnFinished(now_, slow, {});
   Take<Leave>();
 }
 
-TEST_F(RunnerRulesTest, Stop_AnAssignedItemIsReleased) {
-  BeReady(4);
-  WorkItem item = Mine("k");
-  item.traits.policy = RecoveryPolicy::kAssign;
-  const TaskId task = RunsSubmitted(item);
+TEST_F(RunnerRulesTest, Stop_WhatCannotBeLookedAtIsLookedAtAgainWithoutHaste) {
+  BeReady(1);
+  RunsSubmitted(Mine("slow"));
+  Tell(WorkNews(EventKind::kWorkClaimed, kSelf, "k", 1));
   Stop();
-  rules_->OnReturned(now_, task, GivenBack{});
-  EXPECT_TRUE(std::holds_alternative<GivenBack>(Take<Finish>().result));
+  rules_->OnFetched(now_, Take<Fetch>().query, tl::unexpected(Unreachable()));
+  EXPECT_EQ(Count<Fetch>(), 0U);
+  RunFor(RunnerRules::kAfterTrouble);
+  rules_->OnFetched(now_, Take<Fetch>().query, Mine("k"));
+  Take<Release>();
+}
+
+TEST_F(RunnerRulesTest, Stop_WhatArrivesMeanwhileIsReleased) {
+  BeReady(4);
+  RunsSubmitted(Mine("slow"));
+  const auto submission = rules_->BeginSubmit("submitted");
+  Tell(PodNews(EventKind::kPodDied, kOther));
+  RunFor(ClaimRamp::kSpread);
+  const auto claim = Take<ClaimOrphans>();
+  Stop();
+  rules_->OnClaimedOrphans(
+      now_, claim.query,
+      std::vector{Mine("orphan", 2), Of(RecoveryPolicy::kSticky, Mine("sticky", 2))});
+  EXPECT_EQ(Take<Release>().key, "orphan");
+  rules_->OnStarted(now_, *submission, Started{StartOutcome::kStarted, Mine("submitted")});
+  EXPECT_EQ(Take<Release>().key, "submitted");
+  Tell(WorkNews(EventKind::kWorkClaimed, kSelf, "transferred", 3));
+  rules_->OnFetched(now_, Take<Fetch>().query, Mine("transferred", 3));
+  EXPECT_EQ(Take<Release>().key, "transferred");
+  EXPECT_EQ(Count<work_action::Run>(), 0U);
+}
+
+TEST_F(RunnerRulesTest, Stop_WhatIsClaimedAfterItWasStoodByForIsReleased) {
+  BeReady(2);
+  RunsSubmitted(Mine("slow"));
+  rules_->OnStandBy(now_, {.key = "k"});
+  WorkItem orphan = ItemOf(kOther, "k", 4);
+  orphan.orphan = true;
+  rules_->OnStarted(now_, Take<Start>().query, Started{StartOutcome::kOrphaned, orphan});
+  const auto claim = Take<work_action::Claim>();
+  Stop();
+  rules_->OnClaimed(now_, claim.query, Claimed{ClaimOutcome::kClaimed, Mine("k", 5)});
+  EXPECT_EQ(Take<Release>().fence, Fence(5));
 }
 
 TEST_F(RunnerRulesTest, Stop_AFunctionThatDoesNotReturnKeepsThePodAlive) {
@@ -111,7 +183,7 @@ TEST_F(RunnerRulesTest, Registration_ThatIsRefusedIsTheEnd) {
 TEST_F(RunnerRulesTest, Concurrency_SubmittedItemsWaitForASlot) {
   BeReady(1);
   const TaskId first = RunsSubmitted(Mine("a"));
-  rules_->OnStarted(now_, *rules_->BeginSubmit(), Started{StartOutcome::kStarted, Mine("b")});
+  rules_->OnStarted(now_, *rules_->BeginSubmit("b"), Started{StartOutcome::kStarted, Mine("b")});
   EXPECT_EQ(Count<work_action::Run>(), 0U);
   rules_->OnFenced(now_, first);  // lost, but its function still runs
   RunFor(seconds(5));

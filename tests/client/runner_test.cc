@@ -1,134 +1,17 @@
-// A runner with real threads, against scripted coordinators.
+// What a runner runs and what it writes, with real threads, against scripted coordinators.
 #include "vigil/runner.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 
-#include "client/journal.h"
-#include "client/scripted_coordinator.h"
+#include "client/runner_fixture.h"
 #include "keys_in_flight.h"
-#include "task_run.h"
 
 namespace vigil::client {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using ::testing::HasSubstr;
-
-// What a function does until its stop token fires.
-TaskResult UntilStopped(const Task& task, TaskResult result = GivenBack{}) {
-  std::mutex mutex;
-  std::condition_variable_any fired;
-  std::unique_lock lock(mutex);
-  fired.wait(lock, task.stop_token(), [] { return false; });
-  return result;
-}
-
-// A door that functions wait behind.
-class Gate {
- public:
-  void Open() {
-    {
-      std::lock_guard lock(mutex_);
-      open_ = true;
-    }
-    opened_.notify_all();
-  }
-  void Pass() {
-    std::unique_lock lock(mutex_);
-    opened_.wait(lock, [this] { return open_; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable opened_;
-  bool open_ = false;
-};
-
-struct Happening {
-  std::string what;
-  std::string key;
-};
-
-class RunnerTest : public ::testing::Test {
- protected:
-  std::unique_ptr<Runner> Run(std::string name, std::map<std::string, WorkFunction> functions,
-                              std::uint32_t concurrency = 4) {
-    Runner::Options options;
-    options.pod.name = std::move(name);
-    options.functions = std::move(functions);
-    options.concurrency = concurrency;
-    options.poll_interval = milliseconds(500);
-    auto runner = std::make_unique<Runner>(
-        Connect({&a_}), std::move(options),
-        Runner::Callbacks{
-            .pod = {.on_change =
-                        [this](const Standing& s) {
-                          journal_.Add({std::string(Name(s.state)), ""});
-                        }},
-            .on_ended = [this](const WorkItem& item, TaskEnd end, const std::optional<Error>&) {
-              journal_.Add({std::string(Name(end)), item.key});
-            }});
-    EXPECT_TRUE(runner->AwaitRegistration());
-    return runner;
-  }
-
-  // Notes that it runs, and then does this.
-  WorkFunction Noted(WorkFunction then = [](const Task& task) { return UntilStopped(task); }) {
-    return [this, then = std::move(then)](const Task& task) {
-      journal_.Add({"runs", task.item().key});
-      return then(task);
-    };
-  }
-
-  bool Await(const std::string& what, const std::string& key) {
-    return journal_
-        .Await([&](const Happening& seen) { return seen.what == what && seen.key == key; })
-        .has_value();
-  }
-  bool Happened(const std::string& what, const std::string& key) const {
-    const auto all = journal_.all();
-    return std::any_of(all.begin(), all.end(),
-                       [&](const Happening& seen) { return seen.what == what && seen.key == key; });
-  }
-
-  std::uint64_t RegisterOther(const std::string& name) {
-    v1::Register request;
-    request.set_name(name);
-    request.set_registration_id(name);
-    return cluster_.Register(request, 1).incarnation();
-  }
-  void StartFor(std::uint64_t owner, const std::string& key, const std::string& kind = "",
-                v1::RecoveryPolicy policy = v1::RECOVERY_POLICY_COMPETE) {
-    v1::StartWorkRequest request;
-    request.set_namespace_("default");
-    request.set_key(key);
-    request.set_kind(kind);
-    request.set_policy(policy);
-    request.set_incarnation(owner);
-    v1::StartWorkResponse response;
-    ASSERT_TRUE(cluster_.Start(request, response).ok());
-  }
-  v1::PodState StateOf(const std::string& name) { return cluster_.FindByName(name)->state(); }
-  std::uint64_t IncarnationOf(const std::string& name) {
-    return cluster_.FindByName(name)->incarnation();
-  }
-  // The cluster declares the pod dead, and tells it.
-  void Kill(const std::string& name) {
-    cluster_.End(IncarnationOf(name), v1::POD_STATE_DEAD);
-    a_.BreakStreams();
-  }
-
-  Cluster cluster_;
-  ScriptedCoordinator a_{cluster_, 1};
-  Journal<Happening> journal_;
-};
 
 TEST_F(RunnerTest, Submit_RunsAndCompletes) {
   auto runner = Run(
@@ -329,109 +212,6 @@ TEST_F(RunnerTest, Death_ItsWorkIsTakenOverAtTheEvent) {
   cluster_.End(owner, v1::POD_STATE_DEAD);
   ASSERT_TRUE(Await("runs", "k"));
   EXPECT_EQ(cluster_.FindItem("k")->owner(), IncarnationOf("web-1"));
-}
-
-TEST_F(RunnerTest, Stop_HandsOver) {
-  auto runner = Run("web-1", {{"", Noted([](const Task& task) -> TaskResult {
-                                 UntilStopped(task);
-                                 EXPECT_TRUE(task.Checkpoint("half"));
-                                 return GivenBack{};
-                               })}});
-  ASSERT_TRUE(runner->Submit("competing"));
-  ASSERT_TRUE(runner->Submit("sticky", "", {.policy = RecoveryPolicy::kSticky}));
-  ASSERT_TRUE(Await("runs", "sticky"));
-  ASSERT_TRUE(cluster_.Await([&] { return Happened("runs", "competing"); }));
-  const RunnerEnd end = runner->Stop(seconds(20));
-  EXPECT_TRUE(end.left);
-  EXPECT_TRUE(end.unreturned.empty());
-  EXPECT_EQ(StateOf("web-1"), v1::POD_STATE_LEFT);
-  EXPECT_EQ(cluster_.FindItem("competing")->state(), v1::WORK_STATE_RELEASED);
-  EXPECT_EQ(cluster_.FindItem("competing")->checkpoint(), "half");
-  EXPECT_EQ(cluster_.FindItem("sticky")->state(), v1::WORK_STATE_OWNED);
-  EXPECT_EQ(cluster_.FindItem("sticky")->checkpoint(), "half");
-  EXPECT_EQ(runner->Submit("more").error().code, Code::kCancelled);
-}
-
-TEST_F(RunnerTest, Stop_WhatDoesNotReturnIsReportedAndNotHandedOver) {
-  Gate gate;
-  auto runner = Run("web-1", {{"", Noted([&](const Task&) -> TaskResult {
-                                 gate.Pass();
-                                 return GivenBack{};
-                               })}});
-  ASSERT_TRUE(runner->Submit("k"));
-  ASSERT_TRUE(Await("runs", "k"));
-  EXPECT_EQ(runner->Stop(milliseconds(200)).unreturned, std::vector<std::string>{"k"});
-  const int heartbeats = a_.Count("heartbeat");
-  EXPECT_TRUE(cluster_.Await([&] { return a_.Count("heartbeat") > heartbeats + 1; }));
-  EXPECT_EQ(StateOf("web-1"), v1::POD_STATE_ALIVE);
-  EXPECT_EQ(cluster_.FindItem("k")->state(), v1::WORK_STATE_OWNED);
-  gate.Open();
-  EXPECT_TRUE(cluster_.Await([&] { return StateOf("web-1") == v1::POD_STATE_LEFT; }));
-}
-
-TEST_F(RunnerTest, Destructor_StopsAndLeaves) {
-  auto runner = Run("web-1", {{"", Noted()}});
-  ASSERT_TRUE(runner->Submit("k"));
-  ASSERT_TRUE(Await("runs", "k"));
-  runner.reset();
-  EXPECT_EQ(StateOf("web-1"), v1::POD_STATE_LEFT);
-  EXPECT_EQ(cluster_.FindItem("k")->state(), v1::WORK_STATE_RELEASED);
-}
-
-TEST_F(RunnerTest, Failure_OfEachKindIsSaid) {
-  auto runner = Run("web-1", {{"fails", [](const Task&) { return Failed{"bad\nrow \xff 7"}; }},
-                              {"throws", [](const Task&) -> TaskResult {
-                                 return Done{std::string(1, std::string().at(7))};
-                               }}});
-  // Released at once, it comes back again and again: the coordinators quarantine it in the end.
-  ASSERT_TRUE(runner->Submit("fails", "", {.kind = "fails"}));
-  ASSERT_TRUE(runner->Submit("throws", "", {.kind = "throws"}));
-  StartFor(IncarnationOf("web-1"), "strange", "strange");
-  ASSERT_TRUE(cluster_.Await([&] { return cluster_.FindItem("strange")->adoptions() > 0; }));
-  ASSERT_TRUE(cluster_.Await([&] {
-    return cluster_.FindItem("fails")->adoptions() > 0 &&
-           cluster_.FindItem("throws")->adoptions() > 0;
-  }));
-  runner->Stop(seconds(10));
-  EXPECT_EQ(cluster_.FindItem("fails")->former_owners(0).reason(), "bad row ? 7");
-  EXPECT_THAT(cluster_.FindItem("throws")->former_owners(0).reason(),
-              HasSubstr("the work function threw: "));
-  EXPECT_THAT(cluster_.FindItem("strange")->former_owners(0).reason(), HasSubstr("no function"));
-}
-
-TEST_F(RunnerTest, Options_ThatMakeNoSenseAreRefused) {
-  const std::map<std::string, WorkFunction> any = {{"", [](const Task&) { return Done{}; }}};
-  for (const Runner::Options& options :
-       {Runner::Options{.functions = {}}, Runner::Options{.functions = any, .concurrency = 0},
-        Runner::Options{.functions = any, .concurrency = 1001},
-        Runner::Options{.functions = {{"", nullptr}}}}) {
-    Runner runner(Connect({&a_}), options);
-    EXPECT_EQ(runner.AwaitRegistration().error().code, Code::kInvalidArgument);
-    EXPECT_EQ(runner.Wait().state, SelfState::kRefused);
-    EXPECT_FALSE(runner.alive_until());
-    EXPECT_EQ(runner.Submit("k").error().code, Code::kInvalidArgument);
-  }
-  EXPECT_EQ(a_.Count("register"), 0);
-}
-
-TEST_F(RunnerTest, Refused_ByTheClusterIsTheEnd) {
-  a_.Change([](auto& script) {
-    script.refuse_sessions =
-        Refusal(grpc::StatusCode::ALREADY_EXISTS, v1::ERROR_REASON_POD_NAME_TAKEN, "it lives");
-  });
-  Runner runner(Connect({&a_}), {.pod = {.name = "web-1"},
-                                 .functions = {{"", [](const Task&) { return Done{}; }}}});
-  const RunnerEnd end = runner.Wait();
-  EXPECT_EQ(end.state, SelfState::kRefused);
-  EXPECT_EQ(end.why->reason, Reason::kPodNameTaken);
-}
-
-TEST(Reasons, AreWhatTheContractTakes) {
-  EXPECT_EQ(AsReason(""), "no reason was given");
-  EXPECT_EQ(AsReason("für 7\t€"), "für 7 €");
-  EXPECT_EQ(AsReason("\xed\xa0\x80"), "???");
-  EXPECT_EQ(AsReason(std::string(600, 'x')).size(), 512U);
-  EXPECT_EQ(AsReason(std::string(511, 'x') + "€").size(), 511U);
 }
 
 }  // namespace

@@ -26,7 +26,8 @@ namespace vigil::client {
 struct Done {  // It is completed, for ever, with at most 64 KiB.
   std::string result;
 };
-struct Failed {  // It could not be done. It counts as an adoption, so that poison is quarantined.
+struct Failed {  // It could not be done. After the `failure_pause` it counts as an adoption, so
+                 // that poison is quarantined.
   std::string reason;
 };
 struct GivenBack {};  // It is released: others may have it.
@@ -160,16 +161,21 @@ class Runner {
     std::uint32_t concurrency = 1;
     // Whether to run also what others leave behind, assign or transfer to this pod.
     bool takes_over = true;
-    // Only orphans that have all of these labels. Their kinds are those of the functions.
+    // Only orphans that have all of these labels, at most 32; and what an earlier incarnation of
+    // the name had, whatever its labels. Their kinds are those of the functions.
     std::map<std::string, std::string> labels;
-    // Between two looks for what no event tells; a random half to whole.
+    // Between two looks for what no event tells; a random half to whole. At most a day.
     Duration poll_interval = std::chrono::seconds(10);
+    // How long an item that has failed is kept before that is written, so that what fails at once
+    // is not quarantined within seconds; doubled for each of its adoptions, up to a minute, of
+    // which a random half to whole. Others of the runner's items run meanwhile. None when zero.
+    Duration failure_pause = std::chrono::seconds(1);
   };
 
   // For logs. They run one at a time, on a thread of their own; one that blocks delays the others.
   struct Callbacks {
     PodSession::Callbacks pod;
-    // As the function begins.
+    // The function begins.
     std::function<void(const Ownership&)> on_owned;
     // The error says why an item was lost, or could not be completed.
     std::function<void(const WorkItem&, TaskEnd, const std::optional<Error>&)> on_ended;
@@ -198,18 +204,19 @@ class Runner {
 
   // Starts an item, which runs here as soon as a function may begin; unless somebody else has it,
   // as the outcome says. Waits for the registration. CANCELLED when the runner stops,
-  // RESOURCE_EXHAUSTED when 10,000 items wait here.
+  // RESOURCE_EXHAUSTED when 10,000 items wait here. After an error that another try may mend, the
+  // item may have been started: then it runs here, too.
   Result<Started> Submit(std::string_view key, std::string_view payload = {},
                          const WorkTraits& traits = {});
 
   // Starts the item or, while a living pod has it, stands by and takes it at the very event that
-  // makes it claimable. Over when it was had once, or completed by others. Returns at once;
-  // REQUIRES: at most 10,000 of them.
+  // makes it claimable, or as soon as a function may begin. Over when it was had once, or completed
+  // by others. Returns at once; of more than 10,000 `on_trouble` is told RESOURCE_EXHAUSTED.
   void StandBy(std::string key, std::string payload = {}, WorkTraits traits = {});
 
   // Hands everything over: nothing new begins, the tokens fire, and each function's result is
-  // written. What it gives back is released, but for STICKY items: those wait for a pod of this
-  // name when the pod has left. Then it leaves.
+  // written. What it gives back, and what waits to run, is released; but ASSIGN and STICKY items
+  // are kept until the pod has left, since others are to have those. Then it leaves.
   //
   // A function that has not returned within `timeout` is reported in `unreturned`, and the pod goes
   // on living, so that nobody else gets that item while it runs here. What to do then is to end the

@@ -2,12 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "vigil/boot_clock.h"
 #include "vigil/client.h"
 #include "vigil/error.h"
 #include "vigil/types.h"
@@ -98,6 +101,11 @@ class Work {
  public:
   Work(const Client& client, std::string ns);
 
+  // The same for a pod's own calls, of which nothing is to go on when its lease is over: each
+  // attempt is sent only while `alive_until` says until when, and is given up then. When nothing
+  // may be sent the error is CANCELLED, with the reason INCARNATION_ENDED.
+  Work While(std::function<std::optional<Time>()> alive_until) const;
+
   // Creates an item that the caller owns, or takes one that was released, which keeps its traits.
   // For its owner, a repetition returns the item.
   Result<Started> Start(Incarnation caller, std::string_view key, std::string_view payload = {},
@@ -148,6 +156,8 @@ class Work {
  private:
   std::shared_ptr<Core> core_;
   std::string ns_;
+  // Empty: there is no such limit.
+  std::function<std::optional<Time>()> alive_until_;
 };
 
 // "STARTED", "LOST": the words of the protocol.
