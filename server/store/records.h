@@ -104,7 +104,8 @@ struct Suspicion {
 };
 
 struct Renewal {
-  // Sessions of this coordinator that ended without it: the pod moved, or others declared it dead.
+  // Sessions of this coordinator that are over, in case that it does not know: the pod was given
+  // another one, or others declared it dead.
   std::vector<SessionNumber> taken;
 };
 

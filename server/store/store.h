@@ -83,8 +83,9 @@ class Store {
   virtual Result<std::optional<Registered>> Supersede(const NewPod& pod, Incarnation incumbent) = 0;
 
   // Gives a living incarnation its new session. A SUSPECT one becomes ALIVE (REFUTED event); one
-  // that comes from another coordinator has MOVED, and its old session is named in that
-  // coordinator's next Renewal. The same session once more is a repetition. Errors: POD_NOT_FOUND,
+  // that comes from another coordinator has MOVED. The old session is named in the next Renewal of
+  // its coordinator, which may be the one that asks: it may never hear this answer, and go on with
+  // the old one. The same session once more is a repetition. Errors: POD_NOT_FOUND,
   // SESSION_TOKEN_INVALID, INCARNATION_ENDED, and SESSION_TAKEN when the incarnation has a newer
   // session (a larger number) than the one given: this resume came late.   (P1)
   virtual Result<Pod> Resume(const ResumePod& pod) = 0;

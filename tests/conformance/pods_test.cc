@@ -205,7 +205,17 @@ TEST_P(StoreTest, Resume_OnTheSameCoordinatorIsNoMove) {
   EXPECT_EQ(Must(store().Resume(returning)).session, returning.session);
 
   EXPECT_EQ(Head(), Seq{1});
-  EXPECT_THAT(TakenFrom(host), IsEmpty());
+}
+
+// The coordinator may never hear that its resume was committed, and would grant leases in the old
+// session.
+TEST_P(StoreTest, Resume_OnTheSameCoordinatorNamesTheOldSessionToo) {  // P1, P7
+  Host host = AddHost();
+  Pod pod = Register(host, "cart");
+  ResumePod returning = Returning(host, pod);
+  Must(store().Resume(returning));
+  Must(store().Resume(returning));
+  EXPECT_THAT(TakenFrom(host), ElementsAre(pod.session));
 }
 
 TEST_P(StoreTest, Resume_RepeatedChangesNothing) {

@@ -25,9 +25,8 @@ Result<void> GiveSession(Transaction& tx, PodRow& row, CoordinatorNumber coordin
   RefuteSuspicion(tx, row);
   CoordinatorNumber old_coordinator = std::exchange(row.pod.coordinator, coordinator);
   SessionNumber old_session = std::exchange(row.pod.session, session);
-  if (old_coordinator == coordinator) return {};
-  tx.Append(EventKind::kPodMoved, row.pod);
-  TellHost(tx, old_coordinator, old_session);
+  if (old_coordinator != coordinator) tx.Append(EventKind::kPodMoved, row.pod);
+  if (old_session != session) TellHost(tx, old_coordinator, old_session);
   return {};
 }
 

@@ -111,7 +111,7 @@ constexpr pg::Statement kResume{
     "  INSERT INTO vigil.taken_sessions (coordinator, session)"
     "  SELECT before.coordinator, before.session"
     "    FROM changed, before JOIN vigil.coordinators USING (coordinator)"
-    "   WHERE before.coordinator <> $4"
+    "   WHERE before.session <> $5"
     "  ON CONFLICT DO NOTHING),"
     " news AS ("
     "  SELECT told.kind, changed.name AS pod_name, changed.incarnation, 'NONE' AS cause,"
