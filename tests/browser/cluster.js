@@ -212,4 +212,4 @@ class Relay {
   }
 }
 
-module.exports = { Cluster, Relay, check, tally, within };
+module.exports = { Cluster, Relay, Vigild, check, tally, within };
