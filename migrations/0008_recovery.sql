@@ -33,9 +33,24 @@ ALTER TABLE vigil.work_items
     CHECK (jsonb_typeof(former_owners) = 'array' AND jsonb_array_length(former_owners) <= 16) NOT VALID,
   ADD CONSTRAINT work_items_requests_are_bounded CHECK (cardinality(requests) <= 8) NOT VALID;
 
-CREATE INDEX work_items_assigned ON vigil.work_items (namespace, key)
-  WHERE policy = 'ASSIGN' AND state IN ('OWNED', 'RELEASED');
+CREATE INDEX work_items_assignable ON vigil.work_items (namespace, key)
+  WHERE policy = 'ASSIGN' AND state = 'RELEASED';
 CREATE INDEX work_items_quarantined ON vigil.work_items (namespace, key) WHERE state = 'QUARANTINED';
+
+ALTER TABLE vigil.pods
+  -- Of one that has ended: false as soon as it is known to have none, which is final.
+  ADD COLUMN may_have_orphans boolean NOT NULL DEFAULT true,
+  -- The ids of its last requests that claimed orphans.
+  ADD COLUMN claims text[] NOT NULL DEFAULT '{}',
+  ADD CONSTRAINT pods_claims_are_bounded CHECK (cardinality(claims) <= 8) NOT VALID;
+
+UPDATE vigil.pods AS pod SET may_have_orphans = false
+ WHERE state IN ('DEAD', 'LEFT')
+   AND NOT EXISTS (SELECT FROM vigil.work_items AS item WHERE item.owner = pod.incarnation AND item.state = 'OWNED');
+
+-- From these, orphans are found without a look at what the living own.
+CREATE INDEX pods_with_orphans ON vigil.pods (namespace, incarnation)
+  WHERE state IN ('DEAD', 'LEFT') AND may_have_orphans;
 
 ALTER TABLE vigil.events
   DROP CONSTRAINT events_kind_is_known,

@@ -30,7 +30,7 @@
 
 namespace vigil {
 
-// How many ids of requests an item remembers, and how many of its former owners.   (P11)
+// How many ids of requests an item or a pod remembers, and an item of its former owners.   (P11)
 inline constexpr size_t kRememberedRequests = 8;
 inline constexpr size_t kRememberedOwners = 16;
 // An ownership that lasted as long makes the adoptions before it forgotten.
@@ -178,7 +178,8 @@ class Store {
   // POD_NOT_FOUND, INCARNATION_ENDED.   (P6)
 
   // An item remembers the ids of the last kRememberedRequests requests that changed it and carried
-  // one. One of them changes nothing any more; it is answered with the item as it is.
+  // one, and a pod those with which it claimed orphans. One of them changes nothing any more; it is
+  // answered with the items as they are.
 
   // A new item's fence is above those of all that were pruned in its namespace. A RELEASED item is
   // taken, and keeps its traits.   (P5)

@@ -11,19 +11,15 @@ namespace {
 
 using Items = std::vector<WorkItem>;
 
-// Of the items that this request has claimed and that were not completed or taken by others since,
-// those that the claimant still owns. None when there is no such item.
-std::optional<Items> Repeated(const NamespaceRow& space, const OrphansClaim& claim) {
-  bool repeated = false;
+// Of the items that this request has claimed, those that the claimant still owns.
+Items StillOwned(const NamespaceRow& space, const OrphansClaim& claim) {
   Items owned;
   for (const auto& [key, row] : space.work) {
-    if (!Remembers(row, claim.request_id)) continue;
     const WorkItem& item = row.item;
     const bool its_own = item.state == WorkState::kOwned && item.owner == claim.claimant;
-    if (its_own) owned.push_back(Shown(space, row));
-    repeated = repeated || its_own || !item.owner;
+    if (its_own && Remembers(row.requests, claim.request_id)) owned.push_back(Shown(space, row));
   }
-  return repeated ? std::optional(std::move(owned)) : std::nullopt;
+  return owned;
 }
 
 bool IsAssignable(const NamespaceRow& space, const WorkItem& item) {
@@ -94,7 +90,7 @@ Result<Items> MemoryStore::ClaimOrphans(const OrphansClaim& claim) {
     auto claimant = RequireLiving(tx, claim.ns, claim.claimant);
     if (!claimant) return Fail(claimant.error());
     NamespaceRow& space = *tx.FindNamespace(claim.ns);
-    if (auto before = Repeated(space, claim)) return std::move(*before);
+    if (Remembers((*claimant)->claims, claim.request_id)) return StillOwned(space, claim);
     const Pod& pod = (*claimant)->pod;
     Items claimed;
     size_t quarantined = 0;
@@ -106,16 +102,17 @@ Result<Items> MemoryStore::ClaimOrphans(const OrphansClaim& claim) {
       if (!Passes(claim.choice, item.traits) || !MayHave(tx, space, item, pod)) continue;
       if (IsAdoptedTooOften(space, row)) {
         Quarantine(tx, space, row);
-        Remember(row, claim.request_id);
+        Remember(row.requests, claim.request_id);
         ++quarantined;
         continue;
       }
       bytes += BytesOf(item);
       if (!claimed.empty() && bytes > kLargestAnswer) break;
       Adopt(tx, space, pod, row);
-      Remember(row, claim.request_id);
+      Remember(row.requests, claim.request_id);
       claimed.push_back(Shown(space, row));
     }
+    if (!claimed.empty() || quarantined > 0) Remember((*claimant)->claims, claim.request_id);
     return claimed;
   });
 }

@@ -99,13 +99,13 @@ Result<StartedWork> MemoryStore::StartWork(const NewWork& work) {
                            .started_at = tx.now(),
                            .updated_at = tx.now()};
       row->owned_at = tx.now();
-      Remember(*row, work.request_id);
-    } else if (!Remembers(*row, work.request_id)) {
+      Remember(row->requests, work.request_id);
+    } else if (!Remembers(row->requests, work.request_id)) {
       if (row->item.state == WorkState::kReleased) Adopt(tx, space, (*starter)->pod, *row);
       // Also when it has the item already, so that this request, when it comes once more and late,
       // does not take what was released.
       const bool its_own = row->item.state == WorkState::kOwned && row->item.owner == work.starter;
-      if (its_own) Remember(*row, work.request_id);
+      if (its_own) Remember(row->requests, work.request_id);
     }
     return StartedWork{OutcomeFor(space, row->item, work.starter), Shown(space, *row)};
   });

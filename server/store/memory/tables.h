@@ -38,6 +38,8 @@ struct PodRow {
   WallMicros suspected_at;
   // The identity under which its lock was found free; empty for a suspicion of its host's.
   DatabaseIdentity found_free_under;
+  // The ids of its last requests that claimed orphans, oldest first.
+  std::vector<std::string> claims;
 };
 
 struct WorkRow {

@@ -90,14 +90,14 @@ bool IsAdoptedTooOften(const NamespaceRow& space, const WorkRow& row) {
          AdoptionsUntil(row, last.ended_at) >= row.item.traits.max_adoptions;
 }
 
-bool Remembers(const WorkRow& row, const std::string& request_id) {
-  return !request_id.empty() && std::ranges::find(row.requests, request_id) != row.requests.end();
+bool Remembers(const std::vector<std::string>& requests, const std::string& request_id) {
+  return !request_id.empty() && std::ranges::find(requests, request_id) != requests.end();
 }
 
-void Remember(WorkRow& row, const std::string& request_id) {
+void Remember(std::vector<std::string>& requests, const std::string& request_id) {
   if (request_id.empty()) return;
-  row.requests.push_back(request_id);
-  if (row.requests.size() > kRememberedRequests) row.requests.erase(row.requests.begin());
+  requests.push_back(request_id);
+  if (requests.size() > kRememberedRequests) requests.erase(requests.begin());
 }
 
 uint32_t AdoptionsUntil(const WorkRow& row, WallMicros end) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "store/memory/tables.h"
@@ -34,9 +35,9 @@ bool MayHave(const Transaction& transaction, const NamespaceRow& space, const Wo
 // It was left by the dead, and has been adopted as often as it may be.
 bool IsAdoptedTooOften(const NamespaceRow& space, const WorkRow& row);
 
-// Whether this request has changed the item before; never, without an id.
-bool Remembers(const WorkRow& row, const std::string& request_id);
-void Remember(WorkRow& row, const std::string& request_id);
+// Whether this request is among the remembered ones; never, without an id.
+bool Remembers(const std::vector<std::string>& requests, const std::string& request_id);
+void Remember(std::vector<std::string>& requests, const std::string& request_id);
 
 // How many of its adoptions still count when its owner has it until then.
 uint32_t AdoptionsUntil(const WorkRow& row, WallMicros end);

@@ -58,9 +58,9 @@ constexpr pg::Statement kRegister{
 constexpr pg::Statement kSupersede{
     "supersede",
     "WITH superseded AS ("
-    "  UPDATE vigil.pods"
+    "  UPDATE vigil.pods AS pod"
     "     SET state = 'DEAD', cause = 'SUPERSEDED', suspicion = NULL, suspicion_identity = NULL,"
-    "         ended_at = clock_timestamp()"
+    "         ended_at = clock_timestamp(), " VIGIL_NOTE_ORPHANS
     "   WHERE namespace = $1 AND incarnation = $11 AND name = $2"
     "     AND state IN ('ALIVE', 'SUSPECT') AND supersede_key = $10 AND supersede_key <> ''"
     "     AND NOT EXISTS (SELECT FROM vigil.pods WHERE namespace = $1 AND registration_id = $3)"
@@ -133,7 +133,7 @@ constexpr pg::Statement kLeave{
     " changed AS ("
     "  UPDATE vigil.pods AS pod"
     "     SET state = 'LEFT', cause = 'LEFT', suspicion = NULL, suspicion_identity = NULL,"
-    "         ended_at = clock_timestamp()"
+    "         ended_at = clock_timestamp(), " VIGIL_NOTE_ORPHANS
     "    FROM before"
     "   WHERE pod.incarnation = before.incarnation AND before.session = $3"
     "     AND before.state IN ('ALIVE', 'SUSPECT')"

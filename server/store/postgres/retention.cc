@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "store/postgres/postgres_store.h"
+#include "store/postgres/rows.h"
 
 namespace vigil {
 namespace {
@@ -34,6 +35,9 @@ constexpr pg::Statement kPrunePods{
     "  DELETE FROM vigil.pods AS pod USING old WHERE pod.incarnation = old.incarnation"
     "  RETURNING pod.incarnation) "
     "SELECT count(*) FROM pruned"};
+
+constexpr pg::Statement kNoteNoOrphans{"note_no_orphans",
+                                       "WITH " VIGIL_NOTE_NO_ORPHANS " SELECT"};
 
 // Takes items away, and then locks the head row, with all that is to be written there known: the
 // new oldest event is the first of the first transaction, of the next $4 events or a few more, that
@@ -105,11 +109,12 @@ Result<Pruned> PostgresStore::Prune(const std::string& ns, const Retention& rete
   auto rows = link_.Execute(
       {.steps = {{&kPruneEvents, {ns, batch}},
                  {&kPrunePods, {ns, retention.age, batch}},
+                 {&kNoteNoOrphans, {ns}},
                  {&kPruneItemsAndAdvance, {ns, retention.age, retention.events, batch}}}});
   if (!rows) return Fail(std::move(rows.error()));
   pg::Row events = (*rows)[0][0];
   pg::Row pods = (*rows)[1][0];
-  pg::Row items = (*rows)[2][0];
+  pg::Row items = rows->back()[0];
   Pruned pruned{.events = CountFrom(events), .pods = CountFrom(pods), .items = CountFrom(items)};
   const bool advanced = items.Bool();
   pruned.more = advanced || std::max({pruned.events, pruned.pods, pruned.items}) >= batch;

@@ -89,6 +89,26 @@ Position PositionFrom(pg::Row& row);
   "(SELECT count(*) FROM vigil.work_items AS item" \
   "  WHERE item.owner = changed.incarnation AND item.state = 'OWNED')"
 
+// Whether an incarnation owns an item that is open.
+#define VIGIL_OWNS_WORK(pod)                                                       \
+  "((SELECT true FROM vigil.work_items AS item"                                    \
+  "   WHERE item.owner = " pod ".incarnation AND item.state = 'OWNED' LIMIT 1)" \
+  " IS NOT NULL)"
+
+// When the row of `pod`, locked, is marked DEAD or LEFT: whether it must be looked at for orphans.
+#define VIGIL_NOTE_ORPHANS "may_have_orphans = " VIGIL_OWNS_WORK("pod")
+
+// Of ended incarnations, which get no items any more, some that own none need no more be looked at.
+// Waits for none.
+#define VIGIL_NOTE_NO_ORPHANS                                                                    \
+  "noted AS ("                                                                                   \
+  "  UPDATE vigil.pods AS pod SET may_have_orphans = false"                                      \
+  "    FROM (SELECT ended.incarnation FROM vigil.pods AS ended"                                  \
+  "           WHERE ended.namespace = $1 AND ended.state IN ('DEAD', 'LEFT')"                    \
+  "             AND ended.may_have_orphans AND NOT " VIGIL_OWNS_WORK("ended")                    \
+  "           ORDER BY ended.incarnation LIMIT 100 FOR NO KEY UPDATE SKIP LOCKED) AS without"    \
+  "   WHERE pod.incarnation = without.incarnation)"
+
 PodState PodStateFrom(const std::string& name);
 Cause CauseFrom(const std::string& name);
 Profile ProfileFrom(const std::string& name);

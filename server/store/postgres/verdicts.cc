@@ -34,7 +34,7 @@ constexpr pg::Statement kDeclareHosted{
     "WITH changed AS ("
     "  UPDATE vigil.pods AS pod"
     "     SET state = 'DEAD', cause = $4, suspicion = NULL, suspicion_identity = NULL,"
-    "         ended_at = clock_timestamp(), " VIGIL_KEEP_SUSPECTED_AT
+    "         ended_at = clock_timestamp(), " VIGIL_KEEP_SUSPECTED_AT ", " VIGIL_NOTE_ORPHANS
     "    FROM unnest($2::bigint[], $3::bigint[]) AS hosted(incarnation, session)"
     "   WHERE pod.namespace = $1 AND pod.incarnation = hosted.incarnation"
     "     AND pod.session = hosted.session AND pod.state IN ('ALIVE', 'SUSPECT')"

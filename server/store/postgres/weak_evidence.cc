@@ -86,7 +86,7 @@ constexpr pg::Statement kDeclareFree{
     " changed AS ("
     "  UPDATE vigil.pods AS pod"
     "     SET state = 'DEAD', suspicion = NULL, suspicion_identity = NULL,"
-    "         ended_at = clock_timestamp(), " VIGIL_KEEP_SUSPECTED_AT
+    "         ended_at = clock_timestamp(), " VIGIL_KEEP_SUSPECTED_AT ", " VIGIL_NOTE_ORPHANS
     "    FROM free WHERE pod.incarnation = free.incarnation"
     "  RETURNING pod.*),"
     " taken AS ("

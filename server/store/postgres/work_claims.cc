@@ -58,41 +58,53 @@ constexpr pg::Statement kClaimWork{
     "  RETURNING item.*)," VIGIL_HANDED_NEWS("claimant")
     "    FROM changed, handed, claimant)," VIGIL_APPEND_NEWS VIGIL_NOW};
 
-// Locks items by key and waits for none of them, so what it decides on cannot have changed while it
-// waited; DEAD and LEFT are final. What it reads of an item it reads of the row that it locked. Of
-// those that it locked it picks the first ones that one answer has room for.
+#define VIGIL_IS_CHOSEN                                                                         \
+  "item.policy <> 'ASSIGN' AND (cardinality($5::text[]) = 0 OR item.kind = ANY ($5))" \
+  " AND item.labels @> $6::jsonb"
+
+// Looks at what the ended and nobody own, never at what the living own. Of that it takes the first
+// ones by key that nobody has locked: of a thousand of each, since others may be claiming, too.
+// DEAD and LEFT are final, so an item that is what it was then, by its state and its fence, may be
+// had. Of those that it locked it picks the first ones that one answer has room for.
 constexpr pg::Statement kClaimOrphans{
     "claim_orphans",
-    "WITH " VIGIL_LIVING("claimant", "$2")
-    ", repeated AS MATERIALIZED ("
-    "  SELECT item.* FROM vigil.work_items AS item"
-    "   WHERE item.owner = $2 AND item.state = 'OWNED' AND " VIGIL_IS_REPEATED("$7")
-    "   ORDER BY item.key LIMIT $3),"
-    // Or it was given up since.
-    " given_up AS MATERIALIZED ("
-    "  SELECT FROM vigil.work_items AS item"
-    "   WHERE item.namespace = $1 AND item.owner IS NULL AND " VIGIL_IS_REPEATED("$7") "),"
+    "WITH claimant AS MATERIALIZED ("
+    "  SELECT incarnation, name, labels, $7 <> '' AND $7 = ANY (claims) AS repeats"
+    "    FROM vigil.pods"
+    "   WHERE namespace = $1 AND incarnation = $2 AND state IN ('ALIVE', 'SUSPECT')),"
+    " repeated AS MATERIALIZED ("
+    "  SELECT item.* FROM claimant, LATERAL ("
+    "    SELECT own.* FROM vigil.work_items AS own"
+    "     WHERE own.owner = claimant.incarnation AND own.state = 'OWNED'"
+    "       AND $7 = ANY (own.requests) ORDER BY own.key LIMIT $3) AS item"
+    "   WHERE claimant.repeats),"
+    " candidates AS MATERIALIZED ("
+    "  (SELECT orphan.* FROM claimant, LATERAL ("
+    "     SELECT incarnation, name, ended_at FROM vigil.pods"
+    "      WHERE namespace = $1 AND state IN ('DEAD', 'LEFT') AND may_have_orphans"
+    "      ORDER BY incarnation OFFSET 0) AS ended, LATERAL ("
+    "     SELECT item.key, item.state, item.fence FROM vigil.work_items AS item"
+    "      WHERE item.owner = ended.incarnation AND item.state = 'OWNED' AND " VIGIL_IS_CHOSEN
+    "        AND (item.policy <> 'STICKY' OR ended.name = claimant.name"
+    "             OR ended.ended_at + item.sticky_wait <= clock_timestamp())"
+    "      ORDER BY item.key LIMIT 1000) AS orphan"
+    "    WHERE NOT claimant.repeats LIMIT 1000)"
+    "  UNION ALL"
+    "  (SELECT released.* FROM claimant, LATERAL ("
+    "     SELECT item.key, item.state, item.fence FROM vigil.work_items AS item"
+    "      WHERE item.namespace = $1 AND item.state = 'RELEASED' AND " VIGIL_IS_CHOSEN
+    "      ORDER BY item.key LIMIT 1000) AS released"
+    "    WHERE NOT claimant.repeats)),"
     " locked AS MATERIALIZED ("
-    "  SELECT item.key, item.owner, item.fence, item.adoptions, item.max_adoptions,"
-    "         item.owned_at, item.former_owners, " VIGIL_WORK_BYTES
+    "  SELECT item.* FROM (SELECT * FROM candidates ORDER BY key) AS candidate, LATERAL ("
+    "    SELECT item.key, item.owner, item.fence, item.adoptions, item.max_adoptions,"
+    "           item.owned_at, item.former_owners, " VIGIL_WORK_BYTES
     " AS bytes"
-    "    FROM vigil.work_items AS item"
-    "   WHERE item.namespace = $1 AND EXISTS (SELECT FROM claimant)"
-    "     AND NOT EXISTS (SELECT FROM repeated) AND NOT EXISTS (SELECT FROM given_up)"
-    "     AND item.policy <> 'ASSIGN'"
-    "     AND (cardinality($5::text[]) = 0 OR item.kind = ANY ($5)) AND item.labels @> $6::jsonb"
-    "     AND (item.state = 'RELEASED'"
-    "          OR item.state = 'OWNED'"
-    "             AND item.owner IN (SELECT ended.incarnation FROM vigil.pods AS ended"
-    "                                 WHERE ended.namespace = $1"
-    "                                   AND ended.state IN ('DEAD', 'LEFT'))"
-    "             AND (item.policy <> 'STICKY'"
-    "                  OR EXISTS (SELECT FROM vigil.pods AS owner, claimant"
-    "                              WHERE owner.incarnation = item.owner"
-    "                                AND (owner.name = claimant.name"
-    "                                     OR owner.ended_at + item.sticky_wait"
-    "                                        <= clock_timestamp()))))"
-    "   ORDER BY item.key LIMIT $3 FOR UPDATE OF item SKIP LOCKED),"
+    "      FROM vigil.work_items AS item"
+    "     WHERE item.namespace = $1 AND item.key = candidate.key"
+    "       AND item.state = candidate.state AND item.fence = candidate.fence"
+    "       FOR UPDATE SKIP LOCKED) AS item"
+    "   LIMIT $3),"
     " picked AS ("
     "  SELECT * FROM (SELECT locked.*, sum(bytes) OVER by_key AS total,"
     "                        row_number() OVER by_key AS place"
@@ -107,8 +119,12 @@ constexpr pg::Statement kClaimOrphans{
     "    FROM handed, claimant"
     "   WHERE item.namespace = $1 AND item.key = handed.key"
     "  RETURNING item.*)," VIGIL_HANDED_NEWS("claimant")
-    "    FROM changed, handed, claimant WHERE handed.key = changed.key)," VIGIL_APPEND_NEWS
-    "SELECT " VIGIL_WORK_COLUMNS
+    "    FROM changed, handed, claimant WHERE handed.key = changed.key),"
+    " remembered AS ("
+    "  UPDATE vigil.pods AS pod"
+    "     SET claims = (pod.claims || $7)[greatest(cardinality(pod.claims) - 6, 1):]"
+    "   WHERE pod.incarnation = $2 AND $7 <> '' AND EXISTS (SELECT FROM changed)),"
+    " " VIGIL_NOTE_NO_ORPHANS "," VIGIL_APPEND_NEWS "SELECT " VIGIL_WORK_COLUMNS
     "  FROM (SELECT * FROM changed UNION ALL SELECT * FROM repeated) AS w"
     "  LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"
     " WHERE w.state = 'OWNED' ORDER BY w.key"};

@@ -27,23 +27,27 @@ namespace vigil {
   ", 'fence', item.fence, 'cause', " cause ", 'reason', " reason ", 'at', (extract(epoch FROM " at \
   ") * 1000000)::bigint)"
 
+// How many adoptions count when an ownership ends.
+#define VIGIL_ADOPTIONS_AT(end) \
+  "CASE WHEN " end " - item.owned_at >= " VIGIL_LONG_OWNERSHIP " THEN 0 ELSE item.adoptions END"
+
+// Its ended `owner` has died of it, and that is once too often.
+#define VIGIL_IS_EXHAUSTED \
+  "coalesce(owner.state = 'DEAD', false) AND " VIGIL_ADOPTIONS_AT("owner.ended_at")  \
+  " >= item.max_adoptions"
+
 // What giving an item away comes to; from `item`, locked, and its ended `owner`, if it has one: how
 // often it was adopted then, or whether that is once too often.
 #define VIGIL_HANDED_OVER \
   "item.key, item.owner AS previous_owner, owner.name AS former_name,"                      \
   " owner.labels AS former_labels, owner.cause AS former_cause,"                             \
-  " coalesce(owner.state = 'DEAD', false)"                                                   \
-  "   AND " VIGIL_ADOPTIONS_AT("owner.ended_at") " >= item.max_adoptions AS exhausted,"      \
+  " " VIGIL_IS_EXHAUSTED " AS exhausted,"                                                     \
   " CASE owner.state WHEN 'DEAD' THEN " VIGIL_ADOPTIONS_AT("owner.ended_at") " + 1"        \
   "                  WHEN 'LEFT' THEN " VIGIL_ADOPTIONS_AT("owner.ended_at")                  \
   "                  ELSE item.adoptions END AS adoptions,"                                              \
   " CASE WHEN item.owner IS NULL THEN item.former_owners"                                    \
   "      ELSE " VIGIL_ADD_FORMER_OWNER("owner.name", "owner.cause", "''", "owner.ended_at")  \
   "      END AS former_owners"
-
-// How many adoptions count when an ownership ends.
-#define VIGIL_ADOPTIONS_AT(end) \
-  "CASE WHEN " end " - item.owned_at >= " VIGIL_LONG_OWNERSHIP " THEN 0 ELSE item.adoptions END"
 
 // What an item becomes in the hands of `taker`, of `handed` (VIGIL_HANDED_OVER).
 #define VIGIL_GIVE_TO(taker) \

@@ -1,7 +1,9 @@
 // What coordinators and operators do with items that nobody has.
+#include <set>
 #include <utility>
 
 #include "core/errors.h"
+#include "core/labels.h"
 #include "store/postgres/postgres_store.h"
 #include "store/postgres/work_locks.h"
 #include "store/postgres/work_parts.h"
@@ -9,65 +11,95 @@
 namespace vigil {
 namespace {
 
-// Of an item of the policy ASSIGN.
-#define VIGIL_IS_NOBODYS                                  \
-  "(item.state = 'RELEASED'"                              \
-  " OR item.state = 'OWNED'"                              \
-  "    AND EXISTS (SELECT FROM vigil.pods AS ended"       \
-  "                 WHERE ended.incarnation = item.owner" \
-  "                   AND ended.state IN ('DEAD', 'LEFT')))"
-
+// Of what the ended own, and of what nobody owns.
 constexpr pg::Statement kListAssignable{
     "list_assignable",
-    "SELECT DISTINCT item.namespace FROM vigil.work_items AS item"
-    " WHERE item.namespace > $1 AND item.policy = 'ASSIGN'"
-    "   AND item.state IN ('OWNED', 'RELEASED') AND " VIGIL_IS_NOBODYS
-    " ORDER BY item.namespace LIMIT $2"};
+    "SELECT DISTINCT found.namespace"
+    "  FROM (SELECT ended.namespace FROM vigil.pods AS ended"
+    "         WHERE ended.namespace > $1 AND ended.state IN ('DEAD', 'LEFT')"
+    "           AND ended.may_have_orphans"
+    "           AND (SELECT true FROM vigil.work_items AS item"
+    "                 WHERE item.owner = ended.incarnation AND item.state = 'OWNED'"
+    "                   AND item.policy = 'ASSIGN' LIMIT 1)"
+    "        UNION ALL"
+    "        SELECT item.namespace FROM vigil.work_items AS item"
+    "         WHERE item.namespace > $1 AND item.policy = 'ASSIGN' AND item.state = 'RELEASED')"
+    "       AS found"
+    " ORDER BY found.namespace LIMIT $2"};
 
-// One selector at a time: the first that some pod matches. Its pods have places, as many each as
-// there may be items, in the order of what each owns by then; the items take the first ones.
-// Neither pods nor items are waited for, so locking both in one statement deadlocks with nobody,
-// and what is read of a row is read as it was locked.
+// The next ones that some pod may have, whatever they ask of it.
+constexpr pg::Statement kReadAssignable{
+    "read_assignable",
+    "SELECT found.key, found.fence, found.selector::text, found.exhausted"
+    "  FROM (SELECT item.* FROM (SELECT * FROM vigil.pods"
+    "                             WHERE namespace = $1 AND state IN ('DEAD', 'LEFT')"
+    "                               AND may_have_orphans ORDER BY incarnation OFFSET 0) AS owner,"
+    "               LATERAL (SELECT item.key, item.fence, item.selector,"
+    "                               " VIGIL_IS_EXHAUSTED
+    " AS exhausted"
+    "                          FROM vigil.work_items AS item"
+    "                         WHERE item.owner = owner.incarnation AND item.state = 'OWNED'"
+    "                           AND item.policy = 'ASSIGN'"
+    "                         ORDER BY item.key OFFSET 0) AS item"
+    "        UNION ALL"
+    "        SELECT item.key, item.fence, item.selector, false FROM vigil.work_items AS item"
+    "         WHERE item.namespace = $1 AND item.policy = 'ASSIGN' AND item.state = 'RELEASED')"
+    "       AS found,"
+    "       LATERAL (SELECT FROM vigil.pods AS pod"
+    "                 WHERE pod.namespace = $1 AND pod.state = 'ALIVE'"
+    "                   AND pod.labels @> found.selector LIMIT 1) AS matched"
+    " LIMIT $2"};
+
+// Those who may have one of them, with what they own.
+constexpr pg::Statement kReadTakers{
+    "read_takers",
+    "SELECT pod.incarnation, pod.labels::text,"
+    "       (SELECT count(*) FROM vigil.work_items AS owned"
+    "         WHERE owned.owner = pod.incarnation AND owned.state = 'OWNED')"
+    "  FROM vigil.pods AS pod"
+    " WHERE pod.namespace = $1 AND pod.state = 'ALIVE'"
+    "   AND EXISTS (SELECT FROM unnest($2::text[]) AS wanted(selector)"
+    "                WHERE pod.labels @> wanted.selector::jsonb)"
+    " ORDER BY pod.incarnation"};
+
+// Carries out what was chosen, item by item: a key with its fence ($2, $3), and who gets it ($4).
+// What has changed since is left. Neither pods nor items are waited for, so locking both in one
+// statement deadlocks with nobody, and what is read of a row is read as it was locked.
 constexpr pg::Statement kAssignWork{
     "assign_work",
-    "WITH chosen AS MATERIALIZED ("
-    "  SELECT item.selector FROM vigil.work_items AS item"
-    "   WHERE item.namespace = $1 AND item.policy = 'ASSIGN'"
-    "     AND item.state IN ('OWNED', 'RELEASED') AND " VIGIL_IS_NOBODYS
-    "     AND EXISTS (SELECT FROM vigil.pods AS pod"
-    "                  WHERE pod.namespace = $1 AND pod.state = 'ALIVE'"
-    "                    AND pod.labels @> item.selector)"
-    "   ORDER BY item.key LIMIT 1),"
-    " candidates AS MATERIALIZED ("
-    "  SELECT pod.incarnation, pod.name, pod.labels,"
-    "         (SELECT count(*) FROM vigil.work_items AS owned"
-    "           WHERE owned.owner = pod.incarnation AND owned.state = 'OWNED') AS items"
-    "    FROM vigil.pods AS pod, chosen"
-    "   WHERE pod.namespace = $1 AND pod.state = 'ALIVE' AND pod.labels @> chosen.selector"
-    "   ORDER BY items, pod.incarnation LIMIT $2 FOR SHARE OF pod SKIP LOCKED),"
+    "WITH takers AS MATERIALIZED ("
+    "  SELECT incarnation, name, labels FROM vigil.pods"
+    "   WHERE namespace = $1 AND incarnation = ANY ($4) AND state = 'ALIVE'"
+    "   ORDER BY incarnation FOR SHARE SKIP LOCKED),"
     " locked AS MATERIALIZED ("
-    "  SELECT item.key, item.owner, item.fence, item.adoptions, item.max_adoptions,"
-    "         item.owned_at, item.former_owners"
-    "    FROM vigil.work_items AS item, chosen"
-    "   WHERE item.namespace = $1 AND item.policy = 'ASSIGN'"
-    "     AND item.state IN ('OWNED', 'RELEASED') AND item.selector = chosen.selector"
-    "     AND EXISTS (SELECT FROM candidates) AND " VIGIL_IS_NOBODYS
-    "   ORDER BY item.key LIMIT $2 FOR UPDATE OF item SKIP LOCKED),"
+    "  SELECT item.*, chosen.taker"
+    "    FROM (SELECT * FROM unnest($2::text[], $3::bigint[], $4::bigint[])"
+    "                          AS chosen(key, fence, taker) ORDER BY key COLLATE \"C\") AS chosen,"
+    "         LATERAL (SELECT item.key, item.owner, item.fence, item.adoptions,"
+    "                         item.max_adoptions, item.owned_at, item.former_owners"
+    "                    FROM vigil.work_items AS item"
+    "                   WHERE item.namespace = $1 AND item.key = chosen.key"
+    "                     AND item.fence = chosen.fence AND item.policy = 'ASSIGN'"
+    "                     AND (item.state = 'RELEASED'"
+    "                          OR item.state = 'OWNED'"
+    "                             AND EXISTS (SELECT FROM vigil.pods AS ended"
+    "                                          WHERE ended.incarnation = item.owner"
+    "                                            AND ended.state IN ('DEAD', 'LEFT')))"
+    "                     FOR UPDATE OF item SKIP LOCKED) AS item),"
     " handed AS MATERIALIZED ("
-    "  SELECT found.*, row_number() OVER (PARTITION BY exhausted ORDER BY key) AS place"
-    "    FROM (SELECT " VIGIL_HANDED_OVER
-    "            FROM locked AS item LEFT JOIN vigil.pods AS owner"
-    "              ON owner.incarnation = item.owner) AS found),"
-    " takers AS MATERIALIZED ("
-    "  SELECT incarnation, name, labels,"
-    "         row_number() OVER (ORDER BY items + turn, incarnation) AS place"
-    "    FROM candidates, generate_series(1, $2) AS turn),"
+    "  SELECT " VIGIL_HANDED_OVER
+    ", item.taker"
+    "    FROM locked AS item LEFT JOIN vigil.pods AS owner ON owner.incarnation = item.owner),"
+    " given AS MATERIALIZED ("
+    "  SELECT handed.*, taker.incarnation, taker.name, taker.labels"
+    "    FROM handed LEFT JOIN takers AS taker ON taker.incarnation = handed.taker"
+    "   WHERE handed.exhausted OR taker.incarnation IS NOT NULL),"
     " changed AS ("
-    "  UPDATE vigil.work_items AS item SET" VIGIL_GIVE_TO("taker")
-    "    FROM handed LEFT JOIN takers AS taker ON taker.place = handed.place"
+    "  UPDATE vigil.work_items AS item SET" VIGIL_GIVE_TO("handed")
+    "    FROM given AS handed"
     "   WHERE item.namespace = $1 AND item.key = handed.key"
-    "  RETURNING item.*)," VIGIL_HANDED_NEWS("taker")
-    "    FROM changed JOIN handed USING (key) LEFT JOIN takers AS taker USING (place))," VIGIL_APPEND_NEWS
+    "  RETURNING item.*)," VIGIL_HANDED_NEWS("handed")
+    "    FROM changed JOIN given AS handed USING (key))," VIGIL_NOTE_NO_ORPHANS "," VIGIL_APPEND_NEWS
     "SELECT count(*) FILTER (WHERE state = 'OWNED'),"
     "       count(*) FILTER (WHERE state = 'QUARANTINED') FROM changed"};
 
@@ -86,6 +118,57 @@ constexpr pg::Statement kReleaseQuarantined{
     " AS detected_at"
     "    FROM changed)," VIGIL_APPEND_NEWS VIGIL_NOW};
 
+struct Assignable {
+  std::string key;
+  Fence fence;
+  Labels selector;
+  // It is to be quarantined, so it is no burden to whoever gets it.
+  bool exhausted = false;
+};
+
+struct Taker {
+  Incarnation incarnation;
+  Labels labels;
+  // How many it owns by then.
+  int64_t items = 0;
+};
+
+// Three arrays, of the same order.
+struct Choices {
+  std::vector<std::string> keys;
+  std::vector<int64_t> fences;
+  std::vector<int64_t> takers;
+};
+
+std::vector<Taker> TakersFrom(const pg::Rows& rows) {
+  std::vector<Taker> takers;
+  for (pg::Row row : rows) {
+    Taker& taker = takers.emplace_back();
+    taker.incarnation = row.As<Incarnation>();
+    taker.labels = LabelsFrom(row.Text());
+    taker.items = row.Bigint();
+  }
+  return takers;
+}
+
+// Each to the one with the fewest of those who may have it.
+Choices Choose(const std::vector<Assignable>& items, std::vector<Taker> takers) {
+  Choices choices;
+  for (const Assignable& item : items) {
+    Taker* chosen = nullptr;
+    for (Taker& taker : takers) {
+      if (chosen != nullptr && chosen->items <= taker.items) continue;
+      if (HasAll(taker.labels, item.selector)) chosen = &taker;
+    }
+    if (chosen == nullptr) continue;  // It has ended meanwhile.
+    if (!item.exhausted) ++chosen->items;
+    choices.keys.push_back(item.key);
+    choices.fences.push_back(static_cast<int64_t>(item.fence.value));
+    choices.takers.push_back(static_cast<int64_t>(chosen->incarnation.value));
+  }
+  return choices;
+}
+
 }  // namespace
 
 Result<std::vector<std::string>> PostgresStore::ListAssignable(const std::string& after,
@@ -98,13 +181,37 @@ Result<std::vector<std::string>> PostgresStore::ListAssignable(const std::string
 }
 
 Result<AssignedWork> PostgresStore::AssignWork(const std::string& ns, uint32_t limit) {
-  auto rows = Change({{&kAssignWork, {ns, limit}}});
+  auto found = link_.Read(kReadAssignable, {ns, int64_t{limit} + 1});
+  if (!found) return Fail(std::move(found.error()));
+  std::vector<Assignable> items;
+  std::set<std::string> selectors;
+  bool further = false;
+  for (pg::Row row : *found) {
+    further = items.size() == limit;
+    if (further) break;
+    Assignable& item = items.emplace_back();
+    item.key = row.Text();
+    item.fence = row.As<Fence>();
+    const std::string selector = row.Text();
+    item.selector = LabelsFrom(selector);
+    item.exhausted = row.Bool();
+    selectors.insert(selector);
+  }
+  if (items.empty()) return AssignedWork{};
+  const std::vector<std::string> wanted(selectors.begin(), selectors.end());
+  auto candidates = link_.Read(kReadTakers, {ns, wanted});
+  if (!candidates) return Fail(std::move(candidates.error()));
+  const Choices choices = Choose(items, TakersFrom(*candidates));
+
+  auto rows = Change({{&kAssignWork, {ns, choices.keys, choices.fences, choices.takers}}});
   if (!rows) return Fail(std::move(rows.error()));
   pg::Row row = (*rows)[0];
   AssignedWork done{.assigned = static_cast<uint32_t>(row.Bigint()),
                     .quarantined = static_cast<uint32_t>(row.Bigint())};
-  done.more = done.assigned + done.quarantined > 0;
-  if (done.more) Wake(ns);
+  const size_t changed = size_t{done.assigned} + done.quarantined;
+  // What was left because somebody else was at it waits for the next sweep when it is everything.
+  done.more = changed > 0 && (further || changed < items.size());
+  if (changed > 0) Wake(ns);
   return done;
 }
 

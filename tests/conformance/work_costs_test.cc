@@ -1,0 +1,140 @@
+// What the recovery of work costs on Postgres: what the orphans are, and not what the living own.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "base/clock.h"
+#include "pg/connection.h"
+#include "store/postgres/postgres_store.h"
+#include "support/store_test_database.h"
+
+namespace vigil {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr auto kShop = "shop";
+constexpr int kItemsEach = 1000;
+constexpr int kLiving = 20;
+constexpr int kEnded = 300;
+constexpr Incarnation kClaimant{1};
+constexpr Incarnation kDead{1001};
+
+// Rows of tables and entries of indexes.
+constexpr pg::Statement kVisited{
+    "visited",
+    "SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables)::bigint"
+    "       + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)::bigint",
+    /*once=*/true};
+
+constexpr pg::Statement kCountStores{
+    "count_stores", "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'costs'",
+    /*once=*/true};
+
+class WorkCostsTest : public ::testing::Test {
+ protected:
+  // Twenty living pods with a thousand items each, and three hundred that own nothing and end; with
+  // another one that owns three.
+  explicit WorkCostsTest() {
+    RunAsSuperuser(
+        database_.conninfo(),
+        fmt::format(
+            "INSERT INTO vigil.namespaces (name) VALUES ('shop');"
+            "INSERT INTO vigil.pods (incarnation, namespace, name, registration_id, session_token,"
+            "                        coordinator, session, profile, lease)"
+            " SELECT n, 'shop', 'pod-' || n, n, '', 1, n, 'STRICT', '3 s'"
+            "   FROM generate_series(1, 2000) AS n WHERE n <= {0} OR n > 1000 AND n <= 1001 + {1};"
+            "INSERT INTO vigil.work_items (namespace, key, owner, policy)"
+            " SELECT 'shop', n || '-' || i, n, CASE i % 2 WHEN 0 THEN 'COMPETE' ELSE 'ASSIGN' END"
+            "   FROM generate_series(1, {0}) AS n, generate_series(1, {2}) AS i;"
+            "INSERT INTO vigil.work_items (namespace, key, owner, policy)"
+            " SELECT 'shop', 'left-' || i, 1001, CASE i WHEN 3 THEN 'ASSIGN' ELSE 'COMPETE' END"
+            "   FROM generate_series(1, 3) AS i;"
+            "ANALYZE vigil.pods, vigil.work_items",
+            kLiving, kEnded, kItemsEach));
+    std::vector<HostedPod> ended;
+    for (uint64_t number = kDead.value; number <= kDead.value + kEnded; ++number) {
+      ended.push_back({{number}, {number}});
+    }
+    auto store = Open();
+    EXPECT_TRUE(store->DeclareHosted(kShop, Cause::kStreamEnded, ended, {}));
+    Close(std::move(store));
+    visited_ = Visited();
+  }
+
+  std::unique_ptr<PostgresStore> Open() {
+    return std::make_unique<PostgresStore>(
+        pg::ConnectOptions{.conninfo = database_.conninfo(), .application_name = "costs"},
+        seconds(20));
+  }
+
+  // A session tells what it visited when it ends, at the latest.
+  void Close(std::unique_ptr<PostgresStore> store) {
+    store.reset();
+    const Instant deadline = SystemClock().Now() + seconds(20);
+    while (Number(kCountStores) > 0) ASSERT_LT(SystemClock().Now(), deadline);
+  }
+
+  int64_t Visited() { return Number(kVisited); }
+
+  // How much was visited since.
+  int64_t VisitedSince() { return Visited() - visited_; }
+
+ private:
+  int64_t Number(const pg::Statement& statement) {
+    const Instant deadline = SystemClock().Now() + seconds(20);
+    auto connection = pg::Connection::Open({.conninfo = database_.conninfo()}, deadline);
+    if (!connection) return -1;
+    const auto rows =
+        (*connection)->Execute({.steps = {{&statement, {}}}, .changes = false}, deadline);
+    return rows ? rows->front()[0].Bigint() : -1;
+  }
+
+  TestDatabase database_;
+  int64_t visited_ = 0;
+};
+
+TEST_F(WorkCostsTest, ClaimOrphans_LooksAtNothingOfTheLiving) {
+  auto store = Open();
+  const auto claimed =
+      store->ClaimOrphans({.ns = kShop, .claimant = kClaimant, .limit = 10, .request_id = "r1"});
+  ASSERT_TRUE(claimed) << claimed.error().message;
+  ASSERT_EQ(claimed->size(), 2U);
+  // Nor when there is nothing left, and with a filter.
+  for (int i = 0; i < 3; ++i) {
+    const auto none = store->ClaimOrphans({.ns = kShop,
+                                           .claimant = kClaimant,
+                                           .limit = 10,
+                                           .choice = {.kinds = {"mail"}},
+                                           .request_id = fmt::format("n{}", i)});
+    ASSERT_TRUE(none && none->empty());
+  }
+  Close(std::move(store));
+
+  EXPECT_LT(VisitedSince(), kItemsEach / 2);
+}
+
+TEST_F(WorkCostsTest, ListAssignable_LooksAtNothingOfTheLiving) {
+  auto store = Open();
+  for (int i = 0; i < 3; ++i) {
+    const auto listed = store->ListAssignable("", 100);
+    ASSERT_TRUE(listed) << listed.error().message;
+    EXPECT_EQ(*listed, std::vector<std::string>{kShop});
+  }
+  Close(std::move(store));
+
+  EXPECT_LT(VisitedSince(), kItemsEach / 2);
+}
+
+// But to see who owns the fewest it counts what each of those owns who may be given something.
+TEST_F(WorkCostsTest, AssignWork_OnlyCountsWhatTheLivingOwn) {
+  auto store = Open();
+  const auto done = store->AssignWork(kShop, 100);
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(done->assigned, 1U);
+  Close(std::move(store));
+
+  EXPECT_LT(VisitedSince(), (kLiving + 1) * kItemsEach);
+}
+
+}  // namespace
+}  // namespace vigil
