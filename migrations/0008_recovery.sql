@@ -16,7 +16,9 @@ ALTER TABLE vigil.work_items
   ADD COLUMN former_owners jsonb NOT NULL DEFAULT '[]',
   -- Of its owner's last checkpoint that had one; a lower one comes late.
   ADD COLUMN checkpoint_number bigint NOT NULL DEFAULT 0,
-  -- The ids of its last requests.
+  -- Its owner has written one.
+  ADD COLUMN checkpointed boolean NOT NULL DEFAULT false,
+  -- The ids of its last requests, and what its holders did who gave it up.
   ADD COLUMN requests text[] NOT NULL DEFAULT '{}',
   DROP CONSTRAINT work_items_state_is_known,
   DROP CONSTRAINT work_items_released_has_no_owner,
@@ -31,7 +33,7 @@ ALTER TABLE vigil.work_items
   ADD CONSTRAINT work_items_adoptions_are_counted CHECK (adoptions >= 0 AND max_adoptions > 0) NOT VALID,
   ADD CONSTRAINT work_items_former_owners_are_bounded
     CHECK (jsonb_typeof(former_owners) = 'array' AND jsonb_array_length(former_owners) <= 16) NOT VALID,
-  ADD CONSTRAINT work_items_requests_are_bounded CHECK (cardinality(requests) <= 8) NOT VALID;
+  ADD CONSTRAINT work_items_requests_are_bounded CHECK (cardinality(requests) <= 16) NOT VALID;
 
 CREATE INDEX work_items_assignable ON vigil.work_items (namespace, key)
   WHERE policy = 'ASSIGN' AND state = 'RELEASED';
@@ -42,7 +44,7 @@ ALTER TABLE vigil.pods
   ADD COLUMN may_have_orphans boolean NOT NULL DEFAULT true,
   -- The ids of its last requests that claimed orphans.
   ADD COLUMN claims text[] NOT NULL DEFAULT '{}',
-  ADD CONSTRAINT pods_claims_are_bounded CHECK (cardinality(claims) <= 8) NOT VALID;
+  ADD CONSTRAINT pods_claims_are_bounded CHECK (cardinality(claims) <= 16) NOT VALID;
 
 UPDATE vigil.pods AS pod SET may_have_orphans = false
  WHERE state IN ('DEAD', 'LEFT')

@@ -144,13 +144,14 @@ void AddOwners(CLI::App& work, Context& context) {
 
   const Command release =
       AddCommand(work, context, "release",
-                 "Gives an item of the caller's up, or puts a quarantined one back", ReleaseWork);
+                 "Gives an item of the caller's up, or puts one back that nobody has", ReleaseWork);
   AddKey(release)->required();
   release.options->caller.AddOptions(*release.app);
   AddFence(release);
-  release.app->add_flag("--quarantined", release.options->quarantined,
-                        "Put a quarantined item back among those that may be claimed; needs no "
-                        "caller, and no fence");
+  release.app->add_flag(
+      "--quarantined,--orphan", release.options->quarantined,
+      "Put a quarantined item, or an orphan, back among those that may be claimed; needs no "
+      "caller, and no fence");
 }
 
 }  // namespace

@@ -31,10 +31,12 @@
 namespace vigil {
 
 // How many ids of requests an item or a pod remembers, and an item of its former owners.   (P11)
-inline constexpr size_t kRememberedRequests = 8;
+inline constexpr size_t kRememberedRequests = 16;
 inline constexpr size_t kRememberedOwners = 16;
-// An ownership that lasted as long makes the adoptions before it forgotten.
+// An ownership that lasted as long makes the adoptions before it forgotten: one with a checkpoint,
+// which shows that the work went on, and one without.
 inline constexpr Duration kLongOwnership = std::chrono::minutes(10);
+inline constexpr Duration kLongIdleOwnership = std::chrono::hours(24);
 
 // One connection to the state engine. One thread at a time; blocks the caller, so never the loop's
 // thread. Reconnects by itself: after an error the next call tries anew.
@@ -210,7 +212,8 @@ class Store {
   // is any. Quarantines those that were adopted too often, which count for the limit.   (P11)
   virtual Result<std::vector<WorkItem>> ClaimOrphans(const OrphansClaim& claim) = 0;
 
-  // RELEASED, with no adoptions. Errors: WORK_NOT_FOUND, FENCED.
+  // Of one that is QUARANTINED, or an orphan of whatever policy: RELEASED, with no adoptions.
+  // Errors: WORK_NOT_FOUND, FENCED.
   virtual Result<WorkItem> ReleaseQuarantined(const std::string& ns, const std::string& key,
                                               Fence fence) = 0;
 

@@ -3,6 +3,7 @@
 #include <map>
 #include <random>
 #include <set>
+#include <tuple>
 
 #include "conformance/store_test.h"
 
@@ -18,6 +19,8 @@ struct ModelItem {
   size_t owner = 0;
   uint64_t fence = 1;
   uint32_t adoptions = 0;
+  // What holders did that gave it up: a word, who, with which fence, and to whom.
+  std::set<std::tuple<std::string, size_t, uint64_t, size_t>> deeds;
 };
 
 // What the port says, in the plainest words. Pods are known by the order of their registration.
@@ -53,38 +56,45 @@ class WorkModel {
   }
 
   std::string_view Release(size_t pod, const std::string& key, uint64_t fence) {
-    auto item = items.find(key);
-    if (IsGivenUp(pod, item, fence)) return "OK";
+    if (HasDone("release", pod, key, fence, fence)) return "OK";
     auto answer = Checkpoint(pod, key, fence);
-    if (answer == "OK") items[key].state = WorkState::kReleased;
+    if (answer == "OK") {
+      items[key].state = WorkState::kReleased;
+      items[key].deeds.insert({"release", pod, fence, 0});
+    }
     return answer;
   }
 
   std::string_view Fail(size_t pod, const std::string& key, uint64_t fence) {
-    auto item = items.find(key);
-    if (IsGivenUp(pod, item, fence)) return "OK";
+    if (HasDone("fail", pod, key, fence, fence)) return "OK";
     auto answer = Checkpoint(pod, key, fence);
-    if (answer == "OK") CountFailure(items[key]);
+    if (answer == "OK") {
+      CountFailure(items[key]);
+      items[key].deeds.insert({"fail", pod, fence, 0});
+    }
     return answer;
   }
 
   std::string_view Transfer(size_t pod, const std::string& key, uint64_t fence, size_t to) {
-    auto item = items.find(key);
-    bool repeated = living[pod] && living[to] && item != items.end() && !IsNobodys(item->second) &&
-                    item->second.owner == to && item->second.fence == fence + 1;
-    if (repeated) return "OK";
+    if (HasDone("transfer", pod, key, fence, fence + 1, to)) return "OK";
     auto answer = Checkpoint(pod, key, fence);
     if (answer != "OK") return answer;
     if (!living[to]) return reason::kPodNotFound;
-    if (to != pod) Give(items[key], to);
+    if (to != pod) {
+      Give(items[key], to);
+      items[key].deeds.insert({"transfer", pod, fence, to});
+    }
     return "OK";
   }
 
   std::string_view ReleaseQuarantined(const std::string& key, uint64_t fence) {
     auto item = items.find(key);
     if (item == items.end()) return reason::kWorkNotFound;
-    if (!IsNobodys(item->second) || item->second.fence != fence) return reason::kFenced;
-    if (item->second.state == WorkState::kQuarantined) {
+    const bool orphan = item->second.state == WorkState::kOwned && !living[item->second.owner];
+    if ((!IsNobodys(item->second) && !orphan) || item->second.fence != fence) {
+      return reason::kFenced;
+    }
+    if (item->second.state != WorkState::kReleased) {
       item->second.state = WorkState::kReleased;
       item->second.adoptions = 0;
     }
@@ -131,11 +141,12 @@ class WorkModel {
   }
 
  private:
-  using Items = std::map<std::string, ModelItem>;
-
-  bool IsGivenUp(size_t pod, Items::const_iterator item, uint64_t fence) const {
-    return living[pod] && item != items.end() && IsNobodys(item->second) &&
-           item->second.fence == fence;
+  // A living pod did so with this fence, and the item has the fence that it has after that.
+  bool HasDone(const std::string& deed, size_t pod, const std::string& key, uint64_t fence,
+               uint64_t fence_after, size_t to = 0) const {
+    const auto item = items.find(key);
+    return living[pod] && item != items.end() && item->second.fence == fence_after &&
+           item->second.deeds.contains({deed, pod, fence, to});
   }
 
   static void Give(ModelItem& item, size_t pod) {

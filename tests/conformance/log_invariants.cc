@@ -131,11 +131,15 @@ void Replay::ChangeWork(const Event& event) {
 // By an operator, and not by a pod.
 void Replay::ReleaseQuarantined(const Event& event) {
   WorkHistory& work = work_[event.work_key];
-  if (!work.quarantined || work.fence != event.fence) {
-    Violate(At(event) + event.work_key + " was not quarantined");
+  const bool orphan = !work.owner_known || (work.owner && !pods_[work.owner].living());
+  if ((!work.quarantined && !orphan) || event.fence < work.fence) {
+    Violate(At(event) + event.work_key + " was neither quarantined nor an orphan");
   }
   work.quarantined = false;
   work.released = true;
+  work.owner = {};
+  work.owner_known = true;
+  work.fence = event.fence;
 }
 
 void Replay::Apply(const Event& event) {

@@ -1,41 +1,13 @@
 // Items whose owners keep dying or failing.
-#include "conformance/store_test.h"
+#include "conformance/quarantine_test.h"
 
 namespace vigil {
 namespace {
 
 using std::chrono::minutes;
-using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-class QuarantineTest : public StoreTest {
- protected:
-  // A pod that takes the item, in whichever way it is there to be taken.
-  Pod Adopt(Host& host, const std::string& key) {
-    Pod pod = Register(host, Numbered("adopter-", ++adopters_));
-    EXPECT_EQ(Must(Claim(pod, Item(key))).outcome, ClaimOutcome::kClaimed);
-    return pod;
-  }
-
-  WorkItem Fail(const std::string& key, const std::string& reason = "too large") {
-    return Must(store().FailWork(HolderOf(Item(key)), reason));
-  }
-
-  // An item that failed as often as it may, and once more.
-  WorkItem Quarantined(Host& host, const std::string& key) {
-    StartWork(Register(host, "first of " + key), key, Competing(1));
-    Fail(key);
-    Adopt(host, key);
-    WorkItem item = Fail(key);
-    EXPECT_EQ(item.state, WorkState::kQuarantined);
-    return item;
-  }
-
- private:
-  int adopters_ = 0;
-};
 
 VIGIL_FOR_EVERY_STORE(QuarantineTest);
 
@@ -370,48 +342,39 @@ TEST_P(QuarantineTest, ReleaseQuarantined_OnlyWhatIsQuarantinedWithThisFence) {
   EXPECT_EQ(Item("poison").state, WorkState::kQuarantined);
 }
 
-// Whoever has had it for ten minutes has shown that it can be done.
-TEST_P(QuarantineTest, Adoptions_BeforeALongOwnershipAreForgotten) {
+TEST_P(QuarantineTest, ReleaseQuarantined_FreesAnOrphan) {
   Host host = AddHost();
-  Pod first = Register(host, "cart");
-  for (const char* key : {"dies", "fails", "given", "leaves", "released"}) {
-    StartWork(first, key, Competing(1));
+  Pod owner = Register(host, "cart");
+  WorkItem nobody_matches = StartWork(owner, "assigned", Assigned({{"zone", "moon"}}));
+  WorkItem waits = StartWork(owner, "sticky", Sticky(minutes(10)));
+  EXPECT_EQ(ReasonOf(store().ReleaseQuarantined(kNs, "assigned", nobody_matches.fence)),
+            reason::kFenced)
+      << "its owner lives";
+  Kill(owner);
+  Pod other = Register(host, "till");
+  const Seq head = Head();
+  EXPECT_EQ(ReasonOf(store().ReleaseQuarantined(kNs, "assigned", Fence{9})), reason::kFenced);
+
+  for (const WorkItem& item : {nobody_matches, waits}) {
+    WorkItem released = Must(store().ReleaseQuarantined(kNs, item.key, item.fence));
+    EXPECT_EQ(released.state, WorkState::kReleased);
+    EXPECT_FALSE(released.owner);
+    EXPECT_EQ(released.fence, item.fence);
+    ASSERT_THAT(released.former_owners, SizeIs(1));
+    EXPECT_EQ(released.former_owners[0].incarnation, owner.incarnation);
+    EXPECT_EQ(Must(store().ReleaseQuarantined(kNs, item.key, item.fence)).state,
+              WorkState::kReleased)
+        << "repeated";
   }
-  Kill(first);
-  Pod leaver = Register(host, "leaver");
-  EXPECT_EQ(Must(Claim(leaver, Item("leaves"))).item.adoptions, 1U);
-  Pod second = Register(host, "till");
-  ASSERT_THAT(Must(store().ClaimOrphans(AnyOrphans(second.incarnation, 10))), SizeIs(4));
-  world().Age(kLongOwnership + seconds(1));
+  EXPECT_EQ(Head(), Seq{head.value + 2});
+  EXPECT_FALSE(EventsAfter(head)[0].incarnation);
 
-  Must(store().Leave(kNs, HostedAs(leaver)));
-  Adopt(host, "leaves");
-  EXPECT_EQ(Item("leaves").adoptions, 0U);
-  EXPECT_EQ(Must(store().ReleaseWork(HolderOf(Item("released")))).adoptions, 0U);
-  EXPECT_EQ(Must(Transfer(Item("given"), "adopter-1")).adoptions, 0U);
-  EXPECT_EQ(Fail("fails").state, WorkState::kReleased);
-  EXPECT_EQ(Item("fails").adoptions, 1U);
-  Kill(second);
-  // The time until somebody comes is not the owner's.
-  world().Age(kLongOwnership);
-  Adopt(host, "dies");
-  EXPECT_EQ(Item("dies").adoptions, 1U);
-  EXPECT_THAT(Item("dies").former_owners, SizeIs(2)) << "they stay in the history";
-}
-
-TEST_P(QuarantineTest, Adoptions_AfterAShortOwnershipAreKept) {
-  Host host = AddHost();
-  Pod first = Register(host, "cart");
-  WorkItem item = StartWork(first, "a", Competing(1));
-  world().Age(kLongOwnership);
-  Kill(first);
-  Pod second = Adopt(host, "a");
-  world().Age(kLongOwnership - seconds(10));
-  Kill(second);
-  world().Age(kLongOwnership);
-  Pod third = Register(host, "till");
-
-  EXPECT_EQ(Must(Claim(third, Item("a"))).outcome, ClaimOutcome::kQuarantined);
+  StartedWork started = Must(store().StartWork(NewItem("assigned", other.incarnation)));
+  EXPECT_EQ(started.outcome, StartOutcome::kStarted) << "whoever calls";
+  EXPECT_EQ(started.item.fence, Fence{2});
+  EXPECT_EQ(started.item.adoptions, 0U);
+  EXPECT_THAT(KeysOf(Must(store().ClaimOrphans(AnyOrphans(other.incarnation, 10)))),
+              ElementsAre("sticky"));
 }
 
 TEST_P(QuarantineTest, FormerOwners_TheLastSixteenStay) {  // P11

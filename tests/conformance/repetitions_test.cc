@@ -138,6 +138,37 @@ TEST_P(RepetitionsTest, Checkpoint_TheRepetitionOfAFormerOwnerIsFenced) {  // P5
   EXPECT_EQ(Item("a").checkpoint, "two");
 }
 
+TEST_P(RepetitionsTest, GivenUp_OnlyWhoDidItIsAnsweredAsDone) {  // P5
+  Host host = AddHost();
+  Pod pod = Register(host, "cart");
+  Pod other = Register(host, "till");
+  WorkItem released = StartWork(pod, "released");
+  WorkItem failed = StartWork(pod, "failed");
+  WorkItem quarantined = StartWork(pod, "quarantined", Competing(1));
+  Must(store().ReleaseWork(HolderOf(released)));
+  Must(store().FailWork(HolderOf(failed), "x"));
+  Must(store().FailWork(HolderOf(quarantined), "x"));
+  quarantined = StartWork(pod, "quarantined");
+  Must(store().FailWork(HolderOf(quarantined), "x"));
+  ASSERT_EQ(Item("quarantined").state, WorkState::kQuarantined);
+  const Seq head = Head();
+
+  EXPECT_EQ(ReasonOf(store().ReleaseWork(HolderOf(released))), "OK");
+  EXPECT_EQ(ReasonOf(store().FailWork(HolderOf(failed), "x")), "OK");
+  EXPECT_EQ(Must(store().FailWork(HolderOf(quarantined), "x")).state, WorkState::kQuarantined);
+  // What it did not do.
+  EXPECT_EQ(ReasonOf(store().FailWork(HolderOf(released), "x")), reason::kFenced);
+  EXPECT_EQ(ReasonOf(store().ReleaseWork(HolderOf(failed))), reason::kFenced);
+  EXPECT_EQ(ReasonOf(store().ReleaseWork(HolderOf(quarantined))), reason::kFenced);
+  // Nor what others did.
+  for (WorkItem item : {released, failed, quarantined}) {
+    item.owner = other.incarnation;
+    EXPECT_EQ(ReasonOf(store().ReleaseWork(HolderOf(item))), reason::kFenced);
+    EXPECT_EQ(ReasonOf(store().FailWork(HolderOf(item), "x")), reason::kFenced);
+  }
+  EXPECT_EQ(Head(), head);
+}
+
 TEST_P(RepetitionsTest, ClaimOrphans_ItsRepetitionReturnsWhatItClaimed) {
   Host host = AddHost();
   Pod owner = Register(host, "cart");
@@ -182,6 +213,10 @@ TEST_P(RepetitionsTest, ClaimOrphans_ALateRepetitionClaimsNothing) {  // P5
   EXPECT_THAT(ClaimOrphans(survivor, "r1", 3), IsEmpty());
   EXPECT_EQ(Head(), later);
   EXPECT_EQ(Item("c").owner, other.incarnation);
+
+  Must(store().CompleteWork(HolderOf(Item("c")), "done"));
+  EXPECT_THAT(ClaimOrphans(survivor, "r1", 3), IsEmpty()) << "and owns none of them any more";
+  EXPECT_EQ(Item("d").owner, owner.incarnation);
 }
 
 TEST_P(RepetitionsTest, ClaimOrphans_ALateRepetitionTakesNothingBack) {  // P5

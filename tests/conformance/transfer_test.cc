@@ -104,6 +104,43 @@ TEST_P(StoreTest, Transfer_RepeatedChangesNothing) {  // P5
   EXPECT_EQ(Item("a").owner, giver.incarnation);
 }
 
+TEST_P(StoreTest, Transfer_RepeatedIsDoneWhateverTheReceiverDid) {  // P5
+  Host host = AddHost();
+  Pod giver = Register(host, "cart");
+  Pod taker = Register(host, "till");
+  WorkItem completed = StartWork(giver, "completed");
+  WorkItem released = StartWork(giver, "released");
+  WorkItem orphan = StartWork(giver, "orphan");
+  WorkItem claimed = StartWork(giver, "claimed");
+  for (const WorkItem& item : {completed, released, orphan, claimed}) Must(Transfer(item, "till"));
+  Must(store().CompleteWork(HolderOf(Item("completed")), "done"));
+  Must(store().ReleaseWork(HolderOf(Item("released"))));
+  Kill(taker);
+  Must(Claim(Register(host, "shelf"), Item("claimed")));
+  const Seq head = Head();
+
+  EXPECT_EQ(Must(Transfer(completed, "till")).state, WorkState::kCompleted);
+  EXPECT_EQ(Must(Transfer(released, "till")).state, WorkState::kReleased);
+  EXPECT_TRUE(Must(Transfer(orphan, "till")).orphan);
+  EXPECT_EQ(ReasonOf(Transfer(claimed, "till")), reason::kFenced) << "somebody has taken it since";
+  for (const WorkItem& item : {completed, released, orphan}) {
+    EXPECT_EQ(ReasonOf(Transfer(item, "cart")), reason::kFenced) << "that was never done";
+  }
+  EXPECT_EQ(Head(), head);
+}
+
+// The pod has it by a claim, so nobody gave it to it.
+TEST_P(StoreTest, Transfer_WhatWasNeverDoneIsNoRepetition) {  // P5
+  Host host = AddHost();
+  Pod giver = Register(host, "cart");
+  Pod other = Register(host, "till");
+  WorkItem item = StartWork(giver, "a");
+  WorkItem released = Must(store().ReleaseWork(HolderOf(item)));
+  Must(Claim(other, released));
+
+  EXPECT_EQ(ReasonOf(Transfer(item, "till")), reason::kFenced);
+}
+
 TEST_P(StoreTest, Transfer_OnlyByTheOwnerWhoLives) {  // P5, P6
   Host host = AddHost();
   Pod owner = Register(host, "cart");

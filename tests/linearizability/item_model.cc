@@ -96,15 +96,19 @@ std::optional<Answer> ItemModel::RefusalOf(const Call& call) const {
   return std::nullopt;
 }
 
+// A repetition is known by what was done, whatever has become of the item.
+bool ItemModel::HasDone(const Call& call, Incarnation receiver) const {
+  const auto deed = deeds_.find(call.fence);
+  return deed != deeds_.end() && !ended_.contains(call.caller) &&
+         deed->second == Deed{call.caller, call.operation, receiver};
+}
+
 Answer ItemModel::Change(const Call& call) {
   const bool complete = call.operation == Operation::kComplete;
   const bool fail = call.operation == Operation::kFail;
   const bool give_up = fail || call.operation == Operation::kRelease;
   if (auto refusal = RefusalOf(call)) {
-    // Of what nobody has, a repetition is known by the fence alone.
-    const bool given_up = give_up && refusal->word == reason::kFenced &&
-                          !ended_.contains(call.caller) && !item_->owner &&
-                          item_->fence == call.fence;
+    const bool given_up = give_up && HasDone(call, {}) && item_->fence == call.fence;
     const bool completed = complete && refusal->word == reason::kWorkCompleted;
     return given_up || completed ? Answer{"OK", Shown()} : *std::move(refusal);
   }
@@ -112,6 +116,7 @@ Answer ItemModel::Change(const Call& call) {
     item_->state = WorkState::kReleased;
     item_->owner = {};
     if (fail) ++item_->adoptions;
+    deeds_[call.fence] = {.holder = call.caller, .operation = call.operation};
     Tell(EventKind::kWorkReleased, call.caller);
   } else if (complete) {
     item_->state = WorkState::kCompleted;
@@ -126,13 +131,15 @@ Answer ItemModel::Change(const Call& call) {
 Answer ItemModel::Transfer(const Call& call) {
   const bool receiver_lives = !ended_.contains(call.receiver);
   if (auto refusal = RefusalOf(call)) {
-    const bool repeated = refusal->word == reason::kFenced && !ended_.contains(call.caller) &&
-                          receiver_lives && item_->owner == call.receiver &&
-                          item_->fence.value == call.fence.value + 1;
+    const bool repeated =
+        HasDone(call, call.receiver) && item_->fence.value == call.fence.value + 1;
     return repeated ? Answer{"OK", Shown()} : *std::move(refusal);
   }
   if (!receiver_lives) return Refusal(reason::kPodNotFound);
-  if (call.receiver != call.caller) GiveTo(call.receiver);
+  if (call.receiver != call.caller) {
+    GiveTo(call.receiver);
+    deeds_[call.fence] = {call.caller, call.operation, call.receiver};
+  }
   return {"OK", Shown()};
 }
 

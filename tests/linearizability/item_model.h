@@ -30,7 +30,7 @@ class ItemModel {
 
   // Whether a call has made a difference.
   bool SameAs(const ItemModel& other) const {
-    return item_ == other.item_ && ended_ == other.ended_;
+    return item_ == other.item_ && ended_ == other.ended_ && deeds_ == other.deeds_;
   }
 
  private:
@@ -55,6 +55,15 @@ class ItemModel {
   std::optional<Item> item_;
   // How.
   std::map<Incarnation, Operation> ended_;
+  // What its holders did that gave it up: with which fence, who, what, and to whom.
+  struct Deed {
+    Incarnation holder;
+    Operation operation = Operation::kRelease;
+    Incarnation receiver;
+    bool operator==(const Deed&) const = default;
+  };
+  bool HasDone(const Call& call, Incarnation receiver) const;
+  std::map<Fence, Deed> deeds_;
   std::optional<Event> told_;
 };
 

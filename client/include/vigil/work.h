@@ -56,7 +56,7 @@ struct WorkChoice {
 struct WorkQuery {
   // Only the items of this owner; everybody's when zero.
   Incarnation owner;
-  // Only items that may be claimed, as their policies say: orphans and released ones.
+  // Only orphans and released ones. Who may claim them their policies say.
   bool claimable_only = false;
   bool include_completed = false;
   bool quarantined_only = false;
@@ -145,8 +145,9 @@ class Work {
   Result<std::vector<WorkItem>> ClaimOrphans(Incarnation caller, std::uint32_t limit = 10,
                                              const WorkChoice& choice = {}) const;
 
-  // Puts a QUARANTINED item back among those that may be claimed, and counts its adoptions anew.
-  // For operators: it needs no incarnation. FENCED when it is not QUARANTINED with this fence.
+  // Puts a QUARANTINED item, or an orphan whatever its policy, back among those that may be
+  // claimed, and counts its adoptions anew. For operators: it needs no incarnation. FENCED when it
+  // is neither with this fence.
   Result<WorkItem> ReleaseQuarantined(std::string_view key, Fence fence) const;
 
   Result<WorkItem> Get(std::string_view key) const;

@@ -79,8 +79,8 @@ struct WorkItem {
   std::string payload;
   std::string checkpoint;
   std::string result;
-  // How often it was taken over from an owner that died or failed. An ownership of ten minutes
-  // starts the count anew.
+  // How often it was taken over from an owner that died or failed. An ownership of ten minutes with
+  // a checkpoint, or of 24 hours without one, starts the count anew.
   std::uint32_t adoptions = 0;
   // The last 16, oldest first.
   std::vector<FormerOwner> former_owners;

@@ -124,11 +124,14 @@ Result<WorkItem> MemoryStore::ReleaseQuarantined(const std::string& ns, const st
     WorkRow* row = space == nullptr ? nullptr : FindWork(*space, key);
     if (row == nullptr) return Fail(WorkNotFound(key));
     WorkItem& item = row->item;
-    const bool nobodys =
-        item.state == WorkState::kQuarantined || item.state == WorkState::kReleased;
-    if (!nobodys || item.fence != fence) return Fail(Fenced(key, item.owner, item.fence));
-    if (item.state == WorkState::kQuarantined) {
+    const bool orphan = IsOrphan(*space, item);
+    if ((item.owner && !orphan) || item.fence != fence) {
+      return Fail(Fenced(key, item.owner, item.fence));
+    }
+    if (item.state != WorkState::kReleased) {
+      if (orphan) CountEnd(*space, *row);
       item.state = WorkState::kReleased;
+      item.owner = {};
       item.adoptions = 0;
       item.updated_at = tx.now();
       Event& event = tx.Append(EventKind::kWorkReleased, Pod{.ns = ns});

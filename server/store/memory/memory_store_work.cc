@@ -1,6 +1,7 @@
 // Work items in the hands of their owners, and how they are looked at.
 #include "core/errors.h"
 #include "core/validate.h"
+#include "store/deeds.h"
 #include "store/memory/memory_store.h"
 #include "store/memory/work_rows.h"
 
@@ -32,9 +33,9 @@ bool IsHeldBy(const WorkItem& item, const WorkHolder& holder) {
   return item.owner == holder.incarnation && item.fence == holder.fence;
 }
 
-// An item that was given up has no owner, so a repetition is known by the fence alone.
-bool IsGivenUp(const WorkItem& item, const WorkHolder& holder) {
-  return !item.owner && item.fence == holder.fence;
+// This holder has done so, and nobody has taken the item since.
+bool HasGivenUp(const WorkRow& row, const WorkHolder& holder, const std::string& deed) {
+  return row.item.fence == holder.fence && Remembers(row.requests, deed);
 }
 
 // Errors FENCED, WORK_COMPLETED.
@@ -120,6 +121,7 @@ Result<WorkItem> MemoryStore::CheckpointWork(const WorkHolder& holder,
     if (auto held = RequireHeld(row.item, holder); !held) return Fail(held.error());
     if (number == 0 || number > row.checkpoint_number) {
       row.item.checkpoint = checkpoint;
+      row.checkpointed = true;
       row.item.updated_at = tx.now();
       row.checkpoint_number = std::max(row.checkpoint_number, number);
     }
@@ -149,9 +151,11 @@ Result<WorkItem> MemoryStore::ReleaseWork(const WorkHolder& holder) {
     if (!named) return Fail(named.error());
     WorkRow& row = named->row;
     WorkItem& item = row.item;
-    if (!IsGivenUp(item, holder)) {
+    const std::string deed = Deed("released", holder);
+    if (!HasGivenUp(row, holder, deed)) {
       if (auto held = RequireHeld(item, holder); !held) return Fail(held.error());
       item.adoptions = AdoptionsUntil(row, tx.now());
+      Remember(row.requests, deed);
       LayDown(tx, row, WorkState::kReleased);
       AppendChange(tx, EventKind::kWorkReleased, named->holder.pod, item);
     }
@@ -165,9 +169,11 @@ Result<WorkItem> MemoryStore::FailWork(const WorkHolder& holder, const std::stri
     if (!named) return Fail(named.error());
     WorkRow& row = named->row;
     WorkItem& item = row.item;
-    if (!IsGivenUp(item, holder)) {
+    const std::string deed = Deed("failed", holder);
+    if (!HasGivenUp(row, holder, deed)) {
       if (auto held = RequireHeld(item, holder); !held) return Fail(held.error());
       const Pod& pod = named->holder.pod;
+      Remember(row.requests, deed);
       item.adoptions = AdoptionsUntil(row, tx.now());
       AddFormerOwner(item, {.incarnation = pod.incarnation,
                             .name = pod.name,
@@ -194,13 +200,15 @@ Result<WorkItem> MemoryStore::TransferWork(const WorkHolder& holder, const std::
     WorkRow& row = named->row;
     WorkItem& item = row.item;
     const PodRow* taker = FindLiving(named->space, to_name);
-    const bool repeated = taker != nullptr && item.owner == taker->pod.incarnation &&
-                          item.fence.value == holder.fence.value + 1;
+    const std::string deed = Deed("gave to " + to_name, holder);
+    const bool repeated =
+        item.fence.value == holder.fence.value + 1 && Remembers(row.requests, deed);
     if (repeated) return Shown(named->space, row);
     if (auto held = RequireHeld(item, holder); !held) return Fail(held.error());
     if (taker == nullptr) return Fail(PodNotFound(to_name));
     if (taker->pod.incarnation != holder.incarnation) {
       item.adoptions = AdoptionsUntil(row, tx.now());
+      Remember(row.requests, deed);
       GiveTo(tx, taker->pod, row);
     }
     return Shown(named->space, row);

@@ -47,9 +47,11 @@ struct WorkRow {
   WorkItem item;
   // Since when its owner has it.
   WallMicros owned_at;
+  // Its owner has written one.
+  bool checkpointed = false;
   // Of its owner's last checkpoint that had one.
   uint64_t checkpoint_number = 0;
-  // The ids of its last requests, oldest first.
+  // The ids of its last requests, and what its holders did who gave it up (Deed); oldest first.
   std::vector<std::string> requests;
 };
 

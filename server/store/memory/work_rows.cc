@@ -19,17 +19,6 @@ const Pod& OwnerOf(const NamespaceRow& space, const WorkItem& item) {
   return space.pods.at(item.owner).pod;
 }
 
-// What the end of its owner counts for.
-void CountEnd(const NamespaceRow& space, WorkRow& row) {
-  const Pod& ended = OwnerOf(space, row.item);
-  row.item.adoptions = AdoptionsUntil(row, ended.ended_at);
-  AddFormerOwner(row.item, {.incarnation = ended.incarnation,
-                            .name = ended.name,
-                            .fence = row.item.fence,
-                            .cause = ended.cause,
-                            .at = ended.ended_at});
-}
-
 }  // namespace
 
 Result<PodRow*> RequireLiving(Transaction& tx, const std::string& ns, Incarnation incarnation) {
@@ -101,13 +90,24 @@ void Remember(std::vector<std::string>& requests, const std::string& request_id)
 }
 
 uint32_t AdoptionsUntil(const WorkRow& row, WallMicros end) {
-  return After(row.owned_at, kLongOwnership) <= end ? 0 : row.item.adoptions;
+  const Duration is_long = row.checkpointed ? kLongOwnership : kLongIdleOwnership;
+  return After(row.owned_at, is_long) <= end ? 0 : row.item.adoptions;
 }
 
 void AddFormerOwner(WorkItem& item, FormerOwner owner) {
   auto& owners = item.former_owners;
   owners.push_back(std::move(owner));
   if (owners.size() > kRememberedOwners) owners.erase(owners.begin());
+}
+
+void CountEnd(const NamespaceRow& space, WorkRow& row) {
+  const Pod& ended = OwnerOf(space, row.item);
+  row.item.adoptions = AdoptionsUntil(row, ended.ended_at);
+  AddFormerOwner(row.item, {.incarnation = ended.incarnation,
+                            .name = ended.name,
+                            .fence = row.item.fence,
+                            .cause = ended.cause,
+                            .at = ended.ended_at});
 }
 
 void GiveTo(Transaction& tx, const Pod& owner, WorkRow& row) {
@@ -118,6 +118,7 @@ void GiveTo(Transaction& tx, const Pod& owner, WorkRow& row) {
   item.updated_at = tx.now();
   row.owned_at = tx.now();
   row.checkpoint_number = 0;
+  row.checkpointed = false;
   Event& event = tx.Append(EventKind::kWorkClaimed, owner);
   event.work_key = item.key;
   event.fence = item.fence;

@@ -44,6 +44,9 @@ uint32_t AdoptionsUntil(const WorkRow& row, WallMicros end);
 
 void AddFormerOwner(WorkItem& item, FormerOwner owner);
 
+// What the end of an orphan's owner counts for.
+void CountEnd(const NamespaceRow& space, WorkRow& row);
+
 // The item has a new owner, with its event.
 void GiveTo(Transaction& transaction, const Pod& owner, WorkRow& row);
 

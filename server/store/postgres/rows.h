@@ -90,9 +90,10 @@ Position PositionFrom(pg::Row& row);
   "  WHERE item.owner = changed.incarnation AND item.state = 'OWNED')"
 
 // Whether an incarnation owns an item that is open.
-#define VIGIL_OWNS_WORK(pod)                                                       \
-  "((SELECT true FROM vigil.work_items AS item"                                    \
-  "   WHERE item.owner = " pod ".incarnation AND item.state = 'OWNED' LIMIT 1)" \
+#define VIGIL_OWNS_WORK(pod)                       \
+  "((SELECT true FROM vigil.work_items AS item"    \
+  "   WHERE item.owner = " pod                     \
+  ".incarnation AND item.state = 'OWNED' LIMIT 1)" \
   " IS NOT NULL)"
 
 // When the row of `pod`, locked, is marked DEAD or LEFT: whether it must be looked at for orphans.
@@ -100,7 +101,7 @@ Position PositionFrom(pg::Row& row);
 
 // Of ended incarnations, which get no items any more, some that own none need no more be looked at.
 // Waits for none.
-#define VIGIL_NOTE_NO_ORPHANS                                                                    \
+#define VIGIL_NOTE_NO_ORPHANS \
   "noted AS ("                                                                                   \
   "  UPDATE vigil.pods AS pod SET may_have_orphans = false"                                      \
   "    FROM (SELECT ended.incarnation FROM vigil.pods AS ended"                                  \

@@ -31,7 +31,7 @@ constexpr pg::Statement kStartWork{
     "  UPDATE vigil.work_items AS item"
     "     SET state = 'OWNED', owner = starter.incarnation,"
     "         fence = " VIGIL_NEXT_FENCE("item.fence") ", owned_at = clock_timestamp(),"
-    "         checkpoint_number = 0,"
+    "         checkpoint_number = 0, checkpointed = false,"
     "         updated_at = clock_timestamp(), requests = " VIGIL_REMEMBER("$11")
     "    FROM starter"
     "   WHERE item.namespace = $1 AND item.key = $2 AND item.state = 'RELEASED'"

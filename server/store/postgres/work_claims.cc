@@ -58,7 +58,7 @@ constexpr pg::Statement kClaimWork{
     "  RETURNING item.*)," VIGIL_HANDED_NEWS("claimant")
     "    FROM changed, handed, claimant)," VIGIL_APPEND_NEWS VIGIL_NOW};
 
-#define VIGIL_IS_CHOSEN                                                                         \
+#define VIGIL_IS_CHOSEN                                                               \
   "item.policy <> 'ASSIGN' AND (cardinality($5::text[]) = 0 OR item.kind = ANY ($5))" \
   " AND item.labels @> $6::jsonb"
 
@@ -98,7 +98,7 @@ constexpr pg::Statement kClaimOrphans{
     " locked AS MATERIALIZED ("
     "  SELECT item.* FROM (SELECT * FROM candidates ORDER BY key) AS candidate, LATERAL ("
     "    SELECT item.key, item.owner, item.fence, item.adoptions, item.max_adoptions,"
-    "           item.owned_at, item.former_owners, " VIGIL_WORK_BYTES
+    "           item.owned_at, item.checkpointed, item.former_owners, " VIGIL_WORK_BYTES
     " AS bytes"
     "      FROM vigil.work_items AS item"
     "     WHERE item.namespace = $1 AND item.key = candidate.key"
@@ -122,7 +122,7 @@ constexpr pg::Statement kClaimOrphans{
     "    FROM changed, handed, claimant WHERE handed.key = changed.key),"
     " remembered AS ("
     "  UPDATE vigil.pods AS pod"
-    "     SET claims = (pod.claims || $7)[greatest(cardinality(pod.claims) - 6, 1):]"
+    "     SET claims = (pod.claims || $7)[greatest(cardinality(pod.claims) - 14, 1):]"
     "   WHERE pod.incarnation = $2 AND $7 <> '' AND EXISTS (SELECT FROM changed)),"
     " " VIGIL_NOTE_NO_ORPHANS "," VIGIL_APPEND_NEWS "SELECT " VIGIL_WORK_COLUMNS
     "  FROM (SELECT * FROM changed UNION ALL SELECT * FROM repeated) AS w"

@@ -2,12 +2,15 @@
 #include <utility>
 
 #include "core/errors.h"
+#include "store/deeds.h"
 #include "store/postgres/postgres_store.h"
 #include "store/postgres/work_locks.h"
 #include "store/postgres/work_parts.h"
 
 namespace vigil {
 namespace {
+
+constexpr int kRaces = 5;
 
 // Who changes an item that it holds: $1 namespace, $2 key, $3 incarnation, $4 fence.
 #define VIGIL_HOLDER "WITH " VIGIL_LIVING("holder", "$3") ","
@@ -29,7 +32,7 @@ constexpr pg::Statement kCheckpointWork{
     " changed AS ("
     "  UPDATE vigil.work_items AS item"
     "     SET checkpoint = $5, checkpoint_number = greatest(item.checkpoint_number, $6),"
-    "         updated_at = clock_timestamp()"
+    "         checkpointed = true, updated_at = clock_timestamp()"
     "    FROM holder WHERE" VIGIL_IS_HELD
     "     AND ($6 = 0 OR $6 > item.checkpoint_number)"
     "  RETURNING item.*) " VIGIL_NOW};
@@ -42,15 +45,17 @@ constexpr pg::Statement kCompleteWork{
     "    FROM holder WHERE" VIGIL_IS_HELD
     "  RETURNING item.*)," VIGIL_HOLDER_NEWS("'WORK_COMPLETED'") VIGIL_APPEND_NEWS VIGIL_NOW};
 
+// What $5 is to the next two: the caller's deed. By it a repetition is known.
 constexpr pg::Statement kReleaseWork{
     "release_work", VIGIL_HOLDER
     " changed AS ("
     "  UPDATE vigil.work_items AS item"
     "     SET state = 'RELEASED', owner = NULL, updated_at = clock_timestamp(),"
-    "         adoptions = " VIGIL_ADOPTIONS_AT(
-        "clock_timestamp()") "    FROM holder WHERE" VIGIL_IS_HELD
-                             "  RETURNING item.*)," VIGIL_HOLDER_NEWS("'WORK_RELEASED'")
-                                 VIGIL_APPEND_NEWS VIGIL_NOW};
+    "         requests = " VIGIL_REMEMBER("$5") ","
+    "         adoptions = " VIGIL_ADOPTIONS_AT("clock_timestamp()")
+    "    FROM holder WHERE" VIGIL_IS_HELD
+    "  RETURNING item.*)," VIGIL_HOLDER_NEWS("'WORK_RELEASED'") VIGIL_APPEND_NEWS
+    "SELECT " VIGIL_REMEMBERS("$5") ", found.* FROM (" VIGIL_NOW ") AS found"};
 
 constexpr pg::Statement kFailWork{
     "fail_work", VIGIL_HOLDER
@@ -62,12 +67,14 @@ constexpr pg::Statement kFailWork{
     "     SET state = CASE WHEN counted.adoptions < item.max_adoptions THEN 'RELEASED'"
     "                      ELSE 'QUARANTINED' END,"
     "         owner = NULL, adoptions = least(counted.adoptions + 1, item.max_adoptions),"
-    "         former_owners = " VIGIL_ADD_FORMER_OWNER("holder.name", "'NONE'", "$5", "clock_timestamp()")
+    "         requests = " VIGIL_REMEMBER("$5") ","
+    "         former_owners = " VIGIL_ADD_FORMER_OWNER("holder.name", "'NONE'", "$6", "clock_timestamp()")
     ", updated_at = clock_timestamp()"
     "    FROM holder, counted WHERE" VIGIL_IS_HELD
     "  RETURNING item.*),"
     VIGIL_HOLDER_NEWS("CASE changed.state WHEN 'RELEASED' THEN 'WORK_RELEASED'"
-                      " ELSE 'WORK_QUARANTINED' END") VIGIL_APPEND_NEWS VIGIL_NOW};
+                      " ELSE 'WORK_QUARANTINED' END") VIGIL_APPEND_NEWS
+    "SELECT " VIGIL_REMEMBERS("$5") ", found.* FROM (" VIGIL_NOW ") AS found"};
 
 // Share-locks the rows of the caller ($2) and of the living pod of the name $3, by number.
 constexpr pg::Statement kLockTransferPods{
@@ -78,7 +85,8 @@ constexpr pg::Statement kLockTransferPods{
     " ORDER BY incarnation FOR SHARE"};
 
 // A pod of the name that has registered since the rows were locked is locked here, without waiting
-// behind the item's lock.
+// behind the item's lock; when somebody else has it, the caller looks again. $6 is the caller's
+// deed.
 constexpr pg::Statement kTransferWork{
     "transfer_work", VIGIL_HOLDER
     " target AS MATERIALIZED ("
@@ -90,7 +98,7 @@ constexpr pg::Statement kTransferWork{
     "     SET owner = target.incarnation, fence = " VIGIL_NEXT_FENCE("item.fence") ","
     "         adoptions = " VIGIL_ADOPTIONS_AT("clock_timestamp()") ","
     "         owned_at = clock_timestamp(), updated_at = clock_timestamp(),"
-    "         checkpoint_number = 0"
+    "         checkpoint_number = 0, checkpointed = false, requests = " VIGIL_REMEMBER("$6")
     "    FROM holder, target WHERE" VIGIL_IS_HELD
     "     AND target.incarnation <> holder.incarnation"
     "  RETURNING item.*),"
@@ -100,7 +108,10 @@ constexpr pg::Statement kTransferWork{
     "         $3 AS previous_owner, 1 AS position, target.labels AS pod_labels,"
     "         " VIGIL_NOT_DETECTED " AS detected_at"
     "    FROM changed, target)," VIGIL_APPEND_NEWS
-    "SELECT (SELECT incarnation FROM target), found.* FROM (" VIGIL_NOW ") AS found"};
+    "SELECT EXISTS (SELECT FROM target),"
+    "       EXISTS (SELECT FROM vigil.pods WHERE namespace = $1 AND name = $5"
+    "                                        AND state IN ('ALIVE', 'SUSPECT')),"
+    "       " VIGIL_REMEMBERS("$6") ", found.* FROM (" VIGIL_NOW ") AS found"};
 
 }  // namespace
 
@@ -160,46 +171,54 @@ Result<WorkItem> PostgresStore::CompleteWork(const WorkHolder& holder, const std
 
 Result<WorkItem> PostgresStore::GiveUp(const pg::Statement& statement, const WorkHolder& holder,
                                        pg::Params more) {
-  auto held = ChangeHeld(statement, holder, std::move(more), /*wake=*/true);
+  pg::Params params{holder.ns, holder.key, holder.incarnation, holder.fence};
+  for (pg::Param& param : more) params.push_back(std::move(param));
+  auto rows = ChangeAndWake(holder.ns, {{&kLockCaller, {holder.ns, holder.incarnation}},
+                                        {&kLockItem, {holder.ns, holder.key}},
+                                        {&statement, std::move(params)}});
+  if (!rows) return Fail(std::move(rows.error()));
+  auto held = Held(*rows, holder, /*skip=*/1);
   if (!held) return Fail(std::move(held.error()));
   const WorkItem& item = held->item;
-  if (held->changed) return item;
-  // An item that was given up has no owner, so a repetition is known by the fence alone.
-  if (!item.owner && item.fence == holder.fence) return item;
+  pg::Row row = rows->back()[0];
+  const bool repeated = row.Bool() && item.fence == holder.fence;
+  if (held->changed || repeated) return item;
   if (!held->held) return Fail(Fenced(item.key, item.owner, item.fence));
   return Fail(WorkCompleted(item.key));
 }
 
 Result<WorkItem> PostgresStore::ReleaseWork(const WorkHolder& holder) {
-  return GiveUp(kReleaseWork, holder, {});
+  return GiveUp(kReleaseWork, holder, {Deed("released", holder)});
 }
 
 Result<WorkItem> PostgresStore::FailWork(const WorkHolder& holder, const std::string& reason) {
-  return GiveUp(kFailWork, holder, {reason});
+  return GiveUp(kFailWork, holder, {Deed("failed", holder), reason});
 }
 
 Result<WorkItem> PostgresStore::TransferWork(const WorkHolder& holder, const std::string& to_name) {
-  auto rows = ChangeAndWake(
-      holder.ns,
-      {{&kLockTransferPods, {holder.ns, holder.incarnation, to_name}},
-       {&kLockItem, {holder.ns, holder.key}},
-       {&kTransferWork, {holder.ns, holder.key, holder.incarnation, holder.fence, to_name}}});
-  if (!rows) return Fail(std::move(rows.error()));
-  Incarnation target;
-  if (!rows->back().empty()) {
+  for (int race = 0; race < kRaces; ++race) {
+    auto rows =
+        ChangeAndWake(holder.ns, {{&kLockTransferPods, {holder.ns, holder.incarnation, to_name}},
+                                  {&kLockItem, {holder.ns, holder.key}},
+                                  {&kTransferWork,
+                                   {holder.ns, holder.key, holder.incarnation, holder.fence,
+                                    to_name, Deed("gave to " + to_name, holder)}}});
+    if (!rows) return Fail(std::move(rows.error()));
+    auto held = Held(*rows, holder, /*skip=*/3);
+    if (!held) return Fail(std::move(held.error()));
     pg::Row row = rows->back()[0];
-    target = row.As<Incarnation>();
+    const bool locked = row.Bool();
+    const bool living = row.Bool();
+    const bool remembered = row.Bool();
+    const WorkItem& item = held->item;
+    if (held->changed) return item;
+    if (remembered && IsNextFence(item.fence, holder.fence)) return item;
+    if (!held->held) return Fail(Fenced(item.key, item.owner, item.fence));
+    if (item.state == WorkState::kCompleted) return Fail(WorkCompleted(item.key));
+    if (locked) return item;
+    if (!living) return Fail(PodNotFound(to_name));
   }
-  auto held = Held(*rows, holder, /*skip=*/1);
-  if (!held) return Fail(std::move(held.error()));
-  const WorkItem& item = held->item;
-  if (held->changed) return item;
-  const bool repeated = target && item.owner == target && IsNextFence(item.fence, holder.fence);
-  if (repeated) return item;
-  if (!held->held) return Fail(Fenced(item.key, item.owner, item.fence));
-  if (item.state == WorkState::kCompleted) return Fail(WorkCompleted(item.key));
-  if (!target) return Fail(PodNotFound(to_name));
-  return item;
+  return Fail(DatabaseUnavailable("too many changes of the pod of this name raced"));
 }
 
 }  // namespace vigil

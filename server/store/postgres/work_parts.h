@@ -10,13 +10,15 @@ namespace vigil {
 #define VIGIL_REMEMBER(id)   \
   "CASE WHEN " id            \
   " = '' THEN item.requests" \
-  "     ELSE (item.requests || " id ")[greatest(cardinality(item.requests) - 6, 1):] END"
+  "     ELSE (item.requests || " id ")[greatest(cardinality(item.requests) - 14, 1):] END"
 
 // Whether the item knows the request `id` already.
 #define VIGIL_IS_REPEATED(id) "(" id " <> '' AND " id " = ANY (item.requests))"
 
-// An ownership that lasted as long makes the adoptions before it forgotten (kLongOwnership).
-#define VIGIL_LONG_OWNERSHIP "interval '10 minutes'"
+// An ownership that lasted as long makes the adoptions before it forgotten (kLongOwnership,
+// kLongIdleOwnership).
+#define VIGIL_LONG_OWNERSHIP \
+  "CASE WHEN item.checkpointed THEN interval '10 minutes' ELSE interval '24 hours' END"
 
 // `item.former_owners` with one more, of which the first leave when there are more than
 // kRememberedOwners.
@@ -32,9 +34,9 @@ namespace vigil {
   "CASE WHEN " end " - item.owned_at >= " VIGIL_LONG_OWNERSHIP " THEN 0 ELSE item.adoptions END"
 
 // Its ended `owner` has died of it, and that is once too often.
-#define VIGIL_IS_EXHAUSTED \
-  "coalesce(owner.state = 'DEAD', false) AND " VIGIL_ADOPTIONS_AT("owner.ended_at")  \
-  " >= item.max_adoptions"
+#define VIGIL_IS_EXHAUSTED                                         \
+  "coalesce(owner.state = 'DEAD', false) AND " VIGIL_ADOPTIONS_AT( \
+      "owner.ended_at") " >= item.max_adoptions"
 
 // What giving an item away comes to; from `item`, locked, and its ended `owner`, if it has one: how
 // often it was adopted then, or whether that is once too often.
@@ -58,7 +60,7 @@ namespace vigil {
   " adoptions = CASE WHEN handed.exhausted THEN item.adoptions ELSE handed.adoptions END,"  \
   " former_owners = handed.former_owners,"                                              \
   " owned_at = CASE WHEN NOT handed.exhausted THEN clock_timestamp() END,"              \
-  " checkpoint_number = 0,"                                                             \
+  " checkpoint_number = 0, checkpointed = false,"                                       \
   " updated_at = clock_timestamp()"
 
 // The news of that, of `changed` and `handed`.
@@ -85,6 +87,11 @@ namespace vigil {
   name " AS MATERIALIZED ("                                 \
        "  SELECT incarnation, name, labels FROM vigil.pods" \
        "   WHERE namespace = $1 AND incarnation = " number " AND state IN ('ALIVE', 'SUSPECT'))"
+
+// Whether the item $2 remembers `id`.
+#define VIGIL_REMEMBERS(id)                      \
+  "EXISTS (SELECT FROM vigil.work_items AS item" \
+  "         WHERE item.namespace = $1 AND item.key = $2 AND " VIGIL_IS_REPEATED(id) ")"
 
 // Whether an attempt changed the item $2, and the item as it is then: of `changed`, its new row.
 #define VIGIL_NOW                                                                    \
