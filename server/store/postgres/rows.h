@@ -90,10 +90,10 @@ Position PositionFrom(pg::Row& row);
   "  WHERE item.owner = changed.incarnation AND item.state = 'OWNED')"
 
 // Whether an incarnation owns an item that is open.
-#define VIGIL_OWNS_WORK(pod)                       \
-  "((SELECT true FROM vigil.work_items AS item"    \
-  "   WHERE item.owner = " pod                     \
-  ".incarnation AND item.state = 'OWNED' LIMIT 1)" \
+#define VIGIL_OWNS_WORK(pod)                                         \
+  "((SELECT true FROM vigil.work_items AS item"                      \
+  "   WHERE item.owner = " pod                                       \
+  ".incarnation AND item.state = 'OWNED' ORDER BY item.key LIMIT 1)" \
   " IS NOT NULL)"
 
 // When the row of `pod`, locked, is marked DEAD or LEFT: whether it must be looked at for orphans.

@@ -20,7 +20,7 @@ constexpr pg::Statement kListAssignable{
     "           AND ended.may_have_orphans"
     "           AND (SELECT true FROM vigil.work_items AS item"
     "                 WHERE item.owner = ended.incarnation AND item.state = 'OWNED'"
-    "                   AND item.policy = 'ASSIGN' LIMIT 1)"
+    "                   AND item.policy = 'ASSIGN' ORDER BY item.key LIMIT 1)"
     "        UNION ALL"
     "        SELECT item.namespace FROM vigil.work_items AS item"
     "         WHERE item.namespace > $1 AND item.policy = 'ASSIGN' AND item.state = 'RELEASED')"
