@@ -10,6 +10,7 @@ const path = require('node:path');
 const { promisify } = require('node:util');
 const { Vigild } = require('../browser/cluster.js');
 const { within } = require('../support/checks.js');
+const { Balancer } = require('./balancer.js');
 const {
   ROOT, TRIAL, chartFile, one, over, parseAll, podOf, render,
 } = require('./helm.js');
@@ -64,26 +65,41 @@ async function startDatabase() {
   return { host, conninfo: `host=${directory} port=${port} user=postgres password=${password} dbname=release` };
 }
 
+// One of the Deployment's.
+async function startCoordinator(spec, conninfo, kept) {
+  const { words, variables } = new Container(spec, {
+    variables: { VIGIL_DATABASE: conninfo, VIGIL_LISTEN: '127.0.0.1:0', VIGIL_HTTP_LISTEN: '127.0.0.1:0' },
+    fields: { 'status.podIP': '127.0.0.1' },
+  });
+  const server = new Vigild(words.slice(1), variables);
+  kept.push(server);
+  [, server.http] = await server.says(/Serving HTTP\..*?"port":"?(\d+)/);
+  [, server.grpc] = await server.says(/Listening\..*?"port":"?(\d+)/);
+  await server.says(/Joined the cluster\./);
+  return server;
+}
+
 // As the kubelet does it, until it is answered.
 async function answered(url) {
   while ((await fetch(url)).status !== 200) await new Promise((resolve) => { setTimeout(resolve, POLL_MILLIS); });
 }
 
-// A pod of the example, whose report says who runs it and then goes on until it is stopped.
-class Application {
-  constructor(container) {
-    const [file, ...words] = container.words;
+// A process that plays an application's pod, and what it says.
+class Pod {
+  constructor([file, ...words], environment) {
     this.text = '';
-    this.process = spawn(file, words, { env: container.environment, stdio: ['ignore', 'pipe', 'pipe'] });
-    this.reporting = within(STEP_MILLIS, 'a report', new Promise((resolve) => {
-      for (const stream of [this.process.stdout, this.process.stderr]) {
-        stream.on('data', (bytes) => {
-          this.text += bytes;
-          if (this.text.includes('reporting as')) resolve(this);
-        });
-      }
+    this.wake = () => {};
+    this.process = spawn(file, words, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [this.process.stdout, this.process.stderr]) {
+      stream.on('data', (bytes) => { this.text += bytes; this.wake(); });
+    }
+  }
+
+  says(pattern) {
+    return within(STEP_MILLIS, `${pattern}`, new Promise((resolve) => {
+      this.wake = () => { if (pattern.test(this.text)) resolve(this); };
+      this.wake();
     }));
-    this.reporting.catch(() => {}); // the other pod may be the one that is waited for
   }
 
   kill(signal) {
@@ -112,20 +128,10 @@ module.exports = async (test) => {
 
     await test('Running_TheDeploymentServesAndItsProbesAreAnswered', async () => {
       const [spec] = podOf(one(objects, 'Deployment')).containers;
-      const { words, variables } = new Container(spec, {
-        variables: {
-          VIGIL_DATABASE: database.conninfo, VIGIL_LISTEN: '127.0.0.1:0', VIGIL_HTTP_LISTEN: '127.0.0.1:0',
-        },
-        fields: { 'status.podIP': '127.0.0.1' },
-      });
-      const server = new Vigild(words.slice(1), variables);
-      kept.push(server);
-      const [, http] = await server.says(/Serving HTTP\..*?"port":"?(\d+)/);
-      const [, grpc] = await server.says(/Listening\..*?"port":"?(\d+)/);
-      await server.says(/Joined the cluster\./);
-      place.VIGIL_ADDRESS = `127.0.0.1:${grpc}`;
-      for (const probe of [spec.livenessProbe, spec.readinessProbe]) {
-        await within(STEP_MILLIS, probe.httpGet.path, answered(`http://127.0.0.1:${http}${probe.httpGet.path}`));
+      const server = await startCoordinator(spec, database.conninfo, kept);
+      place.VIGIL_ADDRESS = `127.0.0.1:${server.grpc}`;
+      for (const { httpGet } of [spec.livenessProbe, spec.readinessProbe]) {
+        await within(STEP_MILLIS, httpGet.path, answered(`http://127.0.0.1:${server.http}${httpGet.path}`));
       }
     });
 
@@ -147,17 +153,37 @@ module.exports = async (test) => {
       fs.writeFileSync(path.join(files, 'app', 'report'), report, { mode: 0o755 });
       const [spec] = podOf(parseAll(chartFile('examples/application.yaml'))[0]).containers;
       const env = spec.env.filter(({ name }) => !['VIGIL_TLS_CA', 'VIGIL_TOKEN_FILE'].includes(name));
-      const pods = ['a', 'b'].map((name) => new Application(new Container({ ...spec, env }, {
-        variables: { VIGIL_ADDRESS: place.VIGIL_ADDRESS },
-        fields: { 'metadata.name': `orders-report-${name}` },
-        files,
-      })));
-      kept.push(...pods);
-      const first = await Promise.race(pods.map(({ reporting }) => reporting));
+      const start = (name) => {
+        const variables = { VIGIL_ADDRESS: place.VIGIL_ADDRESS };
+        const fields = { 'metadata.name': `orders-report-${name}` };
+        const { words, environment } = new Container({ ...spec, env }, { variables, fields, files });
+        const pod = new Pod(words, environment);
+        kept.push(pod);
+        return pod;
+      };
+      const first = start('a');
+      await first.says(/reporting as orders-report-a/);
+      const second = start('b');
+      await second.says(/standing by: daily-report is owned by orders-report-a /);
       first.kill('SIGKILL');
-      const second = pods.find((pod) => pod !== first);
-      await second.reporting;
-      assert.match(second.text, /reporting as orders-report-[ab]/);
+      await second.says(/reporting as orders-report-b/);
+    });
+
+    await test('Running_AnUpgradeMovesAPodWithBothNamesAtOnce', async () => {
+      const [spec] = podOf(one(objects, 'Deployment')).containers;
+      const old = await startCoordinator(spec, database.conninfo, kept);
+      const services = await Promise.all([0, 1].map(() => Balancer.start([old])));
+      kept.push(...services);
+      const addresses = services.map(({ address }) => address);
+      const words = ['--address', addresses.join(), '--output', 'json', 'run', '--pod', 'moving', '--work', 'moving'];
+      const pod = new Pod([path.join(BINARIES, 'vigil'), ...words, '--', 'tail', '-f', '/dev/null'], process.env);
+      kept.push(pod);
+      await pod.says(/"event":"running"/);
+      const next = await startCoordinator(spec, database.conninfo, kept);
+      for (const service of services) service.ready = [next]; // what preStop waits for
+      assert.strictEqual(await old.end('SIGTERM'), 0);
+      assert.match(pod.text, /"event":"alive"/);
+      assert.doesNotMatch(pod.text, /"event":"(suspended|lost)"/);
     });
   } finally {
     for (const each of kept.reverse()) each.kill('SIGKILL');
