@@ -59,6 +59,7 @@ function nextVersion(directory) {
 
 module.exports = async (test) => {
   await test('Lint_EveryCiFileIsClean', () => {
+    succeed(['lint', '--strict', CHART]); // helm does not count a refusal here
     for (const file of ciFiles()) succeed(['lint', '--strict', CHART, '--values', path.join(CHART, 'ci', file)]);
   });
 
@@ -149,6 +150,14 @@ module.exports = async (test) => {
     assert.deepStrictEqual(scraped.map(({ name }) => name), ['v-liveness-headless']);
   });
 
+  await test('Network_ThePodOfHelmTestMayCall', () => {
+    const objects = render(ciValues('everything-values.yaml'));
+    const { labels } = one(objects, 'Pod').metadata;
+    const [grpc] = one(objects, 'NetworkPolicy').spec.ingress;
+    const called = grpc.from.map(({ podSelector }) => podSelector?.matchLabels ?? { none: '' });
+    assert.ok(called.some((wanted) => Object.entries(wanted).every(([key, value]) => labels[key] === value)));
+  });
+
   await test('Spread_EveryConstraintHasASelector', () => {
     const { topologySpreadConstraints: spread } = podOf(deployment(TRIAL));
     assert.strictEqual(spread.length, 2);
@@ -220,7 +229,9 @@ module.exports = async (test) => {
   await test('Grants_AreLinesThatTheServerReads', () => {
     const map = one(render(ciValues('tokens-values.yaml')), 'ConfigMap');
     assert.deepStrictEqual(map.data.grants.trim().split('\n').slice(1),
-      ['orders orders member,claimer', 'dashboards * read-only', 'helm-test helm-test member,claimer']);
+      [
+      'orders orders member,subscriber,claimer', 'dashboards * read-only', 'helm-test helm-test member,subscriber,claimer',
+    ]);
   });
 
   await test('Image_TheDigestWinsOverTheTag', () => {
