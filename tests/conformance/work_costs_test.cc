@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/clock.h"
+#include "core/errors.h"
 #include "pg/connection.h"
 #include "store/postgres/postgres_store.h"
 #include "support/store_test_database.h"
@@ -61,10 +62,17 @@ class WorkCostsTest : public ::testing::Test {
     visited_ = Visited();
   }
 
-  std::unique_ptr<PostgresStore> Open() {
+  std::unique_ptr<PostgresStore> Open(Duration deadline = seconds(20)) {
     return std::make_unique<PostgresStore>(
         pg::ConnectOptions{.conninfo = database_.conninfo(), .application_name = "costs"},
-        seconds(20));
+        deadline);
+  }
+
+  // Who must have acknowledged a commit, beside the server's own disk.
+  void SetStandby(const std::string& name) {
+    RunAsSuperuser(database_.conninfo(),
+                   "ALTER SYSTEM SET synchronous_standby_names = '" + name + "'");
+    RunAsSuperuser(database_.conninfo(), "SELECT pg_reload_conf()");
   }
 
   // A session tells what it visited when it ends, at the latest.
@@ -134,6 +142,34 @@ TEST_F(WorkCostsTest, AssignWork_OnlyCountsWhatTheLivingOwn) {
   Close(std::move(store));
 
   EXPECT_LT(VisitedSince(), (kLiving + 1) * kItemsEach);
+}
+
+// It changes nothing. One that the claimant has won already waits: its answer stands for a commit.
+TEST_F(WorkCostsTest, Claim_ThatComesTooLateWaitsForNoCommit) {
+  const auto claim = [](const char* key, Incarnation claimant) {
+    return WorkClaim{.ns = kShop,
+                     .key = key,
+                     .claimant = claimant,
+                     .expected_owner = kDead,
+                     .expected_fence = Fence{1}};
+  };
+  auto store = Open();
+  ASSERT_TRUE(store->ClaimWork(claim("left-1", {1})));
+  ASSERT_TRUE(store->ClaimWork(claim("left-2", {2})));
+  SetStandby("nobody");
+  const Instant deadline = SystemClock().Now() + seconds(20);
+  auto repeated = Open(std::chrono::milliseconds(200))->ClaimWork(claim("left-1", {1}));
+  while (repeated && SystemClock().Now() < deadline) {
+    repeated = Open(std::chrono::milliseconds(200))->ClaimWork(claim("left-1", {1}));
+  }
+
+  const auto late = Open(seconds(5))->ClaimWork(claim("left-2", {3}));
+
+  SetStandby("");
+  ASSERT_FALSE(repeated) << "nobody acknowledges it";
+  EXPECT_EQ(repeated.error().reason, reason::kOutcomeUnknown);
+  ASSERT_TRUE(late) << late.error().message;
+  EXPECT_EQ(late->outcome, ClaimOutcome::kLost);
 }
 
 }  // namespace

@@ -36,6 +36,9 @@ Result<void> RequireLiving(const pg::Rows& locked, Incarnation caller) {
 namespace {
 
 // Compare-and-set of the owner, with $4 the expected one (0: none) and $5 the expected fence.
+// Whoever comes too late changes nothing, so his commit need not wait for the disk, nor those
+// behind him for his commit. A claim that the claimant has won already does: its answer stands for
+// the commit that came before.
 constexpr pg::Statement kClaimWork{
     "claim_work",
     "WITH " VIGIL_LIVING("claimant", "$3")
@@ -56,7 +59,10 @@ constexpr pg::Statement kClaimWork{
     "    FROM handed, claimant"
     "   WHERE item.namespace = $1 AND item.key = handed.key"
     "  RETURNING item.*)," VIGIL_HANDED_NEWS("claimant")
-    "    FROM changed, handed, claimant)," VIGIL_APPEND_NEWS VIGIL_NOW};
+    "    FROM changed, handed, claimant)," VIGIL_APPEND_NEWS
+    "SELECT now.*, CASE WHEN NOT now.exists AND now.owner IS DISTINCT FROM $3"
+    "                   THEN set_config('synchronous_commit', 'off', true) END"
+    "  FROM (" VIGIL_NOW ") AS now"};
 
 #define VIGIL_IS_CHOSEN                                                               \
   "item.policy <> 'ASSIGN' AND (cardinality($5::text[]) = 0 OR item.kind = ANY ($5))" \
