@@ -25,7 +25,7 @@
 #include "backoff.h"
 #include "claim_ramp.h"
 #include "runner_actions.h"
-#include "stand_by.h"
+#include "runner_state.h"
 #include "vigil/boot_clock.h"
 #include "vigil/error.h"
 #include "vigil/event.h"
@@ -116,58 +116,11 @@ class RunnerRules {
   bool stopping() const { return stopping_ || lost_; }
 
  private:
-  struct Running {
-    // Without payload, checkpoint and result.
-    WorkItem item;
-    bool lost = false;
-    // When to ask whether it is still the pod's.
-    std::optional<Time> look_at;
-    // What its function has returned.
-    std::optional<TaskResult> result;
-    // It has failed, and keeps its item for a pause.
-    bool held = false;
-    // Why it could not be completed, when that is written.
-    std::optional<Error> refused;
-    // When what it returned is to be written, again or after the pause.
-    std::optional<Time> write_at;
-    unsigned failures = 0;
-  };
-  enum class Asks {
-    kOrphans,
-    kOwn,
-    kWaiting,
-    kRunning,
-    kSubmission,
-    kStart,
-    kClaim,
-    kPredecessors,
-    kRelease
-  };
-  struct Query {
-    Asks asks;
-    std::string key;
-    // How many items may come with the answer, and run at once.
-    std::uint32_t room = 0;
-    Incarnation expected_owner;
-    EventKind event = EventKind::kUnknown;
-    Time event_at{};
-    // What was run to its end since it was asked.
-    std::map<std::string, Fence> ended = {};
-  };
-  // What the pod owns, or may own, and nobody runs yet.
-  struct Waiting {
-    Fence fence;
-    Time from;
-    bool asked = false;
-  };
-  struct Wanted {
-    WorkOrder order;
-    std::optional<client::StandBy> rules;
-    bool asked = false;
-    bool look_again = false;
-    Time look_at{};
-    Fence reported;
-  };
+  using Running = runner_state::Running;
+  using Asks = runner_state::Asks;
+  using Query = runner_state::Query;
+  using Waiting = runner_state::Waiting;
+  using Wanted = runner_state::Wanted;
 
   bool Takes() const { return self_ && !stopping_ && !lost_; }
   std::uint32_t Room() const;

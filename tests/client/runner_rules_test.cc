@@ -150,6 +150,18 @@ TEST_F(RunnerRulesTest, Once_TheEventOfAnOwnClaimRunsNothingAgain) {
   EXPECT_EQ(Count<Fetch>(), 0U);
 }
 
+TEST_F(RunnerRulesTest, Once_TwoAnswersOfOneOwnershipRunItOnce) {
+  BeReady(4);
+  const auto submission = rules_->BeginSubmit("k");
+  Tell(WorkNews(EventKind::kWorkClaimed, kSelf, "k", 2));
+  RunFor(seconds(1));
+  const auto fetch = Take<Fetch>();
+  rules_->OnStarted(now_, *submission, Started{StartOutcome::kStarted, Mine("k", 2)});
+  Begun("k");
+  rules_->OnFetched(now_, fetch.query, Mine("k", 2));
+  EXPECT_EQ(Count<work_action::Run>(), 0U);
+}
+
 TEST_F(RunnerRulesTest, Once_AnAnswerThatIsOlderThanTheRunRunsNothing) {
   BeReady(4);
   Tell(PodNews(EventKind::kPodDied, kOther));

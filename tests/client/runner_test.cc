@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <thread>
+#include <vector>
 
 #include "client/runner_fixture.h"
 #include "keys_in_flight.h"
@@ -66,6 +67,8 @@ TEST_F(RunnerTest, Key_OfALostItemRunsAgainOnlyWhenItsFunctionHasReturned) {
                                }}});
   Kill("web-1");
   ASSERT_TRUE(cluster_.Await([&] { return cluster_.FindItem("k")->fence() == 2; }));
+  const int heartbeats = a_.Count("heartbeat");  // time enough for it to begin
+  ASSERT_TRUE(cluster_.Await([&] { return a_.Count("heartbeat") > heartbeats + 1; }));
   EXPECT_FALSE(Happened("second runs", ""));
   gate.Open();
   ASSERT_TRUE(Await("second runs", ""));
@@ -90,6 +93,28 @@ TEST_F(RunnerTest, Key_TwoAtOnceAreServedInTurn) {
   stop.request_stop();
   EXPECT_FALSE(keys.Begin("default", "k", stop.get_token()));
   EXPECT_FALSE(keys.Begin("default", "m", stop.get_token()));
+}
+
+// P5, in this process
+TEST_F(RunnerTest, Key_NeverTwoAtOnce) {
+  KeysInFlight keys;
+  const std::stop_source stop;
+  std::atomic<int> inside = 0;
+  std::atomic<int> most = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < 500; ++round) {
+        if (!keys.Begin("default", "k", stop.get_token())) return;
+        if (const int now = ++inside; now > most) most = now;
+        std::this_thread::yield();
+        --inside;
+        keys.End("default", "k");
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(most, 1);
 }
 
 // P7
