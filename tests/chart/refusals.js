@@ -111,7 +111,8 @@ const OPEN = [
 
 // Paths of the schemas of objects that take any property.
 function openObjects(schema, path = '') {
-  const found = schema.type === 'object' && schema.additionalProperties === undefined ? [path] : [];
+  const closed = schema.additionalProperties === false || isMap(schema.additionalProperties);
+  const found = schema.type === 'object' && !closed ? [path] : [];
   for (const [key, value] of Object.entries(schema)) {
     if (isMap(value)) found.push(...openObjects(value, `${path}/${key}`));
   }

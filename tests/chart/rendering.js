@@ -150,6 +150,14 @@ module.exports = async (test) => {
     assert.deepStrictEqual(scraped.map(({ name }) => name), ['v-liveness-headless']);
   });
 
+  await test('Services_OneBalancesAndOneNamesEveryCoordinator', () => {
+    const objects = render(SECURED);
+    assert.deepStrictEqual(['v-vigil', 'v-vigil-headless'].map((name) => {
+      const { type, clusterIP } = one(objects, 'Service', name).spec;
+      return { type, clusterIP };
+    }), [{ type: 'ClusterIP', clusterIP: undefined }, { type: 'ClusterIP', clusterIP: 'None' }]);
+  });
+
   await test('Network_ThePodOfHelmTestMayCall', () => {
     const objects = render(ciValues('everything-values.yaml'));
     const { labels } = one(objects, 'Pod').metadata;
