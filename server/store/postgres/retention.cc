@@ -36,7 +36,8 @@ constexpr pg::Statement kPrunePods{
     "  RETURNING pod.incarnation) "
     "SELECT count(*) FROM pruned"};
 
-constexpr pg::Statement kNoteNoOrphans{"note_no_orphans", "WITH " VIGIL_NOTE_NO_ORPHANS " SELECT"};
+constexpr pg::Statement kNoteNoOrphans{"note_no_orphans",
+                                       "WITH " VIGIL_NOTE_NO_ORPHANS("ALL") " SELECT"};
 
 // Takes items away, and then locks the head row, with all that is to be written there known: the
 // new oldest event is the first of the first transaction, of the next $4 events or a few more, that

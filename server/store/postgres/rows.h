@@ -99,15 +99,18 @@ Position PositionFrom(pg::Row& row);
 // When the row of `pod`, locked, is marked DEAD or LEFT: whether it must be looked at for orphans.
 #define VIGIL_NOTE_ORPHANS "may_have_orphans = " VIGIL_OWNS_WORK("pod")
 
-// Of ended incarnations, which get no items any more, some that own none need no more be looked at.
-// Waits for none.
-#define VIGIL_NOTE_NO_ORPHANS \
+// Of the first `so_many` ended incarnations that may have orphans, those that have none need no
+// more be looked at: they get no items any more. Waits for none.
+#define VIGIL_NOTE_NO_ORPHANS(so_many) \
   "noted AS ("                                                                                   \
   "  UPDATE vigil.pods AS pod SET may_have_orphans = false"                                      \
-  "    FROM (SELECT ended.incarnation FROM vigil.pods AS ended"                                  \
-  "           WHERE ended.namespace = $1 AND ended.state IN ('DEAD', 'LEFT')"                    \
-  "             AND ended.may_have_orphans AND NOT " VIGIL_OWNS_WORK("ended")                    \
-  "           ORDER BY ended.incarnation LIMIT 100 FOR NO KEY UPDATE SKIP LOCKED) AS without"    \
+  "    FROM (SELECT bare.incarnation"                                                            \
+  "            FROM (SELECT incarnation FROM vigil.pods"                                         \
+  "                   WHERE namespace = $1 AND state IN ('DEAD', 'LEFT') AND may_have_orphans"   \
+  "                   ORDER BY incarnation LIMIT " so_many ") AS ended"                          \
+  "            JOIN vigil.pods AS bare ON bare.incarnation = ended.incarnation"                  \
+  "           WHERE bare.may_have_orphans AND NOT " VIGIL_OWNS_WORK("ended")                     \
+  "             FOR NO KEY UPDATE OF bare SKIP LOCKED) AS without"                               \
   "   WHERE pod.incarnation = without.incarnation)"
 
 PodState PodStateFrom(const std::string& name);

@@ -130,7 +130,7 @@ constexpr pg::Statement kClaimOrphans{
     "  UPDATE vigil.pods AS pod"
     "     SET claims = (pod.claims || $7)[greatest(cardinality(pod.claims) - 14, 1):]"
     "   WHERE pod.incarnation = $2 AND $7 <> '' AND EXISTS (SELECT FROM changed)),"
-    " " VIGIL_NOTE_NO_ORPHANS "," VIGIL_APPEND_NEWS "SELECT " VIGIL_WORK_COLUMNS
+    " " VIGIL_NOTE_NO_ORPHANS("100") "," VIGIL_APPEND_NEWS "SELECT " VIGIL_WORK_COLUMNS
     "  FROM (SELECT * FROM changed UNION ALL SELECT * FROM repeated) AS w"
     "  LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"
     " WHERE w.state = 'OWNED' ORDER BY w.key"};

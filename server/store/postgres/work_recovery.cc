@@ -100,7 +100,7 @@ constexpr pg::Statement kAssignWork{
     "    FROM given AS handed"
     "   WHERE item.namespace = $1 AND item.key = handed.key"
     "  RETURNING item.*)," VIGIL_HANDED_NEWS("handed")
-    "    FROM changed JOIN given AS handed USING (key))," VIGIL_NOTE_NO_ORPHANS "," VIGIL_APPEND_NEWS
+    "    FROM changed JOIN given AS handed USING (key))," VIGIL_NOTE_NO_ORPHANS("100") "," VIGIL_APPEND_NEWS
     "SELECT count(*) FILTER (WHERE state = 'OWNED'),"
     "       count(*) FILTER (WHERE state = 'QUARANTINED') FROM changed"};
 
