@@ -127,7 +127,8 @@ void RunnerRules::End(TaskId task, TaskEnd end, const std::optional<Error>& why)
     Fence& fence = query.ended[item.key];
     fence = std::max(fence, item.fence);
   }
-  if (end == TaskEnd::kKept) Keep(item);
+  // Neither is run again with this fence, whatever an answer says.
+  if (end == TaskEnd::kKept || end == TaskEnd::kLost) Keep(item);
   if (end == TaskEnd::kCompleted && ramp_) ramp_->OnCompleted();
   Do(work_action::Forget{task});
   Do(work_action::TellEnded{std::move(item), end, why});

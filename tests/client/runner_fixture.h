@@ -111,6 +111,14 @@ class RunnerTest : public ::testing::Test {
     v1::StartWorkResponse response;
     ASSERT_TRUE(cluster_.Start(request, response).ok());
   }
+  // Released; or an orphan of a pod that has left, where a claim of its own that was under way took
+  // it again.
+  bool IsHandedOver(const std::string& key) {
+    const auto item = cluster_.FindItem(key);
+    return item->state() == v1::WORK_STATE_RELEASED ||
+           (item->state() == v1::WORK_STATE_OWNED &&
+            cluster_.Find(item->owner())->state() == v1::POD_STATE_LEFT);
+  }
   v1::PodState StateOf(const std::string& name) { return cluster_.FindByName(name)->state(); }
   std::uint64_t IncarnationOf(const std::string& name) {
     return cluster_.FindByName(name)->incarnation();

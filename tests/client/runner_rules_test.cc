@@ -277,6 +277,9 @@ TEST_F(RunnerRulesTest, Fenced_TheTokenFiresAtOnceAndNothingIsWritten) {  // P5
   rules_->OnReturned(now_, task, Done{});
   EXPECT_EQ(Count<Finish>(), 0U);
   EXPECT_EQ(Take<TellEnded>().end, TaskEnd::kLost);
+  RunFor(seconds(10));  // an old list
+  rules_->OnListed(now_, Take<ListOwn>().query, OwnPage{{{"k", Fence(1)}}});
+  EXPECT_EQ(Count<Fetch>(), 0U);
 }
 
 TEST_F(RunnerRulesTest, Fenced_TheNewsThatSomebodyElseHasItOrNobodyFiresTheToken) {
