@@ -8,6 +8,7 @@
 
 #include "app/commands.h"
 #include "app/config.h"
+#include "app/container_commands.h"
 
 namespace {
 
@@ -49,6 +50,22 @@ void AddSettings(CLI::App& command, vigil::Config& config) {
   }
 }
 
+// An option whose text the reader takes into the target, or refuses with what it expected.
+template <typename T>
+CLI::Option* AddValue(CLI::App& command, const std::string& flag, T& target,
+                      std::string (*read)(T& target, const std::string& text),
+                      const std::string& meaning) {
+  return command
+      .add_option_function<std::string>(
+          flag, [&target, read](const std::string& text) { read(target, text); }, meaning)
+      ->type_name("")
+      ->check([read](const std::string& text) {
+        T scratch{};
+        const std::string expected = read(scratch, text);
+        return expected.empty() ? expected : fmt::format("'{}' is not {}", text, expected);
+      });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -63,9 +80,19 @@ int main(int argc, char** argv) {
   auto* migrate = app.add_subcommand("migrate", "look after the schema of the database");
   auto* up = migrate->add_subcommand("up", "apply the migrations that are pending");
   auto* status = migrate->add_subcommand("status", "show all migrations");
+  auto* healthcheck = app.add_subcommand("healthcheck", "ask a coordinator whether it lives");
+  auto* prestop = app.add_subcommand("prestop", "wait until nothing new is sent here any more");
   auto* version = app.add_subcommand("version", "show the version");
   migrate->require_subcommand(1);
   for (CLI::App* command : {serve, dev, up, status}) AddSettings(*command, config);
+  std::string http = config.http_listen;
+  bool ready = false;
+  AddValue(*healthcheck, "--http", http, vigil::ReadAddress, "where it serves HTTP")
+      ->envname("VIGIL_HTTP_LISTEN")
+      ->default_str(http);
+  healthcheck->add_flag("--ready", ready, "ask whether it is ready to serve");
+  vigil::Duration delay = std::chrono::seconds(5);
+  AddValue(*prestop, "--delay", delay, vigil::ReadDuration, "how long")->default_str("5s");
 
   CLI11_PARSE(app, argc, argv);
   if (OnCommandLine(argc, argv, "--database")) {
@@ -78,6 +105,8 @@ int main(int argc, char** argv) {
   if (dev->parsed()) return vigil::ServeDevelopment(config);
   if (up->parsed()) return vigil::MigrateUp(config);
   if (status->parsed()) return vigil::ShowMigrations(config);
+  if (healthcheck->parsed()) return vigil::CheckHealth(http, ready);
+  if (prestop->parsed()) return vigil::WaitBeforeStop(delay);
   if (version->parsed()) std::puts("vigild " VIGIL_VERSION);
   return 0;
 }

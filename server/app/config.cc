@@ -31,15 +31,6 @@ std::optional<Duration> ParseDuration(const std::string& text) {
   return Duration(static_cast<Duration::rep>(nanos));
 }
 
-std::string ReadDuration(Duration& target, const std::string& text) {
-  const auto duration = ParseDuration(text);
-  if (!duration || *duration > kDay) {
-    return "a duration of at most 24h, such as 500ms, 3s or 1m";
-  }
-  target = *duration;
-  return "";
-}
-
 std::string ReadRecoveryInterval(Duration& target, const std::string& text) {
   const auto interval = ParseDuration(text);
   if (!interval || *interval < std::chrono::milliseconds(50) || *interval > std::chrono::hours(1)) {
@@ -65,17 +56,6 @@ std::string ReadNumber(T& target, const std::string& text, int64_t least, int64_
     return "a number from " + std::to_string(least) + " to " + std::to_string(most);
   }
   target = static_cast<T>(value);
-  return "";
-}
-
-std::string ReadAddress(std::string& target, const std::string& text) {
-  const size_t colon = text.rfind(':');
-  if (colon == std::string::npos || colon == 0) return "an address such as 0.0.0.0:7420";
-  int port = 0;
-  if (!ReadNumber(port, text.substr(colon + 1), 0, 65535).empty()) {
-    return "an address with a port from 0 to 65535";
-  }
-  target = text;
   return "";
 }
 
@@ -227,6 +207,26 @@ std::vector<Setting> WorkingSettings() {
 }
 
 }  // namespace
+
+std::string ReadDuration(Duration& target, const std::string& text) {
+  const auto duration = ParseDuration(text);
+  if (!duration || *duration > kDay) {
+    return "a duration of at most 24h, such as 500ms, 3s or 1m";
+  }
+  target = *duration;
+  return "";
+}
+
+std::string ReadAddress(std::string& target, const std::string& text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string::npos || colon == 0) return "an address such as 0.0.0.0:7420";
+  int port = 0;
+  if (!ReadNumber(port, text.substr(colon + 1), 0, 65535).empty()) {
+    return "an address with a port from 0 to 65535";
+  }
+  target = text;
+  return "";
+}
 
 std::string Setting::flag() const { return "--" + name; }
 

@@ -46,6 +46,10 @@ struct Setting {
 
 const std::vector<Setting>& Settings();
 
+// How a setting reads a duration, and an address HOST:PORT, as `Setting::read` does.
+std::string ReadDuration(Duration& target, const std::string& text);
+std::string ReadAddress(std::string& target, const std::string& text);
+
 // The settings that go together: the timing rule.
 Result<void> CheckConfig(const Config& config);
 
