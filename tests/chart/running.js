@@ -16,7 +16,7 @@ const {
 
 module.exports = async (test) => {
   const files = fs.mkdtempSync(path.join(os.tmpdir(), 'vigil-pod-'));
-  const objects = render(over(TRIAL, { listenHost: '127.0.0.1' }));
+  const objects = render(over(TRIAL, { listenHost: '127.0.0.1', preStopDelay: '50ms' }));
   const kept = [];
   const place = { VIGIL_NAMESPACE: 'helm-test' };
   let database;
@@ -40,6 +40,11 @@ module.exports = async (test) => {
       for (const { httpGet } of [spec.livenessProbe, spec.readinessProbe]) {
         await answered(`http://127.0.0.1:${server.http}${httpGet.path}`);
       }
+    });
+
+    await test('Running_PreStopWaitsAndIsThroughWithIt', async () => {
+      const { command } = podOf(one(objects, 'Deployment')).containers[0].lifecycle.preStop.exec;
+      await new Container({ name: 'preStop', env: [], command }, {}).run();
     });
 
     await test('Running_TheTestPodJoinsSeesItselfAndLeaves', async () => {
