@@ -11,6 +11,8 @@ namespace {
 // How long the answer to a claim may take before what it seems to have claimed is asked for: most
 // often it is about to tell.
 constexpr Duration kClaimTells = std::chrono::seconds(1);
+// Before an item is asked for again, when the answer was older than what is known.
+constexpr Duration kAfterOldAnswer = std::chrono::milliseconds(100);
 
 WorkItem WithoutBytes(WorkItem item) {
   item.payload.clear();
@@ -93,6 +95,9 @@ void RunnerRules::OnWorkEvent(Time now, const Event& event) {
   const bool given_up =
       event.kind != EventKind::kWorkClaimed && event.kind != EventKind::kWorkCompleted;
   LoseOvertaken(event.work_key, event.fence, given_up);
+  if (const auto waiting = waiting_.find(event.work_key); waiting != waiting_.end()) {
+    waiting->second.fence = std::max(waiting->second.fence, event.fence);
+  }
   const bool owned = event.kind == EventKind::kWorkClaimed && event.incarnation == self_;
   if (!owned || !options_.takes_over) return;
   Wait(event.work_key, event.fence, Claiming() ? now + kClaimTells : now);
@@ -169,6 +174,12 @@ std::uint32_t RunnerRules::Room() const {
                                       : 0;
 }
 
+bool RunnerRules::IsAsked(Asks what, const std::string& key) const {
+  return std::any_of(queries_.begin(), queries_.end(), [&](const auto& entry) {
+    return entry.second.asks == what && entry.second.key == key;
+  });
+}
+
 bool RunnerRules::Claiming() const {
   return Unanswered(Asks::kOrphans) + Unanswered(Asks::kSubmission) + Unanswered(Asks::kStart) +
              Unanswered(Asks::kClaim) + Unanswered(Asks::kPredecessors) >
@@ -200,7 +211,9 @@ void RunnerRules::FillFromWaiting(Time now) {
     if (waiting.asked || waiting.from > now) continue;
     waiting.asked = true;
     --room;
-    Do(work_action::Fetch{Ask({.asks = Asks::kWaiting, .key = key, .room = 1}), key});
+    const QueryId query =
+        Ask({.asks = Asks::kWaiting, .key = key, .room = 1, .fence = waiting.fence});
+    Do(work_action::Fetch{query, key});
   }
 }
 
@@ -245,7 +258,10 @@ void RunnerRules::Wait(const std::string& key, Fence fence, Time from) {
   if (const auto kept = kept_.find(key); kept != kept_.end() && kept->second >= fence) return;
   // What does not fit is found in a later list.
   if (waiting_.size() >= kMostWaiting && !waiting_.contains(key)) return;
-  Waiting& waiting = waiting_.try_emplace(key, Waiting{fence, from}).first->second;
+  const auto [found, added] = waiting_.try_emplace(key, Waiting{fence, from});
+  Waiting& waiting = found->second;
+  // Of an earlier wait a question may be unanswered still.
+  if (added) waiting.asked = IsAsked(Asks::kWaiting, key);
   waiting.fence = std::max(waiting.fence, fence);
 }
 
@@ -291,6 +307,10 @@ void RunnerRules::OnFetched(Time now, QueryId id, const Result<WorkItem>& item) 
   } else if (!item && !SaysLost(item.error())) {
     if (waiting != waiting_.end()) waiting->second = {waiting->second.fence, now + kAfterTrouble};
     Do(work_action::TellTrouble{item.error()});
+  } else if (waiting != waiting_.end() &&
+             (item ? item->fence : query.fence) < waiting->second.fence) {
+    // It is older than what is known by now.
+    waiting->second = {waiting->second.fence, now + kAfterOldAnswer};
   } else {
     if (waiting != waiting_.end()) waiting_.erase(waiting);
     if (item) Have(now, query, {.item = *item});
@@ -317,13 +337,16 @@ void RunnerRules::OnLookedAt(Time now, const Query& query, const Result<WorkItem
   }
 }
 
-// An answer is no news if what it tells of runs here, ran since it was asked for, or was kept.
+// An answer is no news if what it tells of runs here, ran since it was asked for, or was kept; or
+// if something newer waits.
 bool RunnerRules::IsKnown(const Query& query, const WorkItem& item) const {
   const auto has = [&item](const std::map<std::string, Fence>& fences) {
     const auto found = fences.find(item.key);
     return found != fences.end() && found->second >= item.fence;
   };
+  const auto waiting = waiting_.find(item.key);
   return has(query.ended) || has(kept_) ||
+         (waiting != waiting_.end() && waiting->second.fence > item.fence) ||
          std::any_of(running_.begin(), running_.end(), [&item](const auto& entry) {
            return entry.second.item.key == item.key && entry.second.item.fence >= item.fence;
          });

@@ -131,6 +131,7 @@ class RunnerRules {
   QueryId Ask(Query query);
   Query Answered(QueryId query);
   std::size_t Unanswered(Asks what) const;
+  bool IsAsked(Asks what, const std::string& key) const;
   // Whether a call is under way that may make an item the pod's.
   bool Claiming() const;
   Duration HalfToWhole() const;
@@ -141,6 +142,7 @@ class RunnerRules {
   void FillFromOthers(Time now);
   void LookAtRunning(Time now);
   void LookAtWanted(Time now);
+  void Start(Wanted& wanted);
   // How many items that are stood by for may be started now.
   std::size_t StartsLeft() const;
   void Wait(const std::string& key, Fence fence, Time from);

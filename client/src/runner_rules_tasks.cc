@@ -187,7 +187,7 @@ void RunnerRules::HandOverWaiting(Time now) {
     if (unanswered >= kMostLooks) return;
     if (waiting.asked || waiting.from > now) continue;
     waiting.asked = true;
-    Do(work_action::Fetch{Ask({.asks = Asks::kWaiting, .key = key}), key});
+    Do(work_action::Fetch{Ask({.asks = Asks::kWaiting, .key = key, .fence = waiting.fence}), key});
     ++unanswered;
   }
 }

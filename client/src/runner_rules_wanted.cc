@@ -1,5 +1,6 @@
 // What is started by name, here or by others: submissions, and what is stood by for.
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "own_error.h"
@@ -32,19 +33,37 @@ void RunnerRules::OnStandBy(Time now, WorkOrder order) {
 
 // No more than there is room for: each may make an item the pod's.
 std::size_t RunnerRules::StartsLeft() const {
-  const std::size_t most = std::min(kMostStarts, Room());
-  return most - std::min(most, Unanswered(Asks::kStart));
+  const std::size_t unanswered = Unanswered(Asks::kStart);
+  const auto without_room = static_cast<std::size_t>(
+      std::count_if(queries_.begin(), queries_.end(), [](const auto& entry) {
+        return entry.second.asks == Asks::kStart && entry.second.room == 0;
+      }));
+  const std::size_t room = Room();
+  return std::min(kMostStarts - std::min<std::size_t>(kMostStarts, unanswered),
+                  room - std::min(room, without_room));
 }
 
+// What has been due for longest comes first: answers may come more slowly than keys become due.
 void RunnerRules::LookAtWanted(Time now) {
-  std::size_t left = StartsLeft();
+  const std::size_t left = StartsLeft();
+  if (left == 0) return;
+  std::vector<Wanted*> due;
   for (auto& [key, wanted] : wanted_) {
-    if (left == 0) return;
-    if (wanted.asked || wanted.look_at > now) continue;
-    wanted.asked = true;
-    --left;
-    Do(work_action::Start{Ask({.asks = Asks::kStart, .key = key}), wanted.order});
+    if (!wanted.asked && wanted.look_at <= now) due.push_back(&wanted);
   }
+  const auto end = due.begin() + static_cast<std::ptrdiff_t>(std::min(left, due.size()));
+  std::partial_sort(due.begin(), end, due.end(), [](const Wanted* a, const Wanted* b) {
+    return std::tie(a->look_at, a->order.key) < std::tie(b->look_at, b->order.key);
+  });
+  for (auto each = due.begin(); each != end; ++each) Start(**each);
+}
+
+// What somebody is known to have takes up no room: a poll that hangs is to hold up nothing.
+void RunnerRules::Start(Wanted& wanted) {
+  wanted.asked = true;
+  const QueryId query = Ask(
+      {.asks = Asks::kStart, .key = wanted.order.key, .room = wanted.rules->startable() ? 1U : 0U});
+  Do(work_action::Start{query, wanted.order});
 }
 
 void RunnerRules::OnStarted(Time now, QueryId id, const Result<Started>& started) {
@@ -165,7 +184,7 @@ void RunnerRules::Follow(Time now, Wanted& wanted, const Decision& decision, con
 void RunnerRules::ClaimWanted(Time now, Wanted& wanted, const client::Claim& claim, EventKind event,
                               Time event_at) {
   if (Room() == 0 || now < no_thread_until_) {
-    wanted.look_at = now;
+    wanted.look_at = Time{};  // before all that is only polled
     wanted.look_again = wanted.asked;
     return;
   }

@@ -53,6 +53,8 @@ struct Query {
   std::string key;
   // How many items may come with the answer, and run at once.
   std::uint32_t room = 0;
+  // Of what waits, as it was known then.
+  Fence fence = {};
   Incarnation expected_owner;
   EventKind event = EventKind::kUnknown;
   Time event_at{};

@@ -7,7 +7,8 @@ Decision StandBy::OnItem(const WorkItem& item) {
   if (item.fence < fence_) return Wait{};
   owner_ = item.owner;
   fence_ = item.fence;
-  if (item.state == WorkState::kQuarantined) return Wait{};
+  quarantined_ = item.state == WorkState::kQuarantined;
+  if (quarantined_) return Wait{};
   if (owner_ == self_) return Own{};
   if (item.orphan || !owner_) return Claim{owner_, fence_};
   return Wait{};
@@ -34,6 +35,7 @@ Decision StandBy::OnWorkEvent(const Event& event) {
   if (event.fence < fence_) return Wait{};
   fence_ = event.fence;
   owner_ = event.kind == EventKind::kWorkClaimed ? event.incarnation : Incarnation();
+  quarantined_ = event.kind == EventKind::kWorkQuarantined;
   if (event.kind == EventKind::kWorkReleased) return Claim{owner_, fence_};
   return Wait{};
 }

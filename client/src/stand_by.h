@@ -36,6 +36,8 @@ class StandBy {
   // Zero when nobody owns it, or nothing is known yet.
   Incarnation owner() const { return owner_; }
   Fence fence() const { return fence_; }
+  // Whether a start may well make it the contender's.
+  bool startable() const { return !owner_ && !quarantined_; }
 
  private:
   Decision OnWorkEvent(const Event& event);
@@ -44,6 +46,7 @@ class StandBy {
   const Incarnation self_;
   Incarnation owner_;
   Fence fence_;
+  bool quarantined_ = false;
 };
 
 }  // namespace vigil::client

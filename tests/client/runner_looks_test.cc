@@ -85,6 +85,65 @@ TEST_F(RunnerRulesTest, Predecessors_AClaimThatMayHaveBeenMadeIsLookedFor) {
   Begun("k");
 }
 
+// It waits anew, with a higher fence, while a question about its earlier ownership is unanswered.
+TEST_F(RunnerRulesTest, Waiting_AnAnswerThatIsOlderThanTheOwnershipDoesNotEndTheWait) {
+  BeReady(1, false);
+  rules_->OnStarted(now_, *rules_->BeginSubmit("k"), tl::unexpected(Unreachable()));
+  RunFor(RunnerRules::kAfterTrouble);
+  const auto slow = Take<Fetch>();
+  rules_->OnStarted(now_, *rules_->BeginSubmit("k"), Started{StartOutcome::kOwned, Mine("k", 1)});
+  EXPECT_EQ(Count<work_action::Run>(), 0U) << "the slot is for the answer";
+  rules_->OnStarted(now_, *rules_->BeginSubmit("k"), Started{StartOutcome::kStarted, Mine("k", 2)});
+  rules_->OnFetched(now_, slow.query, Mine("k", 1));
+  EXPECT_EQ(Count<work_action::Run>(), 0U) << "it is not the pod's with this fence";
+  RunFor(RunnerRules::kAfterTrouble);
+  rules_->OnFetched(now_, Take<Fetch>().query, Mine("k", 2));
+  Begun("k");
+  EXPECT_EQ(begun_.item.fence, Fence(2));
+}
+
+TEST_F(RunnerRulesTest, Waiting_ThatThereWasNoSuchItemBeforeDoesNotEndTheWait) {
+  BeReady(1, false);
+  rules_->OnStarted(now_, *rules_->BeginSubmit("k"), tl::unexpected(Unreachable()));
+  RunFor(RunnerRules::kAfterTrouble);
+  const auto slow = Take<Fetch>();
+  rules_->OnStarted(now_, *rules_->BeginSubmit("k"), Started{StartOutcome::kStarted, Mine("k", 1)});
+  for (const QueryId query : {slow.query, QueryId()}) {
+    const QueryId asked = query ? query : Take<Fetch>().query;
+    rules_->OnFetched(now_, asked, tl::unexpected(Refused(Reason::kWorkNotFound)));
+    RunFor(RunnerRules::kAfterTrouble);
+  }
+  EXPECT_EQ(Count<Fetch>() + Count<work_action::Run>(), 0U) << "by now there is none";
+}
+
+TEST_F(RunnerRulesTest, Waiting_WhatTheNewsSayIsSomebodyElsesIsNotRunForAnOlderAnswer) {
+  BeReady(2);
+  Tell(WorkNews(EventKind::kWorkClaimed, kSelf, "k", 5));
+  const auto fetch = Take<Fetch>();
+  Tell(WorkNews(EventKind::kWorkClaimed, kOther, "k", 6));
+  rules_->OnFetched(now_, fetch.query, Mine("k", 5));
+  EXPECT_EQ(Count<work_action::Run>(), 0U);
+  RunFor(RunnerRules::kAfterTrouble);
+  rules_->OnFetched(now_, Take<Fetch>().query, ItemOf(kOther, "k", 6));
+  RunFor(seconds(5));
+  EXPECT_EQ(Count<work_action::Run>() + Count<Fetch>(), 0U);
+}
+
+TEST_F(RunnerRulesTest, Waiting_OneQuestionAtATimeForAKey) {
+  BeReady(4, false);
+  rules_->OnStarted(now_, *rules_->BeginSubmit("k"), tl::unexpected(Unreachable()));
+  RunFor(RunnerRules::kAfterTrouble);
+  const auto slow = Take<Fetch>();
+  const TaskId task = RunsSubmitted(Mine("k"));
+  rules_->OnReturned(now_, task, GivenBack{});
+  rules_->OnFinished(now_, task, {});
+  rules_->OnStarted(now_, *rules_->BeginSubmit("k"), tl::unexpected(Unreachable()));
+  RunFor(seconds(5));
+  EXPECT_EQ(Count<Fetch>(), 0U);
+  rules_->OnFetched(now_, slow.query, Mine("k", 1));
+  EXPECT_EQ(Count<work_action::Run>(), 0U) << "it has been run since it was asked";
+}
+
 // --- What runs ---
 
 // A change of owner between a function's beginning and the snapshot, no event tells.

@@ -4,6 +4,7 @@
 namespace vigil::client {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 using namespace work_action;
 
@@ -131,6 +132,82 @@ TEST_F(RunnerStandByTest, StandBy_StartsNoMoreThanThereIsRoomForAndAFewAtATime) 
                       Started{StartOutcome::kOwned, ItemOf(kOther, starts[0].order.key, 1)});
     EXPECT_EQ(TakeAll<Start>().size(), 1U) << "the next one";
   }
+}
+
+// Both may be had, and one could only be held.
+TEST_F(RunnerStandByTest, StandBy_AStartTakesTheRoomThatNothingElseIsThenClaimedFor) {
+  for (const bool starts : {true, false}) {
+    BeReady(1);
+    rules_->OnStandBy(now_, {.key = "k"});
+    const auto start = Take<Start>();
+    Tell(PodNews(EventKind::kPodDied, kOther));
+    Tell(WorkNews(EventKind::kWorkClaimed, kSelf, "assigned", 2));
+    RunFor(seconds(5));
+    EXPECT_EQ(Count<ClaimOrphans>() + Count<Fetch>(), 0U);
+    rules_->OnStarted(now_, start.query,
+                      starts ? Started{StartOutcome::kStarted, Mine("k")}
+                             : Started{StartOutcome::kOwned, ItemOf(Incarnation(9), "k", 4)});
+    RunFor(seconds(5));
+    EXPECT_EQ(Count<work_action::Run>(), starts ? 1U : 0U);
+    EXPECT_EQ(Count<Fetch>(), starts ? 0U : 1U);
+  }
+}
+
+TEST_F(RunnerStandByTest, StandBy_AStartTakesTheRoomThatAnotherKeyIsThenNotClaimedFor) {
+  BeReady(1, false);
+  rules_->OnStandBy(now_, {.key = "a"});
+  rules_->OnStandBy(now_, {.key = "b"});
+  const auto start = Take<Start>();
+  EXPECT_EQ(start.order.key, "a");
+  Tell(WorkNews(EventKind::kWorkReleased, kOther, "b", 2));
+  EXPECT_EQ(Count<work_action::Claim>(), 0U);
+  rules_->OnStarted(now_, start.query, Started{StartOutcome::kOwned, ItemOf(kOther, "a", 4)});
+  EXPECT_EQ(Take<Start>().order.key, "b");
+}
+
+TEST_F(RunnerStandByTest, StandBy_APollThatHangsDoesNotHoldUpWhatOthersHaveLeft) {
+  for (const auto outcome : {StartOutcome::kOwned, StartOutcome::kQuarantined}) {
+    BeReady(1);
+    rules_->OnStandBy(now_, {.key = "k"});
+    WorkItem item = ItemOf(kOther, "k", 4);
+    if (outcome == StartOutcome::kQuarantined) {
+      item = ItemOf(Incarnation(), "k", 4);
+      item.state = WorkState::kQuarantined;
+    }
+    rules_->OnStarted(now_, Take<Start>().query, Started{outcome, item});
+    rules_->OnFollowing(now_);
+    Take<Start>();  // and the call hangs
+    RunFor(seconds(1));
+    EXPECT_EQ(Count<ClaimOrphans>(), 1U);
+  }
+}
+
+TEST_F(RunnerStandByTest, StandBy_EachOfManyHasItsTurnThoughAnswersAreSlow) {
+  constexpr std::size_t kKeys = 2500;
+  BeReady(1, false);
+  for (std::size_t i = 0; i < kKeys; ++i) {
+    rules_->OnStandBy(now_, {.key = "k" + std::to_string(i)});
+  }
+  std::map<std::string, int> asked;
+  for (std::size_t i = 0; i < kKeys; ++i) {
+    const auto start = Take<Start>();
+    ++asked[start.order.key];
+    now_ += milliseconds(5);  // more in all than until the first is due again
+    rules_->OnStarted(now_, start.query,
+                      Started{StartOutcome::kOwned, ItemOf(kOther, start.order.key, 1)});
+  }
+  EXPECT_EQ(asked.size(), kKeys);
+}
+
+TEST_F(RunnerStandByTest, StandBy_WhatBecameClaimableComesBeforeWhatIsOnlyPolled) {
+  StandBy();
+  const TaskId busy = RunsSubmitted(Mine("busy"));
+  for (const char* key : {"a", "b", "c"}) rules_->OnStandBy(now_, {.key = key});
+  RunFor(seconds(20));
+  Tell(PodNews(EventKind::kPodDied, kOther));
+  rules_->OnReturned(now_, busy, Done{});
+  rules_->OnFinished(now_, busy, {});
+  EXPECT_EQ(Take<Start>().order.key, "k");
 }
 
 // Somebody else may have room for it.
