@@ -126,7 +126,7 @@ class Server::Parts {
     grpc::health::v1::HealthCheckRequest::descriptor();
 
     const RpcEnvironment environment{loop_, coordinator_.conversations(), log_loop_,
-                                     coordinator_.subscriptions(), requests_};
+                                     coordinator_.subscriptions(), requests_, Queue()};
     services_.push_back(MakePodRegistryService(environment));
     services_.push_back(MakePodEventService(environment));
     services_.push_back(MakeWorkService(environment));

@@ -21,6 +21,8 @@ struct RpcEnvironment {
   // The log scheduler's thread only.
   Subscriptions& subscriptions;
   Lane& requests;
+  // How many claims may wait for one another.
+  size_t waiting_claims;
 };
 
 // The environment outlives the services, and the services the server that they are registered with.

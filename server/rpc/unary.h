@@ -14,6 +14,21 @@
 
 namespace vigil {
 
+// Whoever has stopped waiting gets no transaction, and no answer but this.
+inline bool FinishIfCancelled(const grpc::CallbackServerContext& context,
+                              grpc::ServerUnaryReactor& reactor) {
+  if (!context.IsCancelled()) return false;
+  reactor.Finish(grpc::Status::CANCELLED);
+  return true;
+}
+
+template <typename T>
+void Finish(grpc::ServerUnaryReactor& reactor, Result<T> outcome,
+            const std::function<void(T&&)>& fill) {
+  if (outcome) fill(std::move(*outcome));
+  reactor.Finish(outcome ? grpc::Status::OK : ToStatus(outcome.error()));
+}
+
 // Answers with `work`'s outcome: `fill` puts a success into the response. `checked` refuses before
 // anything is asked of the database.
 template <typename T>
@@ -27,14 +42,7 @@ grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, Lane& lan
   }
   const bool taken =
       lane.Enqueue([=, work = std::move(work), fill = std::move(fill)](Store& store) {
-        // Whoever has stopped waiting gets no transaction.
-        if (context->IsCancelled()) {
-          reactor->Finish(grpc::Status::CANCELLED);
-          return;
-        }
-        Result<T> outcome = work(store);
-        if (outcome) fill(std::move(*outcome));
-        reactor->Finish(outcome ? grpc::Status::OK : ToStatus(outcome.error()));
+        if (!FinishIfCancelled(*context, *reactor)) Finish<T>(*reactor, work(store), fill);
       });
   if (!taken) {
     reactor->Finish(

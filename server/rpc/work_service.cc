@@ -6,6 +6,7 @@
 #include "rpc/services.h"
 #include "rpc/unary.h"
 #include "rpc/work_requests.h"
+#include "store/joint_claims.h"
 #include "vigil/v1/work_service.grpc.pb.h"
 
 namespace vigil {
@@ -63,7 +64,8 @@ std::function<void(WorkItem&&)> FillItem(Response* response) {
 
 class WorkService final : public v1::WorkService::CallbackService {
  public:
-  explicit WorkService(const RpcEnvironment& environment) : env_(environment) {}
+  explicit WorkService(const RpcEnvironment& environment)
+      : env_(environment), claims_(environment.requests, environment.waiting_claims) {}
 
   Unary* StartWork(Context* context, const v1::StartWorkRequest* request,
                    v1::StartWorkResponse* response) override {
@@ -128,19 +130,25 @@ class WorkService final : public v1::WorkService::CallbackService {
 
   Unary* ClaimWork(Context* context, const v1::ClaimWorkRequest* request,
                    v1::ClaimWorkResponse* response) override {
-    return Answer<ClaimedWork>(
-        context, env_.requests, Check(*request),
-        [request](Store& store) {
-          return store.ClaimWork({request->namespace_(),
-                                  request->key(),
-                                  {request->incarnation()},
-                                  {request->expected_owner()},
-                                  {request->expected_fence()}});
-        },
-        [response](ClaimedWork&& claimed) {
-          response->set_outcome(ToProto(claimed.outcome));
-          *response->mutable_item() = vigil::ToProto(claimed.item);
-        });
+    Unary* reactor = context->DefaultReactor();
+    if (const auto checked = Check(*request); !checked) {
+      reactor->Finish(ToStatus(checked.error()));
+      return reactor;
+    }
+    claims_.Make({.claim = {request->namespace_(),
+                            request->key(),
+                            {request->incarnation()},
+                            {request->expected_owner()},
+                            {request->expected_fence()}},
+                  .abandoned = [=] { return FinishIfCancelled(*context, *reactor); },
+                  .answer =
+                      [=](Result<ClaimedWork> claimed) {
+                        Finish<ClaimedWork>(*reactor, std::move(claimed), [=](ClaimedWork&& won) {
+                          response->set_outcome(ToProto(won.outcome));
+                          *response->mutable_item() = vigil::ToProto(won.item);
+                        });
+                      }});
+    return reactor;
   }
 
   Unary* ClaimOrphans(Context* context, const v1::ClaimOrphansRequest* request,
@@ -193,6 +201,7 @@ class WorkService final : public v1::WorkService::CallbackService {
 
  private:
   const RpcEnvironment env_;
+  JointClaims claims_;
 };
 
 }  // namespace

@@ -31,6 +31,13 @@ Answer ItemModel::Do(const Call& call) {
   return {};
 }
 
+bool ItemModel::Do(const Call& call, const Answer& answer) {
+  if (Do(call) == answer) return true;
+  const bool late = call.operation == Operation::kClaim && ended_.contains(call.caller) && item_ &&
+                    item_->fence != call.fence;
+  return late && answer == Answer{"LOST", Shown()};
+}
+
 std::optional<Item> ItemModel::Shown() const {
   std::optional<Item> shown = item_;
   if (shown) shown->orphan = IsOrphan();

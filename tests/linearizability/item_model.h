@@ -22,6 +22,10 @@ class ItemModel {
   // Carries it out; the answer.
   Answer Do(const Call& call);
 
+  // Carries it out; whether it may be answered so. A claimant that has ended and comes too late may
+  // hear either.
+  bool Do(const Call& call, const Answer& answer);
+
   // What the log tells of the last call that was carried out; nothing when it tells nothing.
   const std::optional<Event>& told() const { return told_; }
 

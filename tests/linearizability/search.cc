@@ -106,7 +106,7 @@ std::vector<Search::Step> Search::StepsAfter(const Level& level) const {
     const Record& record = *answered_[i];
     first_answer = std::min(first_answer, record.answered);
     ItemModel after = level.taken.after;
-    if (after.Do(record.call) != *record.answer) continue;
+    if (!after.Do(record.call, *record.answer)) continue;
     const auto told = Told(after, level.taken.told);
     if (!told) continue;
     Step step{.possible = false, .number = i, .after = std::move(after), .told = *told};
