@@ -45,7 +45,8 @@ Position PositionFrom(pg::Row& row);
 
 // Appends what `news` has to the log of the namespace $1, as `appended`. The head row is locked
 // here, the last of a transaction's locks: whatever news comes from was locked and changed before
-// it can be counted.
+// it can be counted. What else a statement changes, of which nothing is read, stands behind it:
+// Postgres runs such parts after the rest, the last one first.
 #define VIGIL_APPEND_NEWS                                                              \
   "head AS ("                                                                          \
   "  UPDATE vigil.namespaces AS space SET head = space.head + counted.total"           \

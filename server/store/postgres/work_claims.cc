@@ -125,12 +125,12 @@ constexpr pg::Statement kClaimOrphans{
     "    FROM handed, claimant"
     "   WHERE item.namespace = $1 AND item.key = handed.key"
     "  RETURNING item.*)," VIGIL_HANDED_NEWS("claimant")
-    "    FROM changed, handed, claimant WHERE handed.key = changed.key),"
-    " remembered AS ("
+    "    FROM changed, handed, claimant WHERE handed.key = changed.key)," VIGIL_APPEND_NEWS
+    ", remembered AS ("
     "  UPDATE vigil.pods AS pod"
     "     SET claims = (pod.claims || $7)[greatest(cardinality(pod.claims) - 14, 1):]"
     "   WHERE pod.incarnation = $2 AND $7 <> '' AND EXISTS (SELECT FROM changed)),"
-    " " VIGIL_NOTE_NO_ORPHANS("100") "," VIGIL_APPEND_NEWS "SELECT " VIGIL_WORK_COLUMNS
+    " " VIGIL_NOTE_NO_ORPHANS("100") " SELECT " VIGIL_WORK_COLUMNS
     "  FROM (SELECT * FROM changed UNION ALL SELECT * FROM repeated) AS w"
     "  LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"
     " WHERE w.state = 'OWNED' ORDER BY w.key"};

@@ -86,7 +86,8 @@ constexpr pg::Statement kLockTransferPods{
 
 // A pod of the name that has registered since the rows were locked is locked here, without waiting
 // behind the item's lock; when somebody else has it, the caller looks again. $6 is the caller's
-// deed.
+// deed, which is remembered with the fence that it gave: after a failover that is not the next one.
+#define VIGIL_GAVE(fence) "($6 || ' and gave ' || (" fence "))"
 constexpr pg::Statement kTransferWork{
     "transfer_work", VIGIL_HOLDER
     " target AS MATERIALIZED ("
@@ -98,7 +99,8 @@ constexpr pg::Statement kTransferWork{
     "     SET owner = target.incarnation, fence = " VIGIL_NEXT_FENCE("item.fence") ","
     "         adoptions = " VIGIL_ADOPTIONS_AT("clock_timestamp()") ","
     "         owned_at = clock_timestamp(), updated_at = clock_timestamp(),"
-    "         checkpoint_number = 0, checkpointed = false, requests = " VIGIL_REMEMBER("$6")
+    "         checkpoint_number = 0, checkpointed = false,"
+    "         requests = " VIGIL_REMEMBER(VIGIL_GAVE(VIGIL_NEXT_FENCE("item.fence")))
     "    FROM holder, target WHERE" VIGIL_IS_HELD
     "     AND target.incarnation <> holder.incarnation"
     "  RETURNING item.*),"
@@ -111,7 +113,7 @@ constexpr pg::Statement kTransferWork{
     "SELECT EXISTS (SELECT FROM target),"
     "       EXISTS (SELECT FROM vigil.pods WHERE namespace = $1 AND name = $5"
     "                                        AND state IN ('ALIVE', 'SUSPECT')),"
-    "       " VIGIL_REMEMBERS("$6") ", found.* FROM (" VIGIL_NOW ") AS found"};
+    "       " VIGIL_REMEMBERS(VIGIL_GAVE("item.fence")) ", found.* FROM (" VIGIL_NOW ") AS found"};
 
 }  // namespace
 
@@ -209,10 +211,9 @@ Result<WorkItem> PostgresStore::TransferWork(const WorkHolder& holder, const std
     pg::Row row = rows->back()[0];
     const bool locked = row.Bool();
     const bool living = row.Bool();
-    const bool remembered = row.Bool();
+    const bool repeated = row.Bool();
     const WorkItem& item = held->item;
-    if (held->changed) return item;
-    if (remembered && IsNextFence(item.fence, holder.fence)) return item;
+    if (held->changed || repeated) return item;
     if (!held->held) return Fail(Fenced(item.key, item.owner, item.fence));
     if (item.state == WorkState::kCompleted) return Fail(WorkCompleted(item.key));
     if (locked) return item;

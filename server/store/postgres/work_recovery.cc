@@ -1,4 +1,5 @@
 // What coordinators and operators do with items that nobody has.
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -10,6 +11,9 @@
 
 namespace vigil {
 namespace {
+
+// How often it is chosen who gets what, as long as those who were chosen are locked.
+constexpr int kChoices = 3;
 
 // Of what the ended own, and of what nobody owns.
 constexpr pg::Statement kListAssignable{
@@ -64,13 +68,14 @@ constexpr pg::Statement kReadTakers{
 
 // Carries out what was chosen, item by item: a key with its fence ($2, $3), and who gets it ($4).
 // What has changed since is left. Neither pods nor items are waited for, so locking both in one
-// statement deadlocks with nobody, and what is read of a row is read as it was locked.
+// statement deadlocks with nobody, and what is read of a row is read as it was locked. The lock of
+// a taker keeps it from ending and leaves it free to claim orphans, as all do after a death.   (P6)
 constexpr pg::Statement kAssignWork{
     "assign_work",
     "WITH takers AS MATERIALIZED ("
     "  SELECT incarnation, name, labels FROM vigil.pods"
     "   WHERE namespace = $1 AND incarnation = ANY ($4) AND state = 'ALIVE'"
-    "   ORDER BY incarnation FOR SHARE SKIP LOCKED),"
+    "   ORDER BY incarnation FOR KEY SHARE SKIP LOCKED),"
     " locked AS MATERIALIZED ("
     "  SELECT item.*, chosen.taker"
     "    FROM (SELECT * FROM unnest($2::text[], $3::bigint[], $4::bigint[])"
@@ -100,8 +105,8 @@ constexpr pg::Statement kAssignWork{
     "    FROM given AS handed"
     "   WHERE item.namespace = $1 AND item.key = handed.key"
     "  RETURNING item.*)," VIGIL_HANDED_NEWS("handed")
-    "    FROM changed JOIN given AS handed USING (key))," VIGIL_NOTE_NO_ORPHANS("100") "," VIGIL_APPEND_NEWS
-    "SELECT count(*) FILTER (WHERE state = 'OWNED'),"
+    "    FROM changed JOIN given AS handed USING (key))," VIGIL_APPEND_NEWS
+    "," VIGIL_NOTE_NO_ORPHANS("100") " SELECT count(*) FILTER (WHERE state = 'OWNED'),"
     "       count(*) FILTER (WHERE state = 'QUARANTINED') FROM changed"};
 
 constexpr pg::Statement kReleaseQuarantined{
@@ -211,14 +216,25 @@ Result<AssignedWork> PostgresStore::AssignWork(const std::string& ns, uint32_t l
   const std::vector<std::string> wanted(selectors.begin(), selectors.end());
   auto candidates = link_.Read(kReadTakers, {ns, wanted});
   if (!candidates) return Fail(std::move(candidates.error()));
-  const Choices choices = Choose(items, TakersFrom(*candidates));
+  std::vector<Taker> takers = TakersFrom(*candidates);
 
-  auto rows = Change({{&kAssignWork, {ns, choices.keys, choices.fences, choices.takers}}});
-  if (!rows) return Fail(std::move(rows.error()));
-  pg::Row row = (*rows)[0];
-  AssignedWork done{.assigned = static_cast<uint32_t>(row.Bigint()),
-                    .quarantined = static_cast<uint32_t>(row.Bigint())};
-  const size_t changed = size_t{done.assigned} + done.quarantined;
+  AssignedWork done;
+  size_t changed = 0;
+  for (int choice = 0; choice < kChoices && changed == 0; ++choice) {
+    const Choices choices = Choose(items, takers);
+    if (choices.keys.empty()) break;
+    auto rows = Change({{&kAssignWork, {ns, choices.keys, choices.fences, choices.takers}}});
+    if (!rows) return Fail(std::move(rows.error()));
+    pg::Row row = (*rows)[0];
+    done.assigned = static_cast<uint32_t>(row.Bigint());
+    done.quarantined = static_cast<uint32_t>(row.Bigint());
+    changed = size_t{done.assigned} + done.quarantined;
+    // Somebody else is at the items or at those who were chosen; then it is the others' turn.
+    std::erase_if(takers, [&](const Taker& taker) {
+      const auto number = static_cast<int64_t>(taker.incarnation.value);
+      return std::ranges::find(choices.takers, number) != choices.takers.end();
+    });
+  }
   // What was left because somebody else was at it waits for the next sweep when it is everything.
   done.more = changed > 0 && (further || changed < items.size());
   if (changed > 0) Wake(ns);
