@@ -1,4 +1,9 @@
 -- Who takes an orphan over, and what becomes of one whose owners keep dying.
+
+-- In the order in which changes lock them, so that none that is under way has what this waits for and waits for
+-- what this has.
+LOCK TABLE vigil.pods, vigil.work_items, vigil.events IN ACCESS EXCLUSIVE MODE;
+
 ALTER TABLE vigil.work_items
   ADD COLUMN kind text NOT NULL DEFAULT '',
   ADD COLUMN labels jsonb NOT NULL DEFAULT '{}',
@@ -37,6 +42,8 @@ ALTER TABLE vigil.work_items
 
 CREATE INDEX work_items_assignable ON vigil.work_items (namespace, key)
   WHERE policy = 'ASSIGN' AND state = 'RELEASED';
+CREATE INDEX work_items_assigned ON vigil.work_items (owner, key)
+  WHERE policy = 'ASSIGN' AND state = 'OWNED';
 CREATE INDEX work_items_quarantined ON vigil.work_items (namespace, key) WHERE state = 'QUARANTINED';
 
 ALTER TABLE vigil.pods

@@ -12,6 +12,9 @@
 namespace vigil::pg {
 namespace {
 
+// Of one migration.
+constexpr int kAttempts = 5;
+
 constexpr Statement kHasTable{"has_migrations_table",
                               "SELECT to_regclass(format('%I.schema_migrations', $1)) IS NOT NULL"};
 
@@ -106,8 +109,7 @@ class Errand {
                                   error.message);
       return Fail(std::move(error));
     };
-    if (auto begun = Script("BEGIN"); !begun) return in_context(std::move(begun.error()));
-    if (auto done = Script(std::string(migration.sql)); !done) {
+    if (auto done = Begin(std::string(migration.sql)); !done) {
       return in_context(std::move(done.error()));
     }
     auto noted = Execute({"note_migration", insert.c_str()},
@@ -119,6 +121,19 @@ class Errand {
  private:
   Errand(std::unique_ptr<Connection> connection, const Schema& schema, Instant until)
       : connection_(std::move(connection)), schema_(schema), until_(until) {}
+
+  // Runs it in a transaction, which stays open. One that a deadlock with somebody who uses the
+  // database has ended is begun again.
+  Result<void> Begin(const std::string& sql) {
+    for (int attempt = 1;; ++attempt) {
+      if (auto begun = Script("BEGIN"); !begun) return begun;
+      auto done = connection_->ExecuteScript(sql, until_);
+      if (done) return {};
+      Fault& fault = done.error();
+      if (fault.lost || !fault.retry || attempt == kAttempts) return Fail(std::move(fault.error));
+      if (auto undone = Script("ROLLBACK"); !undone) return undone;
+    }
+  }
 
   std::unique_ptr<Connection> connection_;
   const Schema& schema_;

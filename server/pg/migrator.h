@@ -44,8 +44,9 @@ struct MigrationStatus {
 // Each of these opens a connection of its own and ends within `deadline`. Blocks the caller.
 
 // Applies what is pending, each migration in its own transaction, all under one advisory lock, so
-// that several may start at once. Returns the versions that it applied. Refuses a database that has
-// a changed migration or a gap.
+// that several may start at once. One that a deadlock with somebody who uses the database has ended
+// is begun again, four times at most. Returns the versions that it applied. Refuses a database that
+// has a changed migration or a gap.
 Result<std::vector<uint32_t>> Migrate(const std::string& conninfo, const Schema& schema,
                                       Duration deadline);
 

@@ -28,7 +28,8 @@ constexpr pg::Statement kVisited{
     /*once=*/true};
 
 constexpr pg::Statement kCountStores{
-    "count_stores", "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'costs'",
+    "count_stores",
+    "SELECT count(*) FROM pg_stat_activity WHERE application_name IN ('costs', 'test')",
     /*once=*/true};
 
 class WorkCostsTest : public ::testing::Test {
@@ -59,6 +60,19 @@ class WorkCostsTest : public ::testing::Test {
     auto store = Open();
     EXPECT_TRUE(store->DeclareHosted(kShop, Cause::kStreamEnded, ended, {}));
     Close(std::move(store));
+    visited_ = Visited();
+  }
+
+  // So many more orphans of the policy COMPETE, where the policy ASSIGN is rare.
+  void AddBacklog(int items) {
+    RunAsSuperuser(database_.conninfo(),
+                   fmt::format("UPDATE vigil.work_items SET policy = 'COMPETE' WHERE owner <= {};"
+                               "INSERT INTO vigil.work_items (namespace, key, owner)"
+                               " SELECT 'shop', 'backlog-' || i, 1001"
+                               "   FROM generate_series(1, {}) AS i",
+                               kLiving, items));
+    RunAsSuperuser(database_.conninfo(), "VACUUM (ANALYZE) vigil.work_items");
+    Close(nullptr);
     visited_ = Visited();
   }
 
@@ -141,6 +155,25 @@ TEST_F(WorkCostsTest, AssignWork_OnlyCountsWhatTheLivingOwn) {
   EXPECT_EQ(done->assigned, 1U);
   Close(std::move(store));
 
+  EXPECT_LT(VisitedSince(), (kLiving + 1) * kItemsEach);
+}
+
+// Orphans of other policies, which are for whoever claims them, are not looked at, however many.
+TEST_F(WorkCostsTest, Assigning_LooksAtNothingThatIsForOthers) {
+  constexpr int kBacklog = 30 * kItemsEach;
+  AddBacklog(kBacklog);
+  auto store = Open();
+  const auto listed = store->ListAssignable("", 100);
+  ASSERT_TRUE(listed) << listed.error().message;
+  EXPECT_EQ(*listed, std::vector<std::string>{kShop});
+  const auto done = store->AssignWork(kShop, 100);
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(done->assigned, 1U);
+  const auto none = store->ListAssignable("", 100);
+  ASSERT_TRUE(none && none->empty());
+  Close(std::move(store));
+
+  // It counts what the living own.
   EXPECT_LT(VisitedSince(), (kLiving + 1) * kItemsEach);
 }
 

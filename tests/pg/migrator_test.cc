@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <future>
 #include <thread>
 
 #include "cluster_test.h"
@@ -62,6 +63,35 @@ TEST_F(MigratorTest, Migrate_LeavesNothingOfAMigrationThatFails) {
   broken.migrations[1].sql = "CREATE TABLE house.doors (n int); SELECT nonsense";
   EXPECT_THAT(Up(broken).error().message, HasSubstr("migration 2 (doors) failed"));
   EXPECT_THAT(Up(two_).value(), ElementsAre(2));
+}
+
+// With somebody who uses the database and has what it waits for.
+TEST_F(MigratorTest, Migrate_BeginsAgainAfterADeadlock) {
+  constexpr Statement kWaiting{"waiting", "SELECT count(*) FROM pg_locks WHERE NOT granted"};
+  ASSERT_TRUE(Up(two_));
+  Schema three = two_;
+  three.migrations.push_back({3, "windows",
+                              "LOCK TABLE house.doors; LOCK TABLE house.rooms;"
+                              "CREATE TABLE house.windows (n int)"});
+  auto user = Connect();
+  auto observer = Connect();
+  // So that it is the migration that ends.
+  ASSERT_TRUE(user->ExecuteScript(
+      "SET deadlock_timeout = '1h'; BEGIN; LOCK TABLE house.rooms IN SHARE MODE", In(seconds(20))));
+  auto migration = std::async(std::launch::async, [&] { return Up(three); });
+  int64_t waiting = 0;
+  while (waiting == 0 && migration.wait_for(seconds(0)) == std::future_status::timeout) {
+    auto rows = observer->Execute({.steps = {{&kWaiting, {}}}, .changes = false}, In(seconds(20)));
+    ASSERT_TRUE(rows);
+    waiting = rows->front()[0].Bigint();
+  }
+
+  const auto used = user->ExecuteScript("SELECT FROM house.doors; COMMIT", In(seconds(20)));
+
+  EXPECT_TRUE(used) << used.error().error.message;
+  const auto migrated = migration.get();
+  ASSERT_TRUE(migrated) << migrated.error().message;
+  EXPECT_THAT(*migrated, ElementsAre(3));
 }
 
 TEST_F(MigratorTest, Migrate_ManyAtOnceApplyEachOnce) {
