@@ -31,7 +31,14 @@ constexpr pg::Statement kListAssignable{
     "       AS found"
     " ORDER BY found.namespace LIMIT $2"};
 
-// The next ones that some pod may have, whatever they ask of it.
+// Passes an `item` that some pod may have.
+#define VIGIL_MATCHED                                           \
+  " LATERAL (SELECT FROM vigil.pods AS pod"                     \
+  "           WHERE pod.namespace = $1 AND pod.state = 'ALIVE'" \
+  "             AND pod.labels @> item.selector LIMIT 1) AS matched"
+
+// The next ones that some pod may have, whatever they ask of it. No more than so many of one owner
+// are asked for, and by key, so that none of his items of other policies are read.
 constexpr pg::Statement kReadAssignable{
     "read_assignable",
     "SELECT found.key, found.fence, found.selector::text, found.exhausted"
@@ -41,17 +48,15 @@ constexpr pg::Statement kReadAssignable{
     "               LATERAL (SELECT item.key, item.fence, item.selector,"
     "                               " VIGIL_IS_EXHAUSTED
     " AS exhausted"
-    "                          FROM vigil.work_items AS item"
+    "                          FROM vigil.work_items AS item," VIGIL_MATCHED
     "                         WHERE item.owner = owner.incarnation AND item.state = 'OWNED'"
     "                           AND item.policy = 'ASSIGN'"
-    "                         ORDER BY item.key OFFSET 0) AS item"
+    "                         ORDER BY item.key LIMIT $2) AS item"
     "        UNION ALL"
-    "        SELECT item.key, item.fence, item.selector, false FROM vigil.work_items AS item"
+    "        SELECT item.key, item.fence, item.selector, false"
+    "          FROM vigil.work_items AS item," VIGIL_MATCHED
     "         WHERE item.namespace = $1 AND item.policy = 'ASSIGN' AND item.state = 'RELEASED')"
-    "       AS found,"
-    "       LATERAL (SELECT FROM vigil.pods AS pod"
-    "                 WHERE pod.namespace = $1 AND pod.state = 'ALIVE'"
-    "                   AND pod.labels @> found.selector LIMIT 1) AS matched"
+    "       AS found"
     " LIMIT $2"};
 
 // Those who may have one of them, with what they own.
