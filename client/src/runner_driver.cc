@@ -52,8 +52,7 @@ Runner::Driver::~Driver() {
   session_.reset();
   subscription_.reset();
   loop_.Flush();
-  callback_loop_->Flush();
-  callback_loop_.reset();
+  callback_lane_.reset();
 }
 
 Result<Registration> Runner::Driver::AwaitRegistration() {
@@ -231,7 +230,7 @@ void Runner::Driver::Do(const work_action::Over&) {
     end_ = end;
   }
   changed_.notify_all();
-  Tell(callbacks_.on_over, end);
+  if (callbacks_.on_over) callback_lane_->PostSurely([this, end] { callbacks_.on_over(end); });
 }
 
 void Runner::Driver::CloseWhenOver() {
@@ -251,6 +250,14 @@ void Runner::Driver::Do(const work_action::TellCompletedElsewhere& tell) {
 }
 void Runner::Driver::Do(const work_action::TellTrouble& tell) {
   Tell(callbacks_.on_trouble, tell.why);
+}
+
+void Runner::Driver::TellLeftOut(std::size_t count) const {
+  if (!callbacks_.on_trouble) return;
+  callbacks_.on_trouble(MakeError(
+      Code::kResourceExhausted,
+      std::to_string(count) + " callbacks were left out, since 1,000 waited for one that took long",
+      "Let callbacks return soon."));
 }
 
 }  // namespace vigil::client

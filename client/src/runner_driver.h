@@ -8,6 +8,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "callback_lane.h"
 #include "loop.h"
 #include "mutex.h"
 #include "runner_rules.h"
@@ -51,7 +52,7 @@ class Runner::Driver {
   template <class... Values>
   void Tell(const std::function<void(Values...)>& callback,
             const std::type_identity_t<std::decay_t<Values>>&... values) {
-    if (callback) callback_loop_->Post([&callback, values...] { callback(values...); });
+    if (callback) callback_lane_->Post([&callback, values...] { callback(values...); });
   }
 
   void Act();
@@ -94,6 +95,8 @@ class Runner::Driver {
   void Do(const work_action::TellStandingBy& tell);
   void Do(const work_action::TellCompletedElsewhere& tell);
   void Do(const work_action::TellTrouble& tell);
+  // In the turn of the callbacks that were left out.
+  void TellLeftOut(std::size_t count) const;
 
   const Client client_;
   const Options options_;
@@ -121,7 +124,8 @@ class Runner::Driver {
   // Written before the first call that reads it is posted.
   Incarnation self_;
 
-  std::unique_ptr<Loop> callback_loop_ = std::make_unique<Loop>();
+  std::unique_ptr<CallbackLane> callback_lane_ =
+      std::make_unique<CallbackLane>([this](std::size_t count) { TellLeftOut(count); });
   Loop loop_;
   // For what may take its time, and for what is wanted at once. As many calls wait there as the
   // rules leave unanswered.

@@ -14,6 +14,7 @@ constexpr std::size_t kLongestKind = 63;
 constexpr std::size_t kMostLabels = 32;
 constexpr std::size_t kLongestLabelKey = 63;
 constexpr std::size_t kLongestLabelValue = 255;
+constexpr Duration kShortestPoll = std::chrono::milliseconds(100);
 constexpr Duration kLongestPoll = std::chrono::hours(24);
 
 bool IsKind(std::string_view text) {
@@ -45,8 +46,8 @@ std::optional<Error> FindMistake(const Runner::Options& options) {
     if (key.empty() || key.size() > kLongestLabelKey || value.size() > kLongestLabelValue)
       return mistake("a label's key has 1 to 63 bytes, its value at most 255");
   }
-  if (options.poll_interval <= Duration::zero() || options.poll_interval > kLongestPoll)
-    return mistake("the poll interval of a runner is more than 0 and at most a day");
+  if (options.poll_interval < kShortestPoll || options.poll_interval > kLongestPoll)
+    return mistake("the poll interval of a runner is 100 ms to a day");
   if (options.failure_pause < Duration::zero() ||
       options.failure_pause > RunnerRules::kLongestFailurePause)
     return mistake("the pause of a runner after a failure is 0 s to 1 min");
@@ -73,9 +74,10 @@ const WorkFunction& FunctionFor(const Runner::Options& options, const std::strin
 }
 
 Error NotTaken(bool stopping) {
-  return stopping ? MakeError(Code::kCancelled, "the runner stops", "Submit it elsewhere.")
-                  : MakeError(Code::kResourceExhausted, "10,000 items wait to run here",
-                              "Submit it later, or elsewhere.");
+  return stopping
+             ? MakeError(Code::kCancelled, "the runner stops", "Submit it elsewhere.")
+             : MakeError(Code::kResourceExhausted, "10,000 items wait to run, or are kept, here",
+                         "Submit it later, or elsewhere.");
 }
 
 }  // namespace vigil::client

@@ -168,10 +168,11 @@ std::size_t RunnerRules::Unanswered(Asks what) const {
 std::uint32_t RunnerRules::Room() const {
   const auto held = static_cast<std::size_t>(std::count_if(
       running_.begin(), running_.end(), [](const auto& entry) { return entry.second.held; }));
-  std::size_t taken = running_.size() - std::min<std::size_t>(held, options_.concurrency);
+  std::size_t taken = running_.size();
   for (const auto& [id, query] : queries_) taken += query.room;
-  return taken < options_.concurrency ? options_.concurrency - static_cast<std::uint32_t>(taken)
-                                      : 0;
+  const std::size_t most = options_.concurrency + std::min<std::size_t>(held, options_.concurrency);
+  const std::size_t room = std::min(most, kMostWaiting - kept_.size());
+  return static_cast<std::uint32_t>(room - std::min(room, taken));
 }
 
 bool RunnerRules::IsAsked(Asks what, const std::string& key) const {
@@ -255,7 +256,11 @@ void RunnerRules::Wait(const std::string& key, Fence fence, Time from) {
   for (const auto& [task, running] : running_) {
     if (running.item.key == key && running.item.fence >= fence) return;
   }
-  if (const auto kept = kept_.find(key); kept != kept_.end() && kept->second >= fence) return;
+  for (const auto* fences : {&kept_, &were_lost_}) {
+    if (const auto ended = fences->find(key); ended != fences->end() && ended->second >= fence) {
+      return;
+    }
+  }
   // What does not fit is found in a later list.
   if (waiting_.size() >= kMostWaiting && !waiting_.contains(key)) return;
   const auto [found, added] = waiting_.try_emplace(key, Waiting{fence, from});
@@ -345,7 +350,7 @@ bool RunnerRules::IsKnown(const Query& query, const WorkItem& item) const {
     return found != fences.end() && found->second >= item.fence;
   };
   const auto waiting = waiting_.find(item.key);
-  return has(query.ended) || has(kept_) ||
+  return has(query.ended) || has(kept_) || has(were_lost_) ||
          (waiting != waiting_.end() && waiting->second.fence > item.fence) ||
          std::any_of(running_.begin(), running_.end(), [&item](const auto& entry) {
            return entry.second.item.key == item.key && entry.second.item.fence >= item.fence;

@@ -50,8 +50,8 @@ bool SaysLost(const Error& error);
 //   4. At most one ClaimOrphans and one ListOwn are unanswered, kMostStarts Start, kMostLooks Fetch
 //   of what runs, or of what is handed over; and for each key one Fetch of either use, and one
 //   Start.
-//   5. What waits to run, was kept, is stood by for, or is being submitted, is at most kMostWaiting
-//   items each.
+//   5. What waits to run, was kept or lost, is stood by for, or is being submitted, is at most
+//   kMostWaiting items each. Nothing is begun of which it could not be remembered that it was kept.
 class RunnerRules {
  public:
   struct Options {
@@ -168,6 +168,7 @@ class RunnerRules {
   void Write(TaskId task, Running& running);
   void End(TaskId task, TaskEnd end, const std::optional<Error>& why = {});
   void Keep(const WorkItem& item);
+  void NoteLost(const WorkItem& item);
   // What is the pod's while the runner stops, and was never run.
   void HandOver(const WorkItem& item);
   bool HandsOver() const;
@@ -191,6 +192,7 @@ class RunnerRules {
   std::map<QueryId, Query> queries_;
   std::map<std::string, Waiting> waiting_;
   std::map<std::string, Fence> kept_;
+  std::map<std::string, Fence> were_lost_;
   std::map<std::string, Wanted> wanted_;
   std::deque<WorkItem> predecessors_;
   std::optional<ClaimRamp> ramp_;

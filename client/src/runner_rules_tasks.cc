@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "own_error.h"
 #include "runner_rules.h"
 
 namespace vigil::client {
@@ -128,14 +129,30 @@ void RunnerRules::End(TaskId task, TaskEnd end, const std::optional<Error>& why)
     fence = std::max(fence, item.fence);
   }
   // Neither is run again with this fence, whatever an answer says.
-  if (end == TaskEnd::kKept || end == TaskEnd::kLost) Keep(item);
+  if (end == TaskEnd::kKept) Keep(item);
+  if (end == TaskEnd::kLost) NoteLost(item);
   if (end == TaskEnd::kCompleted && ramp_) ramp_->OnCompleted();
   Do(work_action::Forget{task});
   Do(work_action::TellEnded{std::move(item), end, why});
 }
 
+// What runs always fits, since Room() counts it; what is handed over at the end may not, and may be
+// asked about once more.
 void RunnerRules::Keep(const WorkItem& item) {
-  if (kept_.size() < kMostWaiting) kept_[item.key] = item.fence;
+  if (kept_.size() >= kMostWaiting && !kept_.contains(item.key)) return;
+  const auto [kept, added] = kept_.try_emplace(item.key, item.fence);
+  kept->second = std::max(kept->second, item.fence);
+  if (!added || kept_.size() < kMostWaiting || stopping()) return;
+  Do(work_action::TellTrouble{
+      MakeError(Code::kResourceExhausted, "10,000 items are kept here, and nothing more is begun",
+                "Stop this runner, so that others have them, and begin a new one.")});
+}
+
+// Without its entry a question may be asked in vain, and no more, so that those of long ago may go.
+void RunnerRules::NoteLost(const WorkItem& item) {
+  if (were_lost_.size() >= kMostWaiting) were_lost_.clear();
+  Fence& fence = were_lost_[item.key];
+  fence = std::max(fence, item.fence);
 }
 
 // --- The end ---

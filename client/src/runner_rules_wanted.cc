@@ -9,7 +9,8 @@
 namespace vigil::client {
 
 std::optional<QueryId> RunnerRules::BeginSubmit(std::string key) {
-  if (!Takes() || waiting_.size() + Unanswered(Asks::kSubmission) >= kMostWaiting) {
+  if (!Takes() || waiting_.size() + Unanswered(Asks::kSubmission) >= kMostWaiting ||
+      kept_.size() >= kMostWaiting) {
     return std::nullopt;
   }
   return Ask({.asks = Asks::kSubmission, .key = std::move(key)});

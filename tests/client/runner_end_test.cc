@@ -134,6 +134,7 @@ TEST_F(RunnerTest, Options_ThatMakeNoSenseAreRefused) {
         Runner::Options{.functions = any, .labels = {{"key", std::string(256, 'v')}}},
         Runner::Options{.functions = any, .labels = {{std::string(64, 'k'), "value"}}},
         Runner::Options{.functions = any, .labels = Labels(33)},
+        Runner::Options{.functions = any, .poll_interval = std::chrono::milliseconds(99)},
         Runner::Options{.functions = any, .poll_interval = std::chrono::hours(25)},
         Runner::Options{.functions = any, .failure_pause = seconds(61)},
         Runner::Options{.functions = any, .failure_pause = seconds(-1)}}) {

@@ -203,6 +203,62 @@ TEST_F(RunnerRulesTest, Once_WhatWasKeptIsNotRunAgain) {
   EXPECT_EQ(Count<Fetch>(), 0U);
 }
 
+// What could not be remembered would be found in a list, and be run again and again.
+TEST_F(RunnerRulesTest, Kept_SoManyAndNothingMoreBegins) {
+  BeReady(1);
+  for (std::size_t i = 0; i < RunnerRules::kMostWaiting; ++i) {
+    EXPECT_EQ(Count<TellTrouble>(), 0U);
+    const TaskId task = RunsSubmitted(Mine("k" + std::to_string(i)));
+    if (task == TaskId()) return;
+    rules_->OnReturned(now_, task, Kept{});
+    TakeAll<Forget>();
+    TakeAll<TellEnded>();
+  }
+  EXPECT_EQ(Take<TellTrouble>().why.code, Code::kResourceExhausted);
+  EXPECT_FALSE(rules_->BeginSubmit("one more"));
+  rules_->OnStandBy(now_, {.key = "wanted"});
+  Tell(PodNews(EventKind::kPodDied, kOther));
+  Tell(WorkNews(EventKind::kWorkClaimed, kSelf, "assigned", 1));
+  RunFor(seconds(60));
+  EXPECT_EQ(Count<ClaimOrphans>() + Count<Start>() + Count<Fetch>(), 0U);
+}
+
+TEST_F(RunnerRulesTest, Kept_NoMoreRunThanCanBeRemembered) {
+  BeReady(2);
+  for (std::size_t i = 0; i + 1 < RunnerRules::kMostWaiting; ++i) {
+    const TaskId task = RunsSubmitted(Mine("k" + std::to_string(i)));
+    if (task == TaskId()) return;
+    rules_->OnReturned(now_, task, Kept{});
+    TakeAll<Forget>();
+    TakeAll<TellEnded>();
+  }
+  const TaskId last = RunsSubmitted(Mine("last"));
+  rules_->OnStarted(now_, *rules_->BeginSubmit("waits"),
+                    Started{StartOutcome::kStarted, Mine("waits")});
+  EXPECT_EQ(Count<work_action::Run>() + Count<Fetch>(), 0U);
+  rules_->OnReturned(now_, last, Done{});
+  rules_->OnFinished(now_, last, {});
+  rules_->OnFetched(now_, Take<Fetch>().query, Mine("waits"));
+  Begun("waits");
+}
+
+TEST_F(RunnerRulesTest, Lost_SoManyAreForgottenAndLeadToAQuestionOnly) {
+  BeReady(1);
+  for (std::size_t i = 0; i <= RunnerRules::kMostWaiting; ++i) {
+    const TaskId task = RunsSubmitted(Mine("k" + std::to_string(i)));
+    if (task == TaskId()) return;
+    rules_->OnReturned(now_, task, Done{});
+    rules_->OnFinished(now_, task, Refused(Reason::kFenced));
+    TakeAll<Finish>();
+    TakeAll<Forget>();
+    TakeAll<TellEnded>();
+  }
+  Tell(WorkNews(EventKind::kWorkClaimed, kSelf, "k0", 1));
+  rules_->OnFetched(now_, Take<Fetch>().query, ItemOf(kOther, "k0", 2));
+  EXPECT_EQ(Count<work_action::Run>() + Count<TellTrouble>(), 0U);
+  RunsSubmitted(Mine("one more"));
+}
+
 // --- What is lost ---
 
 TEST_F(RunnerRulesTest, Lost_ThePodsTokensFireAndNothingIsWritten) {  // P7

@@ -117,6 +117,20 @@ TEST_F(RunnerRulesTest, Stop_WhatArrivesMeanwhileIsReleased) {
   EXPECT_EQ(Count<work_action::Run>(), 0U);
 }
 
+// Released, it would come again, to the pod with the fewest.
+TEST_F(RunnerRulesTest, Stop_WhatIsAssignedMeanwhileIsKeptUntilThePodHasLeft) {
+  BeReady(4);
+  const TaskId slow = RunsSubmitted(Mine("slow"));
+  Stop();
+  Tell(WorkNews(EventKind::kWorkClaimed, kSelf, "k", 3));
+  rules_->OnFetched(now_, Take<Fetch>().query, Of(RecoveryPolicy::kAssign, Mine("k", 3)));
+  RunFor(seconds(5));
+  EXPECT_EQ(Count<Release>() + Count<Fetch>() + Count<work_action::Run>(), 0U);
+  rules_->OnReturned(now_, slow, Done{});
+  rules_->OnFinished(now_, slow, {});
+  Take<Leave>();
+}
+
 TEST_F(RunnerRulesTest, Stop_WhatIsClaimedAfterItWasStoodByForIsReleased) {
   BeReady(2);
   RunsSubmitted(Mine("slow"));

@@ -31,7 +31,9 @@ struct Failed {  // It could not be done. After the `failure_pause` it counts as
   std::string reason;
 };
 struct GivenBack {};  // It is released: others may have it.
-struct Kept {};  // Nobody runs it until the pod has left, or died. What follows, its policy says.
+// Nobody runs it until the pod has left, or died. What follows, its policy says. At 10,000 of them
+// a runner begins nothing more, and `on_trouble` is told RESOURCE_EXHAUSTED.
+struct Kept {};
 using TaskResult = std::variant<Done, Failed, GivenBack, Kept>;
 
 // An item in the hands of its work function.
@@ -164,7 +166,7 @@ class Runner {
     // Only orphans that have all of these labels, at most 32; and what an earlier incarnation of
     // the name had, whatever its labels. Their kinds are those of the functions.
     std::map<std::string, std::string> labels;
-    // Between two looks for what no event tells; a random half to whole. At most a day.
+    // Between two looks for what no event tells, 100 ms to a day; a random half to whole.
     Duration poll_interval = std::chrono::seconds(10);
     // How long an item that has failed is kept before that is written, so that what fails at once
     // is not quarantined within seconds; doubled for each of its adoptions, up to a minute, of
@@ -173,6 +175,8 @@ class Runner {
   };
 
   // For logs. They run one at a time, on a thread of their own; one that blocks delays the others.
+  // At most 1,000 wait for their turn: how many are left out then, `on_trouble` is told in their
+  // place (RESOURCE_EXHAUSTED). `on_over` is never left out.
   struct Callbacks {
     PodSession::Callbacks pod;
     // The function begins.
@@ -204,8 +208,8 @@ class Runner {
 
   // Starts an item, which runs here as soon as a function may begin; unless somebody else has it,
   // as the outcome says. Waits for the registration. CANCELLED when the runner stops,
-  // RESOURCE_EXHAUSTED when 10,000 items wait here. After an error that another try may mend, the
-  // item may have been started: then it runs here, too.
+  // RESOURCE_EXHAUSTED when 10,000 items wait, or are kept, here. After an error that another try
+  // may mend, the item may have been started: then it runs here, too.
   Result<Started> Submit(std::string_view key, std::string_view payload = {},
                          const WorkTraits& traits = {});
 
@@ -217,6 +221,10 @@ class Runner {
   // Hands everything over: nothing new begins, the tokens fire, and each function's result is
   // written. What it gives back, and what waits to run, is released; but ASSIGN and STICKY items
   // are kept until the pod has left, since others are to have those. Then it leaves.
+  //
+  // Until it has left, coordinators may assign items to it, and the more of them the fewer it has.
+  // Released, they would come again; so these, too, are kept. Where items are ASSIGN, let `timeout`
+  // be no longer than they can wait, and then end the process.
   //
   // A function that has not returned within `timeout` is reported in `unreturned`, and the pod goes
   // on living, so that nobody else gets that item while it runs here. What to do then is to end the
