@@ -4,9 +4,21 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <sstream>
+#include <utility>
 
 namespace vigil::client {
+
+void Context::ExportCredentials() const {
+  for (const auto& [name, value] : {std::pair("VIGIL_TLS_CA", &tls_ca),
+                                    {"VIGIL_TLS_CERT", &tls_cert},
+                                    {"VIGIL_TLS_KEY", &tls_key},
+                                    {"VIGIL_TLS_SERVER_NAME", &tls_server_name},
+                                    {"VIGIL_TOKEN_FILE", &token_file}}) {
+    if (!value->empty()) setenv(name, value->c_str(), 1);
+  }
+}
 
 Result<Client> Context::Connect() const {
   return Connect(std::chrono::seconds(10), std::chrono::seconds(3));
@@ -15,6 +27,13 @@ Result<Client> Context::Connect() const {
 Result<Client> Context::Connect(Duration call_timeout, Duration attempt_timeout) const {
   Client::Options options{
       .call_timeout = call_timeout, .attempt_timeout = attempt_timeout, .spread = !in_order};
+  if (!(tls_ca + tls_cert + tls_key + tls_server_name).empty()) {
+    options.tls = Tls{.ca_file = tls_ca == "system" ? "" : tls_ca,
+                      .cert_file = tls_cert,
+                      .key_file = tls_key,
+                      .server_name = tls_server_name};
+  }
+  options.token_file = token_file;
   std::istringstream list(addresses);
   for (std::string address; std::getline(list, address, ',');) {
     if (!address.empty()) options.addresses.push_back(address);

@@ -32,9 +32,18 @@ struct Context {
   std::string ns = "default";
   std::string format = "table";
   bool in_order = false;
+  // TLS when any of them is given; `system` names the authorities of the machine.
+  std::string tls_ca;
+  std::string tls_cert;
+  std::string tls_key;
+  std::string tls_server_name;
+  std::string token_file;
   std::function<int()> action;
 
   bool json() const { return format == "json"; }
+  // Puts into the environment which files say who calls, for what is started from here. Before the
+  // first thread.
+  void ExportCredentials() const;
   Result<Client> Connect() const;
   // With other timeouts.
   Result<Client> Connect(Duration call_timeout, Duration attempt_timeout) const;

@@ -34,6 +34,20 @@ void AddGlobalOptions(CLI::App& app, Context& context) {
                "Try the addresses in the order given, not in a random one");
 }
 
+void AddCredentials(CLI::App& app, Context& context) {
+  app.add_option("--tls-ca", context.tls_ca,
+                 "Use TLS, with the authorities of this file, or of the machine (system)")
+      ->envname("VIGIL_TLS_CA");
+  app.add_option("--tls-cert", context.tls_cert, "Use TLS, and show the certificate of this file")
+      ->envname("VIGIL_TLS_CERT");
+  app.add_option("--tls-key", context.tls_key, "The file with its key")->envname("VIGIL_TLS_KEY");
+  app.add_option("--tls-server-name", context.tls_server_name,
+                 "Use TLS, and have the coordinators' certificates name this")
+      ->envname("VIGIL_TLS_SERVER_NAME");
+  app.add_option("--token-file", context.token_file, "The file with the token to show")
+      ->envname("VIGIL_TOKEN_FILE");
+}
+
 void AddVersionCommand(CLI::App& app, Context& context) {
   app.add_subcommand("version", "Shows the version")->fallthrough()->callback([&context] {
     context.action = [&context] {
@@ -50,6 +64,7 @@ int Main(int argc, char** argv) {
   app.footer(kFooter);
   app.require_subcommand(1);
   AddGlobalOptions(app, context);
+  AddCredentials(app, context);
   AddPodsCommand(app, context);
   AddEventsCommand(app, context);
   AddWorkCommand(app, context);

@@ -139,7 +139,10 @@ void AddRunCommand(CLI::App& app, Context& context) {
   run->add_option("command", arguments->run.command, "The command and its arguments, after --")
       ->required();
   run->callback([&context, arguments] {
-    context.action = [&context, arguments] { return Run(context, *arguments); };
+    context.action = [&context, arguments] {
+      context.ExportCredentials();
+      return Run(context, *arguments);
+    };
   });
 }
 

@@ -17,6 +17,7 @@ Result<void> Try(Core& core, std::size_t address, Duration limit, bool patient,
   const auto link = core.channels.At(address);
   grpc::ClientContext context;
   context.set_deadline(FromNow(limit));
+  link->credentials->AddTo(context);
   const grpc::Status status = attempt(*link, context);
   if (status.ok()) {
     core.channels.Prefer(address);

@@ -1,7 +1,6 @@
 #include "channels.h"
 
 #include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 
 #include <utility>
@@ -9,7 +8,8 @@
 namespace vigil::client {
 namespace {
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
+                                           const Credentials& credentials) {
   grpc::ChannelArguments arguments;
   // A new link is a new connection, even to an address that another link has.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
@@ -20,25 +20,32 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   // Retries are the library's own: it knows what may be repeated, and where.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetInt(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, 64 << 20);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  if (!credentials.server_name().empty()) {
+    arguments.SetSslTargetNameOverride(credentials.server_name());
+  }
+  return grpc::CreateCustomChannel(address, credentials.channel(), arguments);
 }
 
 }  // namespace
 
-Link::Link(const std::string& the_address)
+Link::Link(const std::string& the_address, std::shared_ptr<const Credentials> the_credentials)
     : address(the_address),
-      channel(MakeChannel(the_address)),
+      credentials(std::move(the_credentials)),
+      channel(MakeChannel(the_address, *credentials)),
       pods(v1::PodRegistryService::NewStub(channel)),
       events(v1::PodEventService::NewStub(channel)),
       work(v1::WorkService::NewStub(channel)),
       health(grpc::health::v1::Health::NewStub(channel)) {}
 
-Channels::Channels(std::vector<std::string> addresses)
-    : addresses_(std::move(addresses)), links_(addresses_.size()) {}
+Channels::Channels(std::vector<std::string> addresses,
+                   std::shared_ptr<const Credentials> credentials)
+    : addresses_(std::move(addresses)),
+      credentials_(std::move(credentials)),
+      links_(addresses_.size()) {}
 
 std::shared_ptr<Link> Channels::At(std::size_t index) {
   MutexLock lock(mutex_);
-  if (!links_[index]) links_[index] = std::make_shared<Link>(addresses_[index]);
+  if (!links_[index]) links_[index] = std::make_shared<Link>(addresses_[index], credentials_);
   return links_[index];
 }
 

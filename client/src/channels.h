@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "credentials.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "mutex.h"
 #include "vigil/v1/pod_event_service.grpc.pb.h"
@@ -18,9 +19,10 @@ namespace vigil::client {
 
 // One connection to one coordinator, with the stubs that use it.
 struct Link {
-  explicit Link(const std::string& address);
+  Link(const std::string& address, std::shared_ptr<const Credentials> credentials);
 
   const std::string address;
+  const std::shared_ptr<const Credentials> credentials;
   const std::shared_ptr<grpc::Channel> channel;
   const std::unique_ptr<v1::PodRegistryService::Stub> pods;
   const std::unique_ptr<v1::PodEventService::Stub> events;
@@ -35,7 +37,7 @@ struct Link {
 class Channels {
  public:
   // REQUIRES: at least one address.
-  explicit Channels(std::vector<std::string> addresses);
+  Channels(std::vector<std::string> addresses, std::shared_ptr<const Credentials> credentials);
 
   std::shared_ptr<Link> At(std::size_t index);
   // Something timed out on this link, so its connection may be dead without saying so: the next At
@@ -51,6 +53,7 @@ class Channels {
 
  private:
   const std::vector<std::string> addresses_;
+  const std::shared_ptr<const Credentials> credentials_;
   mutable Mutex mutex_;
   std::vector<std::shared_ptr<Link>> links_ VIGIL_GUARDED_BY(mutex_);
   std::size_t preferred_ VIGIL_GUARDED_BY(mutex_) = 0;

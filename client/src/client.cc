@@ -3,6 +3,7 @@
 #include "call.h"
 #include "convert.h"
 #include "core.h"
+#include "credentials.h"
 #include "own_error.h"
 
 namespace vigil::client {
@@ -20,6 +21,9 @@ Result<Client> Client::Create(Options options) {
   }
   if (options.call_timeout <= Duration::zero() || options.attempt_timeout <= Duration::zero()) {
     return invalid("a timeout must be positive");
+  }
+  if (auto checked = Credentials::Check(options); !checked) {
+    return tl::unexpected(std::move(checked.error()));
   }
   return Client(std::make_shared<Core>(std::move(options)));
 }

@@ -21,6 +21,6 @@ Client::Options Spread(Client::Options options, const Random& random) {
 Core::Core(Client::Options the_options)
     : random(SystemRandom()),
       options(Spread(std::move(the_options), random)),
-      channels(options.addresses) {}
+      channels(options.addresses, std::make_shared<Credentials>(options)) {}
 
 }  // namespace vigil::client

@@ -14,6 +14,7 @@ std::shared_ptr<SessionStream> SessionStream::Open(std::shared_ptr<Core> core,
   std::shared_ptr<SessionStream> stream(
       new SessionStream(std::move(core), std::move(link), std::move(handlers)));
   stream->self_ = stream;
+  stream->link_->credentials->AddTo(stream->context_);
   stream->link_->pods->async()->Session(&stream->context_, stream.get());
   stream->AddHold();  // reads and writes begin on the loop, outside gRPC's callbacks
   stream->StartRead(&stream->incoming_);

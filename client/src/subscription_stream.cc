@@ -18,6 +18,7 @@ std::shared_ptr<SubscriptionStream> SubscriptionStream::Open(std::shared_ptr<Loo
   std::shared_ptr<SubscriptionStream> stream(new SubscriptionStream(
       std::move(loop), std::move(link), std::move(request), std::move(handlers)));
   stream->self_ = stream;
+  stream->link_->credentials->AddTo(stream->context_);
   stream->link_->events->async()->Subscribe(&stream->context_, &stream->request_, stream.get());
   stream->AddHold();  // reads begin on the loop, outside gRPC's callbacks
   stream->StartRead(&stream->incoming_);

@@ -102,6 +102,7 @@ void Greet(const Server& server, const pg::PrivateCluster& cluster) {
                         server.http_port());
   fmt::print(
       "vigild is listening on 127.0.0.1:{0} over a private Postgres that goes when it stops.\n"
+      "It is --insecure: no TLS, and whoever reaches the port may do everything.\n"
       "\n"
       "  Try it in another terminal:\n"
       "    vigil --address 127.0.0.1:{0} run --pod first --work hello -- sleep 60\n"
@@ -136,6 +137,9 @@ int Serve(const Config& config) {
   if (const auto checked = pg::CheckConninfo(config.database); !checked) {
     return Refuse("cannot use the database", checked.error());
   }
+  if (const auto checked = CheckAccess(config); !checked) {
+    return Refuse("who may call is not settled", checked.error(), kWrongUsage);
+  }
   const StopSignals signals;
   log::SetUp(config.log_format, config.log_level);
   return ServeUntilStopped(config, signals, nullptr);
@@ -144,6 +148,10 @@ int Serve(const Config& config) {
 int ServeDevelopment(Config config) {
   if (const auto checked = CheckConfig(config); !checked) {
     return Refuse("the settings do not fit together", checked.error(), kWrongUsage);
+  }
+  config.insecure = true;
+  if (const auto checked = CheckAccess(config); !checked) {
+    return Refuse("dev is always --insecure", checked.error(), kWrongUsage);
   }
   // The cluster forks its guardian: before any thread.
   const auto cluster = pg::PrivateCluster::Start();

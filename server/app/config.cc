@@ -65,6 +65,17 @@ std::string ReadAddressOrOff(std::string& target, const std::string& text) {
   return "";
 }
 
+std::string ReadFilename(std::string& target, const std::string& text) {
+  target = text;
+  return "";
+}
+
+std::string ReadBool(bool& target, const std::string& text) {
+  if (text != "true" && text != "false") return "true or false";
+  target = text == "true";
+  return "";
+}
+
 std::string ReadLogFormat(log::Format& target, const std::string& text) {
   if (text != "text" && text != "json") return "text or json";
   target = text == "json" ? log::Format::kJson : log::Format::kText;
@@ -148,6 +159,23 @@ std::vector<Setting> ClusterSettings() {
        "share of PostgreSQL's lock table that may be in use, by whomever, before new pods are "
        "refused",
        [](C& c, S text) { return ReadNumber(c.coordinator.lock_table_percent, text, 1, 100); }},
+  };
+}
+
+std::vector<Setting> AccessSettings() {
+  return {
+      {"tls-cert", "",
+       "certificate chain in PEM to serve gRPC with; read again when the file changes",
+       [](C& c, S text) { return ReadFilename(c.tls_cert, text); }},
+      {"tls-key", "", "its private key in PEM; read again when the file changes",
+       [](C& c, S text) { return ReadFilename(c.tls_key, text); }},
+      {"tls-client-ca", "",
+       "authorities in PEM that the certificates of callers are verified against; every caller "
+       "needs one then",
+       [](C& c, S text) { return ReadFilename(c.tls_client_ca, text); }},
+      {"insecure", "false",
+       "true serves without TLS and without rights: whoever reaches the port may do everything",
+       [](C& c, S text) { return ReadBool(c.insecure, text); }},
   };
 }
 
@@ -241,7 +269,7 @@ std::string Setting::environment() const {
 const std::vector<Setting>& Settings() {
   static const std::vector<Setting> settings = [] {
     std::vector<Setting> all = ClusterSettings();
-    for (const auto& more : {LogSettings(), WorkingSettings()}) {
+    for (const auto& more : {AccessSettings(), LogSettings(), WorkingSettings()}) {
       all.insert(all.end(), more.begin(), more.end());
     }
     return all;
@@ -253,6 +281,22 @@ Result<void> CheckConfig(const Config& config) {
   const Timing& timing = config.coordinator.timing;
   if (auto checked = CheckTiming(timing); !checked) return checked;
   return CheckIdleSessionTimeout(config.idle_session_timeout, timing);
+}
+
+Result<void> CheckAccess(const Config& config) {
+  const bool tls = !config.tls_cert.empty() && !config.tls_key.empty();
+  const bool some = !(config.tls_cert + config.tls_key + config.tls_client_ca).empty();
+  const auto refuse = [](std::string message, std::string hint) {
+    return Fail(Error{Code::kInvalidArgument, "INTERNAL", std::move(message), std::move(hint), {}});
+  };
+  if (config.insecure && some) {
+    return refuse("TLS is set up, and --insecure says to serve without it",
+                  "Take away --insecure, or the settings that begin with --tls.");
+  }
+  if (config.insecure || tls) return {};
+  return refuse("callers would be neither encrypted nor known",
+                "Set --tls-cert and --tls-key; or say --insecure true, where whoever reaches the "
+                "port may do everything.");
 }
 
 }  // namespace vigil

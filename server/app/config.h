@@ -18,6 +18,12 @@ struct Config {
   // Empty when it is off.
   std::string http_listen = "127.0.0.1:7421";
   size_t http_connections = 12000;
+  // Files in PEM; none without TLS.
+  std::string tls_cert;
+  std::string tls_key;
+  std::string tls_client_ca;
+  // Neither TLS nor rights, as asked for.
+  bool insecure = false;
   // What other people's tools show for this coordinator; `listen` when empty.
   std::string advertise;
   log::Format log_format = log::Format::kText;
@@ -52,5 +58,8 @@ std::string ReadAddress(std::string& target, const std::string& text);
 
 // The settings that go together: the timing rule.
 Result<void> CheckConfig(const Config& config);
+
+// What callers need before they are served: TLS, or the word that they need nothing.
+Result<void> CheckAccess(const Config& config);
 
 }  // namespace vigil

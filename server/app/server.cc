@@ -22,6 +22,7 @@
 #include "grpc/health/v1/health.pb.h"
 #include "http/http_server.h"
 #include "rpc/services.h"
+#include "rpc/tls.h"
 #include "store/lane.h"
 
 namespace vigil {
@@ -131,11 +132,13 @@ class Server::Parts {
     services_.push_back(MakePodEventService(environment));
     services_.push_back(MakeWorkService(environment));
 
+    const auto credentials = Credentials();
+    if (!credentials) return Fail(credentials.error());
     // First, since a server of gRPC that has begun ends only while the loops turn.
     if (auto serving = ServeHttp(); !serving) return serving;
 
     grpc::ServerBuilder builder;
-    builder.AddListeningPort(config_.listen, grpc::InsecureServerCredentials(), &port_);
+    builder.AddListeningPort(config_.listen, *credentials, &port_);
     // Two servers on one port would share its callers in silence.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.SetMaxReceiveMessageSize(kLargestMessage);
@@ -157,6 +160,7 @@ class Server::Parts {
     thread_ = std::thread([this] { loop_.Run(); });
     log_thread_ = std::thread([this] { log_loop_.Run(); });
     log::Info("Listening.", {{"address", config_.listen}, {"port", port_}});
+    if (config_.insecure) log::Warning("Serving without TLS and without rights (--insecure).");
     return {};
   }
 
@@ -202,6 +206,13 @@ class Server::Parts {
 
  private:
   size_t Queue() const { return static_cast<size_t>(config_.request_queue); }
+
+  Result<std::shared_ptr<grpc::ServerCredentials>> Credentials() const {
+    if (config_.insecure) return grpc::InsecureServerCredentials();
+    return TlsCredentials({.certificate = config_.tls_cert,
+                           .key = config_.tls_key,
+                           .client_authorities = config_.tls_client_ca});
+  }
 
   Result<void> ServeHttp() {
     if (config_.http_listen.empty()) return {};

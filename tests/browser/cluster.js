@@ -106,7 +106,7 @@ class Cluster {
 
   // On the same ports as before.
   async startServer(settings = ['--position-interval', '300ms', '--subscriber-queue-events', '4']) {
-    this.server = new Vigild(['serve', '--listen', `127.0.0.1:${this.ports.grpc}`,
+    this.server = new Vigild(['serve', '--insecure', 'true', '--listen', `127.0.0.1:${this.ports.grpc}`,
       '--http-listen', `127.0.0.1:${this.ports.http}`, ...settings], { VIGIL_DATABASE: this.database });
     const [, http] = await this.server.says(/Serving HTTP\..* port=(\d+)/);
     const [, rpc] = await this.server.says(/Listening\..* port=(\d+)/);

@@ -216,10 +216,10 @@ TEST(HttpAddress, ThatIsTakenIsRefused) {
   TestServer server(database.conninfo());
   const auto vigild = FindBuilt("vigild");
   ASSERT_TRUE(vigild) << vigild.error().message;
-  auto second =
-      Process::Spawn({.command = {*vigild, "serve", "--listen", "127.0.0.1:0", "--http-listen",
-                                  "127.0.0.1:" + std::to_string(server.http_port())},
-                      .environment = {{"VIGIL_DATABASE", database.conninfo()}}});
+  auto second = Process::Spawn(
+      {.command = {*vigild, "serve", "--insecure", "true", "--listen", "127.0.0.1:0",
+                   "--http-listen", "127.0.0.1:" + std::to_string(server.http_port())},
+       .environment = {{"VIGIL_DATABASE", database.conninfo()}}});
   ASSERT_TRUE(second) << second.error().message;
   EXPECT_EQ((*second)->AwaitEnd(seconds(20)), 1);
   EXPECT_THAT((*second)->Transcript(), HasSubstr("--http-listen"));

@@ -16,9 +16,9 @@ using testing::HasSubstr;
 std::unique_ptr<Process> Serve(const std::string& conninfo) {
   auto program = FindBuilt("vigild");
   EXPECT_TRUE(program) << program.error().message;
-  auto server = Process::Spawn(
-      {.command = {*program, "serve", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"},
-       .environment = {{"VIGIL_DATABASE", conninfo}}});
+  auto server = Process::Spawn({.command = {*program, "serve", "--insecure", "true", "--listen",
+                                            "127.0.0.1:0", "--http-listen", "127.0.0.1:0"},
+                                .environment = {{"VIGIL_DATABASE", conninfo}}});
   EXPECT_TRUE(server) << server.error().message;
   return std::move(*server);
 }

@@ -13,6 +13,7 @@ constexpr int64_t kLongMillis = 20'000;
 
 Config ConfigOf(const CoordinatorSettings& settings, size_t http_connections) {
   Config config;
+  config.insecure = true;
   config.listen = "127.0.0.1:0";
   config.http_listen = "127.0.0.1:0";
   config.http_connections = http_connections;

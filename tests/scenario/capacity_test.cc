@@ -101,9 +101,9 @@ TEST_F(NoRoom, ConnectionsExhausted_RefusedWithAReasonAndNobodyDies) {
   const auto vigild = FindBuilt("vigild");
   ASSERT_TRUE(vigild);
   const Instant asked = Now();
-  const auto third = Process::Spawn(
-      {.command = {*vigild, "serve", "--listen", "127.0.0.1:0", "--http-listen", "off"},
-       .environment = {{"VIGIL_DATABASE", cluster().Conninfo()}}});
+  const auto third = Process::Spawn({.command = {*vigild, "serve", "--insecure", "true", "--listen",
+                                                 "127.0.0.1:0", "--http-listen", "off"},
+                                     .environment = {{"VIGIL_DATABASE", cluster().Conninfo()}}});
   ASSERT_TRUE(third);
   const auto why = (*third)->AwaitLine(
       [](const Process::Line& line) {

@@ -97,7 +97,8 @@ Result<void> VigilCluster::Spawn(Place& place) {
     place.http_address = place.address;
   }
   std::vector<std::string> command = {vigild_,       "serve",         "--listen",
-                                      place.address, "--http-listen", place.http_address};
+                                      place.address, "--http-listen", place.http_address,
+                                      "--insecure",  "true"};
   command.insert(command.end(), options_.settings.begin(), options_.settings.end());
   auto process = Process::Spawn(On(place.machine, {.command = std::move(command),
                                                    .environment = {{"VIGIL_DATABASE", conninfo}}}));

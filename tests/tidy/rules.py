@@ -42,6 +42,7 @@ THIRD_PARTIES = {
     "google/": {"rpc", "app"},
     "CLI/": {"app", "main"},
     "boost/": {"http"},
+    "openssl/": {"pg", "rpc"},
     "prometheus/": {"http", "app"},
 }
 

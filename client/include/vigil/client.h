@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,19 @@
 namespace vigil::client {
 
 class Core;
+
+// How connections are encrypted, and to whom. Names of files in PEM, which are read again, within
+// a second, when they change: what they hold then is for connections from then on.
+struct Tls {
+  // The authorities that coordinators' certificates must come from; those of the machine when
+  // empty.
+  std::string ca_file;
+  // This client's own certificate and its key: both, or neither.
+  std::string cert_file;
+  std::string key_file;
+  // What the coordinators' certificates must name; the address that is called when empty.
+  std::string server_name;
+};
 
 // A client of several coordinators, any of which can answer any call.
 //
@@ -45,6 +59,11 @@ class Client {
     // Try the addresses in an order chosen at random, so that pods and subscribers spread over the
     // coordinators, and those of a lost one over the others; else as they are given.
     bool spread = true;
+    // Without it, nothing is encrypted.
+    std::optional<Tls> tls;
+    // The name of a file that holds this client's token, which every call shows; read again, within
+    // a second, when it changes. Goes over TLS, or to addresses of this machine, and nowhere else.
+    std::string token_file;
   };
 
   // Fails with INVALID_ARGUMENT when the options make no sense.
