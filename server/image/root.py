@@ -84,7 +84,9 @@ def make(build, root):
     for program in PROGRAMS:
         built = os.path.join(build, "bin", program)
         loaded |= libraries(built)
-        subprocess.run(["strip", "-o", _copy(built, root, 0o755, f"usr/bin/{program}"), built], check=True)
+        # The build's id goes, too: all else is the same in whichever directory it was built.
+        subprocess.run(["strip", "--remove-section=.note.gnu.build-id", "-o",
+                        _copy(built, root, 0o755, f"usr/bin/{program}"), built], check=True)  # fmt: skip
     for path in sorted(loaded):
         _copy_library(path, root)
     for path, target in LINKS.items():
