@@ -69,10 +69,9 @@ void HostedPods::Host(const Pod& pod, std::shared_ptr<PodStream> stream, Instant
   const auto other = by_incarnation_.find(pod.incarnation);
   if (other != by_incarnation_.end() && other->second > pod.session) {
     // Two resumes were committed in order, and their answers came back the other way round.
-    env_.liveness.Release(pod.session);
-    if (stream) stream->End(SessionTaken(other->second));
-    return;
+    return TurnAway(pod.session, stream.get(), other->second);
   }
+  if (taken_early_.erase(pod.session) > 0) return TurnAway(pod.session, stream.get(), {});
   if (other != by_incarnation_.end()) LetGo(other->second, SessionTaken(pod.session));
   Hosted& hosted = hosted_[pod.session];
   hosted.ns = pod.ns;
@@ -87,6 +86,11 @@ void HostedPods::Host(const Pod& pod, std::shared_ptr<PodStream> stream, Instant
   if (draining_ && hosted.stream) hosted.stream->Send(DrainingNotice{});
   WatchSilence(hosted, committed);
   if (const auto taking = env_.liveness.Unconfirmed(pod.session)) Retaken({*taking});
+}
+
+void HostedPods::TurnAway(SessionNumber session, PodStream* stream, SessionNumber by) {
+  env_.liveness.Release(session);
+  if (stream) stream->End(SessionTaken(by));
 }
 
 // --- Leases
@@ -241,7 +245,14 @@ void HostedPods::LetAllGo(const Error& told) {
 // --- From the other parts of the coordinator
 
 void HostedPods::Taken(const std::vector<SessionNumber>& sessions) {
-  for (const SessionNumber session : sessions) LetGo(session, SessionTaken(SessionNumber{}));
+  std::erase_if(taken_early_, [&](SessionNumber known) { return !env_.liveness.Knows(known); });
+  for (const SessionNumber session : sessions) {
+    if (Find(session)) {
+      LetGo(session, SessionTaken(SessionNumber{}));
+    } else if (env_.liveness.Knows(session)) {
+      taken_early_.insert(session);
+    }
+  }
 }
 
 void HostedPods::Superseded(Incarnation incarnation) {

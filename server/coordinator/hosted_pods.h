@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/clock.h"
@@ -87,7 +88,7 @@ class HostedPods {
   void LetAllGo(const Error& told);
 
   // --- From the other parts of the coordinator.
-  // Others have ended these sessions.
+  // Others have ended these sessions, maybe before this coordinator knows that they have begun.
   void Taken(const std::vector<SessionNumber>& sessions);
   // The incarnation ended in favour of a newcomer that this coordinator hosts.
   void Superseded(Incarnation incarnation);
@@ -118,6 +119,8 @@ class HostedPods {
   };
 
   Hosted* Find(SessionNumber session);
+  // Ends a stream whose session is over before it is hosted.
+  void TurnAway(SessionNumber session, PodStream* stream, SessionNumber by);
   void WatchSilence(Hosted& hosted, Instant since);
   void JudgeSilence(SessionNumber session);
   // Whether evidence of this host's is strong; what it cannot vouch for (any more) it lets go, and
@@ -135,6 +138,8 @@ class HostedPods {
   const Environment env_;
   std::unordered_map<SessionNumber, Hosted> hosted_;
   std::unordered_map<Incarnation, SessionNumber> by_incarnation_;
+  // Over before the answer to the commit that began them came.
+  std::unordered_set<SessionNumber> taken_early_;
   bool draining_ = false;
   struct Pause {
     Instant end{};

@@ -55,6 +55,9 @@ class LivenessSessions {
   // Lets a lock go, in a moment. Idempotent.
   void Release(SessionNumber session);
 
+  // Whether Issue gave this number, and it was not released.
+  bool Knows(SessionNumber session) const { return locks_.contains(session); }
+
   // The suspicion that this taking ended is cleared: the lock counts again, unless it was lost once
   // more meanwhile.
   void Confirm(const Taking& taking);

@@ -63,6 +63,22 @@ TEST_F(Supersede, OnAnotherCoordinatorTheOldHostHearsOfItInAPingInterval) {
   EXPECT_EQ(resumed->reason, reason::kIncarnationEnded);
 }
 
+// P1, P7: what ends a session can be known before what began it.
+TEST_F(Supersede, BeforeTheIncumbentsHostKnowsOfItItIsNeverHosted) {
+  auto& host = cluster_.Add();
+  auto& other = cluster_.Add();
+  host.lane.DelayAnswers(2 * Timing().ping_interval);
+  const auto incumbent = Begin(host, kKey);
+  cluster_.scheduler.Advance(milliseconds(1));
+  host.lane.DelayAnswers({});
+  const auto newcomer = Register(other, kKey);
+  EXPECT_EQ(cluster_.Look("a").incarnation, IncarnationOf(newcomer));
+  cluster_.scheduler.Advance(3 * Timing().ping_interval);
+  EXPECT_EQ(incumbent->reason, reason::kSessionTaken);
+  EXPECT_FALSE(cluster_.Beat(host, incumbent));
+  EXPECT_TRUE(cluster_.Beat(other, newcomer));
+}
+
 TEST_F(Supersede, WithoutTheIncumbentsKeyItWaitsOrIsRefused) {
   auto& host = cluster_.Add();
   const auto incumbent = Register(host, kKey);
