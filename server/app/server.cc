@@ -126,8 +126,9 @@ class Server::Parts {
     // Reflection finds the descriptor of the health service only once it is linked in and used.
     grpc::health::v1::HealthCheckRequest::descriptor();
 
-    const RpcEnvironment environment{loop_, coordinator_.conversations(), log_loop_,
-                                     coordinator_.subscriptions(), requests_, Queue()};
+    const RpcEnvironment environment{loop_,     coordinator_.conversations(),
+                                     log_loop_, coordinator_.subscriptions(),
+                                     requests_, Queue()};
     services_.push_back(MakePodRegistryService(environment));
     services_.push_back(MakePodEventService(environment));
     services_.push_back(MakeWorkService(environment));
