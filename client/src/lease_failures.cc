@@ -25,6 +25,9 @@ bool IsRefusal(const Error& error) {
     case Reason::kDraining:
     case Reason::kCoordinatorUntrusted:
     case Reason::kStreamIdle:
+    case Reason::kCallerUnknown:
+    case Reason::kNotGranted:
+    case Reason::kIdentityMismatch:
       return true;
     default:
       return false;

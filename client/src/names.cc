@@ -41,7 +41,7 @@ std::string_view Name(Code code) {
 }
 
 std::string_view Name(Reason reason) {
-  static constexpr std::array<std::string_view, 20> kNames = {"NONE",
+  static constexpr std::array<std::string_view, 23> kNames = {"NONE",
                                                               "INVALID_FIELD",
                                                               "INVALID_CURSOR",
                                                               "PROTOCOL_VIOLATION",
@@ -60,7 +60,10 @@ std::string_view Name(Reason reason) {
                                                               "DRAINING",
                                                               "COORDINATOR_UNTRUSTED",
                                                               "INTERNAL",
-                                                              "STREAM_IDLE"};
+                                                              "STREAM_IDLE",
+                                                              "CALLER_UNKNOWN",
+                                                              "NOT_GRANTED",
+                                                              "IDENTITY_MISMATCH"};
   if (reason == Reason::kUnrecognized) return "UNRECOGNIZED";
   if (reason == Reason::kWatchdogStarved) return "WATCHDOG_STARVED";
   return Pick(kNames, reason);

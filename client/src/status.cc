@@ -11,8 +11,8 @@ constexpr std::string_view kDomain = "vigil";
 constexpr std::string_view kPrefix = "ERROR_REASON_";
 
 static_assert(static_cast<int>(Reason::kFenced) == v1::ERROR_REASON_FENCED);
-static_assert(static_cast<int>(Reason::kStreamIdle) == v1::ERROR_REASON_STREAM_IDLE);
-static_assert(v1::ErrorReason_MAX == v1::ERROR_REASON_STREAM_IDLE, "error.h lacks a reason");
+static_assert(static_cast<int>(Reason::kIdentityMismatch) == v1::ERROR_REASON_IDENTITY_MISMATCH);
+static_assert(v1::ErrorReason_MAX == v1::ERROR_REASON_IDENTITY_MISMATCH, "error.h lacks a reason");
 
 std::string_view DefaultHint(Code code) {
   switch (code) {

@@ -207,7 +207,9 @@ class Subscription::Driver : public std::enable_shared_from_this<Driver> {
     if (cancelled_) return TellWhenClosed();
     end_.status = status;
     const Error why = WhyEnded(end_, cursor_);
-    if (!IsRetryable(why)) return Finish(why);
+    // Who was known when the stream began may have another token by now.
+    const bool token_withdrawn = why.reason == Reason::kCallerUnknown && message_seen_;
+    if (!IsRetryable(why) && !token_withdrawn) return Finish(why);
     ++failed_in_row_;
     const bool first_round = !connected_once_ && !options_.retry_first;
     if (first_round && failed_in_row_ >= core_->channels.size()) return Finish(why);

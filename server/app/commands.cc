@@ -21,6 +21,8 @@ namespace {
 
 constexpr Duration kMigrationDeadline = std::chrono::minutes(5);
 constexpr Duration kReadyCheck = std::chrono::milliseconds(10);
+// How often to look whether the files of tokens and grants have changed.
+constexpr Duration kReadAgain = std::chrono::seconds(1);
 
 constexpr int kWrongUsage = 2;
 
@@ -38,11 +40,6 @@ class StopSignals {
     sigaddset(&signals_, SIGTERM);
     sigaddset(&signals_, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
-  }
-
-  void Wait() const {
-    int signal = 0;
-    sigwait(&signals_, &signal);
   }
 
   // False when none came within the time, which is at most a second.
@@ -88,7 +85,7 @@ int ServeUntilStopped(const Config& config, const StopSignals& signals,
     bool stopped = false;
     while (greet && !stopped && !server.ready()) stopped = signals.WaitFor(kReadyCheck);
     if (greet && !stopped) greet(server);
-    if (!stopped) signals.Wait();
+    while (!stopped && !signals.WaitFor(kReadAgain)) server.ReadFiles();
   }
   server.Stop();
   return refused ? 1 : 0;

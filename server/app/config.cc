@@ -171,8 +171,20 @@ std::vector<Setting> AccessSettings() {
        [](C& c, S text) { return ReadFilename(c.tls_key, text); }},
       {"tls-client-ca", "",
        "authorities in PEM that the certificates of callers are verified against; every caller "
-       "needs one then",
+       "needs one then, unless there are tokens",
        [](C& c, S text) { return ReadFilename(c.tls_client_ca, text); }},
+      {"tokens", "",
+       "file with a line IDENTITY TOKEN for each token that makes a caller known; a secret, read "
+       "again when it changes",
+       [](C& c, S text) { return ReadFilename(c.tokens, text); }},
+      {"grants", "",
+       "file with a line IDENTITY NAMESPACE ROLE,ROLE for what each identity may do; read again "
+       "when it changes",
+       [](C& c, S text) { return ReadFilename(c.grants, text); }},
+      {"registration-rate", "200",
+       "registrations of one identity in a second on this coordinator, and ten times as many at "
+       "once; with rights only",
+       [](C& c, S text) { return ReadNumber(c.registration_rate, text, 1, kMany); }},
       {"insecure", "false",
        "true serves without TLS and without rights: whoever reaches the port may do everything",
        [](C& c, S text) { return ReadBool(c.insecure, text); }},
@@ -284,19 +296,28 @@ Result<void> CheckConfig(const Config& config) {
 }
 
 Result<void> CheckAccess(const Config& config) {
-  const bool tls = !config.tls_cert.empty() && !config.tls_key.empty();
-  const bool some = !(config.tls_cert + config.tls_key + config.tls_client_ca).empty();
   const auto refuse = [](std::string message, std::string hint) {
     return Fail(Error{Code::kInvalidArgument, "INTERNAL", std::move(message), std::move(hint), {}});
   };
-  if (config.insecure && some) {
-    return refuse("TLS is set up, and --insecure says to serve without it",
-                  "Take away --insecure, or the settings that begin with --tls.");
+  const bool some =
+      !(config.tls_cert + config.tls_key + config.tls_client_ca + config.tokens + config.grants)
+           .empty();
+  if (config.insecure) {
+    if (!some) return {};
+    return refuse("TLS or rights are set up, and --insecure says to serve without them",
+                  "Take away --insecure; or --tls-cert, --tls-key, --tls-client-ca, --tokens and "
+                  "--grants.");
   }
-  if (config.insecure || tls) return {};
-  return refuse("callers would be neither encrypted nor known",
-                "Set --tls-cert and --tls-key; or say --insecure true, where whoever reaches the "
-                "port may do everything.");
+  if (config.tls_cert.empty() || config.tls_key.empty() || config.grants.empty()) {
+    return refuse("callers would be neither encrypted nor known",
+                  "Set --tls-cert, --tls-key and --grants; or say --insecure true, where whoever "
+                  "reaches the port may do everything.");
+  }
+  if (config.tls_client_ca.empty() && config.tokens.empty()) {
+    return refuse("no caller could show who it is",
+                  "Set --tls-client-ca for certificates, or --tokens, or both.");
+  }
+  return {};
 }
 
 }  // namespace vigil

@@ -22,6 +22,11 @@ struct Config {
   std::string tls_cert;
   std::string tls_key;
   std::string tls_client_ca;
+  // Who callers are, and what they may do.
+  std::string tokens;
+  std::string grants;
+  // A second and identity, where rights are asked.
+  int registration_rate = 200;
   // Neither TLS nor rights, as asked for.
   bool insecure = false;
   // What other people's tools show for this coordinator; `listen` when empty.

@@ -16,11 +16,14 @@
 #include <utility>
 #include <vector>
 
+#include "access/access.h"
+#include "access/rate.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "coordinator/coordinator.h"
 #include "grpc/health/v1/health.pb.h"
 #include "http/http_server.h"
+#include "rpc/bindings.h"
 #include "rpc/services.h"
 #include "rpc/tls.h"
 #include "store/lane.h"
@@ -96,6 +99,9 @@ class Server::Parts {
       : config_(std::move(config)),
         loop_(loop),
         log_loop_(log_loop),
+        access_(config_.insecure ? Access()
+                                 : Access({.tokens = config_.tokens, .grants = config_.grants})),
+        registrations_(config_.registration_rate),
         requests_(database,
                   {"request", config_.request_threads, Queue(), config_.database_deadline}),
         sessions_(database,
@@ -128,13 +134,18 @@ class Server::Parts {
 
     const RpcEnvironment environment{loop_,     coordinator_.conversations(),
                                      log_loop_, coordinator_.subscriptions(),
-                                     requests_, Queue()};
+                                     requests_, Queue(),
+                                     access_,   bindings_,
+                                     clock_,    registrations_};
     services_.push_back(MakePodRegistryService(environment));
     services_.push_back(MakePodEventService(environment));
     services_.push_back(MakeWorkService(environment));
 
     const auto credentials = Credentials();
     if (!credentials) return Fail(credentials.error());
+    if (!config_.insecure) {
+      if (auto read = access_.Read(); !read) return read;
+    }
     // First, since a server of gRPC that has begun ends only while the loops turn.
     if (auto serving = ServeHttp(); !serving) return serving;
 
@@ -172,6 +183,8 @@ class Server::Parts {
     });
     log_loop_.Post([this] { WatchLogHealth(); });
   }
+
+  void ReadFiles() { access_.ReadAgain(); }
 
   void Stop() {
     if (!thread_.joinable()) return;
@@ -212,7 +225,8 @@ class Server::Parts {
     if (config_.insecure) return grpc::InsecureServerCredentials();
     return TlsCredentials({.certificate = config_.tls_cert,
                            .key = config_.tls_key,
-                           .client_authorities = config_.tls_client_ca});
+                           .client_authorities = config_.tls_client_ca,
+                           .client_required = config_.tokens.empty()});
   }
 
   Result<void> ServeHttp() {
@@ -220,6 +234,7 @@ class Server::Parts {
     http_ = std::make_unique<HttpServer>(
         HttpEnvironment{.log_loop = log_loop_,
                         .subscriptions = coordinator_.subscriptions(),
+                        .access = access_,
                         .clock = clock_,
                         .loops = {&loop_, &log_loop_},
                         .ready = [this] { return ready_.load(); },
@@ -261,6 +276,9 @@ class Server::Parts {
   EventLoop& loop_;
   EventLoop& log_loop_;
   SystemClock clock_;
+  Access access_;
+  Bindings bindings_;
+  Rate registrations_;
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<grpc::Server> server_;
   ThreadLane requests_;
@@ -296,6 +314,7 @@ bool Server::ready() const { return parts_->ready(); }
 int Server::port() const { return parts_->port(); }
 int Server::http_port() const { return parts_->http_port(); }
 void Server::Join() { parts_->Join(); }
+void Server::ReadFiles() { parts_->ReadFiles(); }
 void Server::Stop() { parts_->Stop(); }
 void Server::Abandon() { parts_->End(); }
 

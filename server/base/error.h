@@ -21,6 +21,7 @@ enum class Code {
   kAborted = 10,
   kInternal = 13,
   kUnavailable = 14,
+  kUnauthenticated = 16,
 };
 
 // What the environment or a caller did that keeps an operation from its end. A defect of ours is a

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "core/errors.h"
+#include "core/session_token.h"
 
 namespace vigil {
 namespace {
@@ -158,7 +159,7 @@ NewPod Conversations::Newcomer(const RegisterMessage& message, SessionNumber ses
   return {.ns = message.ns,
           .name = message.name,
           .registration_id = message.registration_id,
-          .session_token = env_.make_token(),
+          .session_token = Bound(env_.make_token(), message.binding),
           .profile = message.profile,
           .lease = message.lease.value_or(settings_.timing.default_lease),
           .labels = message.labels,

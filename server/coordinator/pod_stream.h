@@ -27,6 +27,8 @@ struct RegisterMessage {
   Duration wait_for_name{};
   // Empty when the name may run twice.
   std::string supersede_key;
+  // What the session is bound to: only the same may resume it. Anybody may when it is empty.
+  std::string binding = {};
 };
 
 struct ResumeMessage {

@@ -1,6 +1,7 @@
 // What a subscriber asks for, what it is told, and the stream that tells it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,9 @@ struct SubscriptionRequest {
   std::string ns;
   SubscriptionStart start;
   EventFilter filter;
+  // Why the subscriber may not be told any more; nothing while it may. Asked before each message;
+  // none: whoever reaches it may. The log's thread.
+  std::function<std::optional<Error>()> refusal = {};
 };
 
 // --- What a subscriber is told.

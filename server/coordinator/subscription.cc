@@ -208,6 +208,9 @@ void Subscription::Enqueue(SubscriberMessage message, size_t bytes) {
 
 void Subscription::WriteNext() {
   if (writing_ || phase_ == Phase::kOver) return;
+  if (auto refusal = request_.refusal ? request_.refusal() : std::nullopt) {
+    return Fail(std::move(*refusal));
+  }
   SubscriberMessage message;
   if (snapshot_) {
     const auto [part, next] = snapshot_->From(snapshot_written_, request_.filter);

@@ -129,6 +129,27 @@ Error StreamIdle(std::string_view what) {
               "Send the first message as soon as the stream is open.");
 }
 
+Error CallerUnknown(std::string_view why) {
+  return Make(Code::kUnauthenticated, reason::kCallerUnknown, std::string(why),
+              "Show a certificate of an authority that this coordinator trusts, or a token that it "
+              "knows.");
+}
+
+Error NotGranted(std::string_view caller, std::string_view rpc, std::string_view ns,
+                 std::string_view roles) {
+  return Make(Code::kPermissionDenied, reason::kNotGranted,
+              fmt::format("{} may not call {} in the namespace '{}'", caller, rpc, ns),
+              fmt::format("Have one of these roles granted to it there: {}.", roles),
+              {{"roles", std::string(roles)}});
+}
+
+Error IdentityMismatch(Incarnation incarnation) {
+  return Make(Code::kPermissionDenied, reason::kIdentityMismatch,
+              fmt::format("incarnation {} belongs to another identity", incarnation.value),
+              "Call as the identity that registered it, or register a pod of your own.",
+              {{"incarnation", Text(incarnation.value)}});
+}
+
 std::string_view Name(PodState state) {
   switch (state) {
     case PodState::kAlive:

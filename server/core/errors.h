@@ -30,6 +30,9 @@ inline constexpr std::string_view kDraining = "DRAINING";
 inline constexpr std::string_view kCoordinatorUntrusted = "COORDINATOR_UNTRUSTED";
 inline constexpr std::string_view kInternal = "INTERNAL";
 inline constexpr std::string_view kStreamIdle = "STREAM_IDLE";
+inline constexpr std::string_view kCallerUnknown = "CALLER_UNKNOWN";
+inline constexpr std::string_view kNotGranted = "NOT_GRANTED";
+inline constexpr std::string_view kIdentityMismatch = "IDENTITY_MISMATCH";
 }  // namespace reason
 
 Error InvalidField(std::string_view field, std::string_view expectation);
@@ -50,6 +53,11 @@ Error OutcomeUnknown(std::string_view what);
 Error CoordinatorDraining();
 Error CoordinatorUntrusted(std::string_view why);
 Error StreamIdle(std::string_view what);
+Error CallerUnknown(std::string_view why);
+// `caller` are its identities; `roles` those of which one is enough.
+Error NotGranted(std::string_view caller, std::string_view rpc, std::string_view ns,
+                 std::string_view roles);
+Error IdentityMismatch(Incarnation incarnation);
 
 // The names in upper case, as the contract has them without the prefix: "ALIVE", "LOCK_FREE",
 // "POD_DIED".

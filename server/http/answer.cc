@@ -16,6 +16,8 @@ std::string_view PhraseOf(HttpStatus status) {
       return "No Content";
     case HttpStatus::kBadRequest:
       return "Bad Request";
+    case HttpStatus::kUnauthorized:
+      return "Unauthorized";
     case HttpStatus::kForbidden:
       return "Forbidden";
     case HttpStatus::kNotFound:
@@ -48,6 +50,8 @@ HttpStatus StatusOf(const Error& error) {
   switch (error.code) {
     case Code::kInvalidArgument:
       return HttpStatus::kBadRequest;
+    case Code::kUnauthenticated:
+      return HttpStatus::kUnauthorized;
     case Code::kPermissionDenied:
       return HttpStatus::kForbidden;
     case Code::kNotFound:
@@ -79,6 +83,7 @@ std::string ToText(const Answer& answer, bool keep, bool head_only) {
                                  static_cast<int>(answer.status), PhraseOf(answer.status),
                                  keep ? "keep-alive" : "close");
   if (answer.status == HttpStatus::kMethodNotAllowed) text += "Allow: GET\r\n";
+  if (answer.status == HttpStatus::kUnauthorized) text += "WWW-Authenticate: Bearer\r\n";
   if (answer.status == HttpStatus::kUnavailable) text += "Retry-After: 1\r\n";
   if (answer.status == HttpStatus::kNoContent) return text + "\r\n";
   return text + fmt::format("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",

@@ -12,6 +12,7 @@ enum class HttpStatus {
   kOk = 200,
   kNoContent = 204,
   kBadRequest = 400,
+  kUnauthorized = 401,
   kForbidden = 403,
   kNotFound = 404,
   kMethodNotAllowed = 405,

@@ -39,6 +39,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void SetDeadline();
   void OnRequest(const error_code& error);
   void Take(const http::request<http::empty_body>& request);
+  // Why this may not be followed, if it may not.
+  std::optional<Error> Admit(SubscriptionRequest& request, std::string_view authorization) const;
   void OnAnswered(const error_code& error, bool keep);
   void Close();
 
@@ -100,7 +102,8 @@ void Connection::Take(const http::request<http::empty_body>& request) {
       .hosts = request.count(http::field::host),
       .last_event_id = text(request[std::string(kLastEventId)]),
       .accepts = text(request[http::field::accept]),
-      .has_body = request.count(http::field::transfer_encoding) > 0 || (length && *length > 0)};
+      .has_body = request.count(http::field::transfer_encoding) > 0 || (length && *length > 0),
+      .authorization = text(request[http::field::authorization])};
   const bool keep = request.keep_alive() && !head.has_body;
   head_only_ = head.wants_head_only();
   Route route = RouteOf(head);
@@ -108,6 +111,8 @@ void Connection::Take(const http::request<http::empty_body>& request) {
     Answer(*answer, keep);
   } else if (const auto* probe = std::get_if<Probe>(&route)) {
     Answer(reception_.probe(*probe), keep);
+  } else if (auto refusal = Admit(std::get<SubscriptionRequest>(route), head.authorization)) {
+    Answer(Refusal(*refusal), keep);
   } else {
     RespondWithEvents(std::move(peer_), {.request = std::move(std::get<SubscriptionRequest>(route)),
                                          .version = head.version,
@@ -115,6 +120,16 @@ void Connection::Take(const http::request<http::empty_body>& request) {
                                          .retry = reception_.retry(),
                                          .place = reception_.stream()});
   }
+}
+
+std::optional<Error> Connection::Admit(SubscriptionRequest& request,
+                                       std::string_view authorization) const {
+  const Access& access = peer_.env.access;
+  if (access.insecure()) return std::nullopt;
+  const auto permit = std::make_shared<Permit>(access, Caller{.token = TokenFrom(authorization)},
+                                               Rpc::kSubscribe, request.ns);
+  request.refusal = [permit] { return permit->Refusal(); };
+  return permit->Refusal();
 }
 
 void Connection::Answer(const vigil::Answer& answer, bool keep) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "access/access.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/loop.h"
@@ -17,6 +18,8 @@ struct HttpEnvironment {
   // The thread of the subscriptions.
   Scheduler& log_loop;
   Subscriptions& subscriptions;
+  // Who may follow the log. Any thread.
+  const Access& access;
   const Clock& clock;
   // All loops of the process: /livez fails when one does not turn.
   std::vector<Scheduler*> loops;

@@ -22,6 +22,8 @@ struct RequestHead {
   // Of the header `Accept`.
   std::string_view accepts;
   bool has_body = false;
+  // Of the header `Authorization`; empty when there is none.
+  std::string_view authorization;
 
   // An EventSource comes back by itself unless it is told an error.
   bool comes_back() const {

@@ -3,9 +3,11 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "core/errors.h"
+#include "rpc/caller.h"
 #include "rpc/convert.h"
 #include "rpc/services.h"
 #include "rpc/status.h"
@@ -59,8 +61,8 @@ class SubscribeStream final : public SubscriberStream,
 
   void Begin(Result<SubscriptionRequest> request) {
     self_ = shared_from_this();
-    if (!request) {
-      writer_.Finish(ToStatus(request.error()));
+    if (auto refusal = Admit(request)) {
+      writer_.Finish(ToStatus(*refusal));
       return;
     }
     env_.log_scheduler.Post([self = self_, request = std::move(*request)]() mutable {
@@ -116,6 +118,18 @@ class SubscribeStream final : public SubscriberStream,
   }
 
  private:
+  // Why this may not be followed, if it may not.
+  std::optional<Error> Admit(Result<SubscriptionRequest>& request) const {
+    const Access& access = env_.access;
+    if (access.insecure()) return request ? std::nullopt : std::optional(request.error());
+    const Caller caller = CallerOf(*context_);
+    if (auto known = access.Recognize(caller); !known) return std::move(known.error());
+    if (!request) return request.error();
+    auto permit = std::make_shared<Permit>(access, caller, Rpc::kSubscribe, request->ns);
+    request->refusal = [permit] { return permit->Refusal(); };
+    return permit->Refusal();
+  }
+
   const RpcEnvironment env_;
   grpc::CallbackServerContext* const context_;
   StreamWriter<SubscribeReactor, grpc::ByteBuffer> writer_;

@@ -5,9 +5,13 @@
 
 #include <memory>
 
+#include "access/access.h"
+#include "access/rate.h"
+#include "base/clock.h"
 #include "base/loop.h"
 #include "coordinator/conversations.h"
 #include "coordinator/subscriptions.h"
+#include "rpc/bindings.h"
 #include "store/lane.h"
 
 namespace vigil {
@@ -23,6 +27,12 @@ struct RpcEnvironment {
   Lane& requests;
   // How many claims may wait for one another.
   size_t waiting_claims;
+  // Any thread.
+  const Access& access;
+  Bindings& bindings;
+  const Clock& clock;
+  // How often each identity may register. The scheduler's thread only.
+  Rate& registrations;
 };
 
 // The environment outlives the services, and the services the server that they are registered with.

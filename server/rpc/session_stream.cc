@@ -1,9 +1,12 @@
 #include "rpc/session_stream.h"
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "core/errors.h"
+#include "core/session_token.h"
+#include "rpc/caller.h"
 #include "rpc/convert.h"
 #include "rpc/status.h"
 #include "rpc/stream_writer.h"
@@ -28,6 +31,13 @@ class SessionStream final : public PodStream,
 
   void Begin() {
     self_ = shared_from_this();
+    if (!env_.access.insecure()) {
+      caller_ = CallerOf(*context_);
+      if (const auto known = env_.access.Recognize(caller_); !known) {
+        writer_.Finish(ToStatus(known.error()));
+        return;
+      }
+    }
     env_.scheduler.Post([self = self_] { self->env_.conversations.Opened(self); });
     StartRead(&request_);
   }
@@ -36,6 +46,12 @@ class SessionStream final : public PodStream,
 
   void Send(HostMessage message) override {
     if (over_) return;
+    if (auto refusal = permit_ ? permit_->Refusal() : std::nullopt) {
+      env_.scheduler.Post([self = shared_from_this(), refusal = std::move(*refusal)] {
+        self->env_.conversations.Refused(self, refusal);
+      });
+      return;
+    }
     if (!writer_.Write(ToProto(message), kLongestQueue)) context_->TryCancel();
   }
 
@@ -59,10 +75,13 @@ class SessionStream final : public PodStream,
     }
     auto message = std::make_shared<Result<PodMessage>>(FromProto(request_));
     env_.scheduler.Post([self = self_, message] {
-      if (*message) {
-        self->env_.conversations.Received(self, **message);
+      std::optional<Error> refusal;
+      if (!*message) refusal = std::move(message->error());
+      if (*message && !self->env_.access.insecure()) refusal = self->Admit(**message);
+      if (refusal) {
+        self->env_.conversations.Refused(self, std::move(*refusal));
       } else {
-        self->env_.conversations.Refused(self, message->error());
+        self->env_.conversations.Received(self, **message);
       }
       if (!self->over_) self->StartRead(&self->request_);
     });
@@ -79,12 +98,42 @@ class SessionStream final : public PodStream,
   }
 
  private:
+  // Why the pod may not say this, or not go on. What it brings along is bound to its identity. The
+  // loop's thread.
+  std::optional<Error> Admit(PodMessage& message) {
+    auto* registration = std::get_if<RegisterMessage>(&message);
+    const auto* resume = std::get_if<ResumeMessage>(&message);
+    if (!permit_ && (registration || resume)) {
+      permit_.emplace(env_.access, std::move(caller_), Rpc::kSession,
+                      registration ? registration->ns : resume->ns);
+    }
+    if (!permit_) return std::nullopt;  // it is out of turn, and hears that
+    if (auto refusal = permit_->Refusal()) return refusal;
+    const Permission& permission = permit_->permission();
+    if (resume && !permission.Owns(BindingOf(resume->session_token))) {
+      return IdentityMismatch(resume->incarnation);
+    }
+    if (!registration) return std::nullopt;
+    const std::string& binding = permission.bindings.front();
+    if (!env_.registrations.Take(binding, env_.clock.Now())) {
+      return LimitReached("registration-rate", "this identity registers too many pods at once");
+    }
+    registration->binding = binding;
+    registration->registration_id = Bound(std::move(registration->registration_id), binding);
+    if (!registration->supersede_key.empty()) {
+      registration->supersede_key = Bound(std::move(registration->supersede_key), binding);
+    }
+    return std::nullopt;
+  }
+
   const RpcEnvironment env_;
   grpc::CallbackServerContext* const context_;
   StreamWriter<SessionReactor, v1::SessionResponse> writer_;
   v1::SessionRequest request_;
   std::shared_ptr<SessionStream> self_;
-  bool over_ = false;  // the loop's thread
+  Caller caller_;
+  std::optional<Permit> permit_;  // the loop's thread
+  bool over_ = false;             // the loop's thread
 };
 
 }  // namespace

@@ -14,8 +14,10 @@ namespace vigil {
 struct TlsFiles {
   std::string certificate;
   std::string key;
-  // When there are any, whoever calls needs a certificate of theirs.
+  // When there are any, a certificate that is shown must be one of theirs.
   std::string client_authorities;
+  // And one must be shown.
+  bool client_required = true;
 };
 
 // The files are looked at once a second, and what has changed holds for connections from then on.

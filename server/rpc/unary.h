@@ -9,8 +9,9 @@
 
 #include "base/error.h"
 #include "core/errors.h"
+#include "rpc/caller.h"
+#include "rpc/services.h"
 #include "rpc/status.h"
-#include "store/lane.h"
 
 namespace vigil {
 
@@ -29,25 +30,68 @@ void Finish(grpc::ServerUnaryReactor& reactor, Result<T> outcome,
   reactor.Finish(outcome ? grpc::Status::OK : ToStatus(outcome.error()));
 }
 
-// Answers with `work`'s outcome: `fill` puts a success into the response. `checked` refuses before
-// anything is asked of the database.
+struct UnaryCall {
+  grpc::CallbackServerContext* context;
+  Rpc rpc;
+  // Of the request, which lives as long as the call.
+  const std::string& ns;
+  // In whose name it is; none for who only looks.
+  Incarnation incarnation = {};
+};
+
+inline Result<Permission> PermissionFor(const RpcEnvironment& env, const UnaryCall& call) {
+  if (env.access.insecure()) return Permission{.insecure = true};
+  return env.access.Ask(CallerOf(*call.context), call.rpc, call.ns);
+}
+
+inline void FinishTooMany(grpc::ServerUnaryReactor& reactor) {
+  reactor.Finish(
+      ToStatus(LimitReached("request-queue", "this coordinator has too many requests waiting")));
+}
+
+// Goes on, here or in the lane, if the caller may act for the incarnation; answers otherwise.
+inline void IfOwned(const RpcEnvironment& env, const UnaryCall& call,
+                    grpc::ServerUnaryReactor* reactor, const Permission& permission,
+                    std::function<void()> then) {
+  const auto go_on = [reactor, then = std::move(then)](const Result<void>& owned) {
+    if (!owned) return reactor->Finish(ToStatus(owned.error()));
+    then();
+  };
+  if (const auto known = env.bindings.Look(call.incarnation, permission)) return go_on(*known);
+  const bool taken = env.requests.Enqueue([=, &bindings = env.bindings](Store& store) {
+    if (FinishIfCancelled(*call.context, *reactor)) return;
+    go_on(bindings.Check(store, call.ns, call.incarnation, permission));
+  });
+  if (!taken) FinishTooMany(*reactor);
+}
+
+// Answers with `work`'s outcome: `fill` puts a success into the response. The caller's rights, and
+// then `checked`, refuse before anything is asked of the database.
 template <typename T>
-grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, Lane& lane,
+grpc::ServerUnaryReactor* Answer(const RpcEnvironment& env, const UnaryCall& call,
                                  const Result<void>& checked, std::function<Result<T>(Store&)> work,
                                  std::function<void(T&&)> fill) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  grpc::ServerUnaryReactor* reactor = call.context->DefaultReactor();
+  auto permission = PermissionFor(env, call);
+  if (!permission) {
+    reactor->Finish(ToStatus(permission.error()));
+    return reactor;
+  }
   if (!checked) {
     reactor->Finish(ToStatus(checked.error()));
     return reactor;
   }
-  const bool taken =
-      lane.Enqueue([=, work = std::move(work), fill = std::move(fill)](Store& store) {
-        if (!FinishIfCancelled(*context, *reactor)) Finish<T>(*reactor, work(store), fill);
+  const bool taken = env.requests.Enqueue(
+      [reactor, call, &bindings = env.bindings, permission = std::move(*permission),
+       work = std::move(work), fill = std::move(fill)](Store& store) {
+        if (FinishIfCancelled(*call.context, *reactor)) return;
+        if (call.incarnation) {
+          const auto owned = bindings.Check(store, call.ns, call.incarnation, permission);
+          if (!owned) return reactor->Finish(ToStatus(owned.error()));
+        }
+        Finish<T>(*reactor, work(store), fill);
       });
-  if (!taken) {
-    reactor->Finish(
-        ToStatus(LimitReached("request-queue", "this coordinator has too many requests waiting")));
-  }
+  if (!taken) FinishTooMany(*reactor);
   return reactor;
 }
 

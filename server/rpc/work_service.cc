@@ -72,7 +72,7 @@ class WorkService final : public v1::WorkService::CallbackService {
     auto work = FromProto(*request);
     const auto checked = Checked(work);
     return Answer<StartedWork>(
-        context, env_.requests, checked,
+        env_, {context, Rpc::kStartWork, request->namespace_(), {request->incarnation()}}, checked,
         [work = std::move(work).value_or(NewWork{})](Store& store) {
           return store.StartWork(work);
         },
@@ -85,7 +85,8 @@ class WorkService final : public v1::WorkService::CallbackService {
   Unary* CheckpointWork(Context* context, const v1::CheckpointWorkRequest* request,
                         v1::CheckpointWorkResponse* response) override {
     return Answer<WorkItem>(
-        context, env_.requests, Check(*request),
+        env_, {context, Rpc::kCheckpointWork, request->namespace_(), {request->incarnation()}},
+        Check(*request),
         [request](Store& store) {
           return store.CheckpointWork(HolderOf(*request), request->checkpoint(), request->number());
         },
@@ -95,7 +96,8 @@ class WorkService final : public v1::WorkService::CallbackService {
   Unary* CompleteWork(Context* context, const v1::CompleteWorkRequest* request,
                       v1::CompleteWorkResponse* response) override {
     return Answer<WorkItem>(
-        context, env_.requests, Check(*request),
+        env_, {context, Rpc::kCompleteWork, request->namespace_(), {request->incarnation()}},
+        Check(*request),
         [request](Store& store) {
           return store.CompleteWork(HolderOf(*request), request->result());
         },
@@ -105,15 +107,16 @@ class WorkService final : public v1::WorkService::CallbackService {
   Unary* ReleaseWork(Context* context, const v1::ReleaseWorkRequest* request,
                      v1::ReleaseWorkResponse* response) override {
     return Answer<WorkItem>(
-        context, env_.requests, Check(*request),
-        [request](Store& store) { return store.ReleaseWork(HolderOf(*request)); },
+        env_, {context, Rpc::kReleaseWork, request->namespace_(), {request->incarnation()}},
+        Check(*request), [request](Store& store) { return store.ReleaseWork(HolderOf(*request)); },
         FillItem(response));
   }
 
   Unary* FailWork(Context* context, const v1::FailWorkRequest* request,
                   v1::FailWorkResponse* response) override {
     return Answer<WorkItem>(
-        context, env_.requests, Check(*request),
+        env_, {context, Rpc::kFailWork, request->namespace_(), {request->incarnation()}},
+        Check(*request),
         [request](Store& store) { return store.FailWork(HolderOf(*request), request->reason()); },
         FillItem(response));
   }
@@ -121,7 +124,8 @@ class WorkService final : public v1::WorkService::CallbackService {
   Unary* TransferWork(Context* context, const v1::TransferWorkRequest* request,
                       v1::TransferWorkResponse* response) override {
     return Answer<WorkItem>(
-        context, env_.requests, Check(*request),
+        env_, {context, Rpc::kTransferWork, request->namespace_(), {request->incarnation()}},
+        Check(*request),
         [request](Store& store) {
           return store.TransferWork(HolderOf(*request), request->to_name());
         },
@@ -131,23 +135,28 @@ class WorkService final : public v1::WorkService::CallbackService {
   Unary* ClaimWork(Context* context, const v1::ClaimWorkRequest* request,
                    v1::ClaimWorkResponse* response) override {
     Unary* reactor = context->DefaultReactor();
-    if (const auto checked = Check(*request); !checked) {
+    const UnaryCall call{context, Rpc::kClaimWork, request->namespace_(), {request->incarnation()}};
+    const auto permission = PermissionFor(env_, call);
+    const auto checked = Checked(permission).and_then([&] { return Check(*request); });
+    if (!checked) {
       reactor->Finish(ToStatus(checked.error()));
       return reactor;
     }
-    claims_.Make({.claim = {request->namespace_(),
-                            request->key(),
-                            {request->incarnation()},
-                            {request->expected_owner()},
-                            {request->expected_fence()}},
-                  .abandoned = [=] { return FinishIfCancelled(*context, *reactor); },
-                  .answer =
-                      [=](Result<ClaimedWork> claimed) {
-                        Finish<ClaimedWork>(*reactor, std::move(claimed), [=](ClaimedWork&& won) {
-                          response->set_outcome(ToProto(won.outcome));
-                          *response->mutable_item() = vigil::ToProto(won.item);
-                        });
-                      }});
+    IfOwned(env_, call, reactor, *permission, [=, this] {
+      claims_.Make({.claim = {request->namespace_(),
+                              request->key(),
+                              {request->incarnation()},
+                              {request->expected_owner()},
+                              {request->expected_fence()}},
+                    .abandoned = [=] { return FinishIfCancelled(*context, *reactor); },
+                    .answer =
+                        [=](Result<ClaimedWork> claimed) {
+                          Finish<ClaimedWork>(*reactor, std::move(claimed), [=](ClaimedWork&& won) {
+                            response->set_outcome(ToProto(won.outcome));
+                            *response->mutable_item() = vigil::ToProto(won.item);
+                          });
+                        }});
+    });
     return reactor;
   }
 
@@ -156,7 +165,8 @@ class WorkService final : public v1::WorkService::CallbackService {
     auto claim = FromProto(*request);
     const auto checked = Checked(claim);
     return Answer<std::vector<WorkItem>>(
-        context, env_.requests, checked,
+        env_, {context, Rpc::kClaimOrphans, request->namespace_(), {request->incarnation()}},
+        checked,
         [claim = std::move(claim).value_or(OrphansClaim{})](Store& store) {
           return store.ClaimOrphans(claim);
         },
@@ -168,7 +178,7 @@ class WorkService final : public v1::WorkService::CallbackService {
   Unary* ReleaseQuarantinedWork(Context* context, const v1::ReleaseQuarantinedWorkRequest* request,
                                 v1::ReleaseQuarantinedWorkResponse* response) override {
     return Answer<WorkItem>(
-        context, env_.requests, Check(*request),
+        env_, {context, Rpc::kReleaseQuarantinedWork, request->namespace_()}, Check(*request),
         [request](Store& store) {
           return store.ReleaseQuarantined(request->namespace_(), request->key(),
                                           {request->fence()});
@@ -179,7 +189,7 @@ class WorkService final : public v1::WorkService::CallbackService {
   Unary* GetWork(Context* context, const v1::GetWorkRequest* request,
                  v1::GetWorkResponse* response) override {
     return Answer<WorkItem>(
-        context, env_.requests, Check(*request),
+        env_, {context, Rpc::kGetWork, request->namespace_()}, Check(*request),
         [request](Store& store) { return store.GetWork(request->namespace_(), request->key()); },
         FillItem(response));
   }
@@ -187,7 +197,7 @@ class WorkService final : public v1::WorkService::CallbackService {
   Unary* ListWork(Context* context, const v1::ListWorkRequest* request,
                   v1::ListWorkResponse* response) override {
     return Answer<WorkPage>(
-        context, env_.requests, Check(*request),
+        env_, {context, Rpc::kListWork, request->namespace_()}, Check(*request),
         [request](Store& store) {
           const auto size = PageSize(request->page_size());
           return store.ListWork(request->namespace_(), FilterOf(*request), request->page_token(),

@@ -138,6 +138,10 @@ class Store {
   // Error POD_NOT_FOUND.
   virtual Result<Pod> GetPod(const std::string& ns, const std::string& name) = 0;
 
+  // What the session token of an incarnation, living or ended, is bound to (core/session_token.h).
+  // Error POD_NOT_FOUND.
+  virtual Result<std::string> BindingOfPod(const std::string& ns, Incarnation incarnation) = 0;
+
   // Pods with a larger incarnation than `after`, by incarnation.
   virtual Result<PodPage> ListPods(const std::string& ns, bool include_ended, Incarnation after,
                                    uint32_t limit) = 0;

@@ -22,6 +22,18 @@ TEST_P(StoreTest, GetPod_TheLivingOneOrTheLastThatEnded) {
   EXPECT_EQ(ReasonOf(store().GetPod("nowhere", "cart")), reason::kPodNotFound);
 }
 
+TEST_P(StoreTest, BindingOfPod_OfTheLivingAndOfTheEnded) {
+  Host host = AddHost();
+  NewPod bound = Newcomer(host, "bound");
+  bound.session_token = "secret.whose";
+  const Pod pod = RegisterAs(bound).pod;
+  EXPECT_EQ(Must(store().BindingOfPod(kNs, pod.incarnation)), "whose");
+  Kill(pod);
+  EXPECT_EQ(Must(store().BindingOfPod(kNs, pod.incarnation)), "whose");
+  EXPECT_EQ(Must(store().BindingOfPod(kNs, Register(host, "anybody's").incarnation)), "");
+  EXPECT_EQ(ReasonOf(store().BindingOfPod("nowhere", pod.incarnation)), reason::kPodNotFound);
+}
+
 TEST_P(StoreTest, ListPods_PagesByIncarnation) {
   Host host = AddHost();
   std::vector<Incarnation> all;

@@ -52,17 +52,19 @@ Actor::Actor(Screen& screen, size_t number, std::string name, std::string item)
 
 Result<std::unique_ptr<Actor>> Actor::Enter(const VigilCluster& cluster, Screen& screen,
                                             size_t number, std::string name, std::string item,
-                                            int first) {
+                                            int first,
+                                            std::map<std::string, std::string> environment) {
   auto vigil = FindBuilt("vigil");
   if (!vigil) return Fail(vigil.error());
   std::unique_ptr<Actor> actor(new Actor(screen, number, std::move(name), std::move(item)));
+  environment.emplace("DEMO_VIGIL", *vigil);
   auto run = cluster.Run(
       {.pod = actor->name_,
        .work = actor->item_,
        .profile = "fast",
        .command = {"/bin/sh", "-c", kWork},
        .first = first,
-       .environment = {{"DEMO_VIGIL", *vigil}},
+       .environment = std::move(environment),
        .on_line = [heard = actor.get()](const Process::Line& line) { heard->Hear(line); }});
   if (!run) return Fail(run.error());
   actor->run_ = std::move(*run);

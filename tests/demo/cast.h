@@ -23,10 +23,11 @@ namespace vigil {
 // Owns the process. Thread safety: everything may be called from any thread.
 class Actor {
  public:
-  // `first` is the coordinator that it begins with.
+  // `first` is the coordinator that it begins with; `environment` says who it is.
   static Result<std::unique_ptr<Actor>> Enter(const VigilCluster& cluster, Screen& screen,
                                               size_t number, std::string name, std::string item,
-                                              int first);
+                                              int first,
+                                              std::map<std::string, std::string> environment);
   Actor(const Actor&) = delete;
   Actor& operator=(const Actor&) = delete;
 

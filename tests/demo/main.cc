@@ -6,19 +6,22 @@
 #include "show.h"
 
 int main(int argc, char** argv) {
-  if (argc > 1) {
-    const bool asked = std::string_view(argv[1]) == "--help";
+  const std::string_view word = argc > 1 ? argv[1] : "";
+  const bool tls = word == "--tls" && argc == 2;
+  if (argc > 1 && !tls) {
+    const bool asked = word == "--help";
     std::fprintf(
         asked ? stdout : stderr,
-        "usage: vigil_demo\n\n"
+        "usage: vigil_demo [--tls]\n\n"
         "Starts a private Postgres, three coordinators and five pods on this machine, kills "
-        "some of them,\nand checks what must follow. Takes no argument and leaves nothing "
-        "behind.\nExit codes: 0 all checks held, 1 not, 2 wrong usage.\n");
+        "some of them,\nand checks what must follow. Leaves nothing behind.\n"
+        "  --tls  over mutual TLS, with a certificate and a role for everybody\n"
+        "Exit codes: 0 all checks held, 1 not, 2 wrong usage.\n");
     return asked ? 0 : 2;
   }
   vigil::Screen screen;
   {
-    vigil::Show show(screen);
+    vigil::Show show(screen, tls);
     if (const auto played = show.Play(); !played) {
       std::fprintf(stderr, "vigil_demo: %s\n  %s\n", played.error().message.c_str(),
                    played.error().hint.c_str());

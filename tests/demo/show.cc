@@ -47,6 +47,7 @@ Result<void> Show::Play() {
       "Now: a private Postgres and three coordinators (vigild) on it, all on this machine.");
   if (auto started = StartCluster(); !started) return started;
   if (auto started = StartPods(); !started) return started;
+  if (tls_) AskForMoreThanWasGranted();
   Actor* owner = KillAnOwner();
   if (owner != nullptr) owner = LetOneLeave(*owner);
   if (owner != nullptr) KillACoordinator();
@@ -61,7 +62,18 @@ Result<void> Show::StartCluster() {
   auto postgres = pg::PrivateCluster::Start();
   if (!postgres) return Fail(postgres.error());
   postgres_ = std::move(*postgres);
-  auto cluster = VigilCluster::Start(*postgres_, {.settings = {"--fast-grace", kFastGraceFlag}});
+  VigilCluster::Options options{.settings = {"--fast-grace", kFastGraceFlag}};
+  if (tls_) {
+    std::vector<std::string> names;
+    for (const Role& role : kRoles) names.emplace_back(role.name);
+    auto keys = Keys::Make(names);
+    if (!keys) return Fail(keys.error());
+    keys_.emplace(std::move(*keys));
+    options.security = keys_->security();
+    screen_.Say(
+        "Everybody has a certificate: the pods may be pods and work, this audience may only look.");
+  }
+  auto cluster = VigilCluster::Start(*postgres_, std::move(options));
   if (!cluster) return Fail(cluster.error());
   cluster_ = std::move(*cluster);
   auto client = cluster_->Connect();
@@ -80,7 +92,10 @@ Result<void> Show::StartPods() {
   screen_.Say("An item has one owner at a time. daisy and elm stand by in case amber dies.");
   for (size_t i = 0; i < std::size(kRoles); ++i) {
     const Role& role = kRoles[i];
-    auto pod = Actor::Enter(*cluster_, screen_, i, role.name, role.item, role.coordinator);
+    const auto identity =
+        keys_ ? keys_->EnvironmentOf(role.name) : std::map<std::string, std::string>();
+    auto pod =
+        Actor::Enter(*cluster_, screen_, i, role.name, role.item, role.coordinator, identity);
     if (!pod) return Fail(pod.error());
     pods_.push_back(std::move(*pod));
     // One after the other, so that amber is the one that gets orders.
@@ -93,6 +108,17 @@ Result<void> Show::StartPods() {
                 "five pods live: three work, two stand by");
   others_before_ = OwnersOfTheOthers();
   return {};
+}
+
+void Show::AskForMoreThanWasGranted() {
+  screen_.Headline("The audience has the role read-only, and asks for work in amber's name.");
+  const auto amber = client_->GetPod(kNamespace, kRoles[0].name);
+  screen_.Done("asked for what is not granted");
+  const auto started =
+      amber ? client::Work(*client_, kNamespace).Start(amber->incarnation, "mischief", "")
+            : tl::unexpected(amber.error());
+  screen_.Check(!started && started.error().reason == client::Reason::kNotGranted,
+                "refused: " + (started ? "not at all" : client::Describe(started.error())));
 }
 
 Actor* Show::KillAnOwner() {

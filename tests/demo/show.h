@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "cast.h"
+#include "keys.h"
 #include "pg/private_cluster.h"
 #include "screen.h"
 #include "support/event_recorder.h"
@@ -20,7 +21,8 @@ namespace vigil {
 // Thread: the one that made it.
 class Show {
  public:
-  explicit Show(Screen& screen) : screen_(screen) {}
+  // Over TLS, everybody has a certificate and a role of its own.
+  Show(Screen& screen, bool tls) : screen_(screen), tls_(tls) {}
 
   // An error when it could not even begin. A check that does not hold is shown, and keeps the acts
   // that need it from being played.
@@ -29,6 +31,7 @@ class Show {
  private:
   Result<void> StartCluster();
   Result<void> StartPods();
+  void AskForMoreThanWasGranted();
   // The pod that claimed the item, or nobody.
   Actor* KillAnOwner();
   Actor* LetOneLeave(Actor& owner);
@@ -49,6 +52,8 @@ class Show {
   Hosting BusiestCoordinator() const;
 
   Screen& screen_;
+  const bool tls_;
+  std::optional<Keys> keys_;
   std::unique_ptr<pg::PrivateCluster> postgres_;
   std::unique_ptr<VigilCluster> cluster_;
   std::optional<client::Client> client_;

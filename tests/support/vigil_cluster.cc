@@ -97,8 +97,11 @@ Result<void> VigilCluster::Spawn(Place& place) {
     place.http_address = place.address;
   }
   std::vector<std::string> command = {vigild_,       "serve",         "--listen",
-                                      place.address, "--http-listen", place.http_address,
-                                      "--insecure",  "true"};
+                                      place.address, "--http-listen", place.http_address};
+  const std::vector<std::string> access = options_.security
+                                              ? options_.security->settings
+                                              : std::vector<std::string>{"--insecure", "true"};
+  command.insert(command.end(), access.begin(), access.end());
   command.insert(command.end(), options_.settings.begin(), options_.settings.end());
   auto process = Process::Spawn(On(place.machine, {.command = std::move(command),
                                                    .environment = {{"VIGIL_DATABASE", conninfo}}}));
@@ -119,11 +122,15 @@ Result<void> VigilCluster::AwaitService(Place& place) const {
   place.http_address = place.machine.address + ":" + FieldOf(http->text, "port");
   place.number = client::CoordinatorNumber(
       std::strtoull(FieldOf(joined->text, "coordinator").c_str(), nullptr, 10));
-  if (!AwaitServing(place.address, options_.start_limit)) {
+  if (!AwaitServing(place.address, options_.start_limit, Caller())) {
     return Unstartable("a coordinator does not serve: " + place.process->Transcript(),
                        "See what it says.");
   }
   return {};
+}
+
+std::optional<client::Tls> VigilCluster::Caller() const {
+  return options_.security ? std::optional(options_.security->caller) : std::nullopt;
 }
 
 Result<void> VigilCluster::StartAgain(int place) {
@@ -152,13 +159,14 @@ int VigilCluster::PlaceOf(client::CoordinatorNumber number) const {
 }
 
 Result<client::Client> VigilCluster::Connect(int first) const {
-  auto client = client::Client::Create({.addresses = Addresses(first), .spread = false});
+  auto client =
+      client::Client::Create({.addresses = Addresses(first), .spread = false, .tls = Caller()});
   if (!client) return FromClient(client.error());
   return *client;
 }
 
 Result<client::Client> VigilCluster::ConnectOnly(int place) const {
-  auto client = client::Client::Create({.addresses = {address(place)}});
+  auto client = client::Client::Create({.addresses = {address(place)}, .tls = Caller()});
   if (!client) return FromClient(client.error());
   return *client;
 }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,10 +41,20 @@ struct RunOptions {
 // belong to whoever ran them. Thread-safe: no, one thread at a time.
 class VigilCluster {
  public:
+  // How callers are known.
+  struct Security {
+    // Of every `vigild serve`, in the place of --insecure.
+    std::vector<std::string> settings;
+    // Whom the clients of Connect are.
+    client::Tls caller;
+  };
+
   struct Options {
     int coordinators = 3;
     // Further flags of every `vigild serve`.
     std::vector<std::string> settings;
+    // Nobody is asked who calls when absent.
+    std::optional<Security> security = {};
     // How the coordinator at this place reaches the database of this name; directly when absent.
     std::function<std::string(const std::string& database, int place)> conninfo;
     // Where the coordinator at this place runs; beside us when absent.
@@ -108,6 +119,7 @@ class VigilCluster {
   Result<void> Migrate() const;
   Result<void> Spawn(Place& place);
   Result<void> AwaitService(Place& place) const;
+  std::optional<client::Tls> Caller() const;
 
   pg::PrivateCluster& postgres_;
   const Options options_;

@@ -27,9 +27,10 @@ LAYERS = {
     "store/postgres": {"store", "pg", "core", "base"},
     "store/memory": {"store", "core", "base"},
     "coordinator": {"store", "core", "base"},
-    "rpc": {"coordinator", "store", "core", "base", "proto"},
-    "http": {"coordinator", "core", "base"},
-    "app": {"rpc", "http", "coordinator", "store/postgres", "store/memory", "store", "pg", "core", "base", "proto"},
+    "access": {"core", "base"},
+    "rpc": {"access", "coordinator", "store", "core", "base", "proto"},
+    "http": {"access", "coordinator", "core", "base"},
+    "app": {"rpc", "http", "access", "coordinator", "store/postgres", "store/memory", "store", "pg", "core", "base", "proto"},
     "main": {"app", "base"},
 }
 
@@ -42,7 +43,7 @@ THIRD_PARTIES = {
     "google/": {"rpc", "app"},
     "CLI/": {"app", "main"},
     "boost/": {"http"},
-    "openssl/": {"pg", "rpc"},
+    "openssl/": {"access", "pg", "rpc"},
     "prometheus/": {"http", "app"},
 }
 

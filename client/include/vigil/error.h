@@ -52,6 +52,9 @@ enum class Reason {
   kCoordinatorUntrusted = 17,
   kInternal = 18,
   kStreamIdle = 19,
+  kCallerUnknown = 20,
+  kNotGranted = 21,
+  kIdentityMismatch = 22,
   kUnrecognized = -1,  // From a newer coordinator; its name is in the metadata `reason`.
   // Found by this library, not said by a coordinator: the pod's own watchdog was not fed.
   kWatchdogStarved = -2,

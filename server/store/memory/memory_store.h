@@ -33,6 +33,7 @@ class MemoryStore final : public Store {
   Result<Pod> Resume(const ResumePod& pod) override;
   Result<void> Leave(const std::string& ns, HostedPod pod) override;
   Result<Pod> GetPod(const std::string& ns, const std::string& name) override;
+  Result<std::string> BindingOfPod(const std::string& ns, Incarnation incarnation) override;
   Result<PodPage> ListPods(const std::string& ns, bool include_ended, Incarnation after,
                            uint32_t limit) override;
   Result<PodSnapshot> Snapshot(const std::string& ns) override;

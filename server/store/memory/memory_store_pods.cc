@@ -1,6 +1,7 @@
 // How pods register, move, leave and are looked at.
 #include <algorithm>
 
+#include "core/session_token.h"
 #include "store/memory/memory_store.h"
 #include "store/memory/work_rows.h"
 
@@ -184,6 +185,14 @@ Result<Pod> MemoryStore::GetPod(const std::string& ns, const std::string& name) 
     }
     if (latest == nullptr) return Fail(PodNotFound(name));
     return *latest;
+  });
+}
+
+Result<std::string> MemoryStore::BindingOfPod(const std::string& ns, Incarnation incarnation) {
+  return Read<std::string>([&](Transaction& tx) -> Result<std::string> {
+    const PodRow* row = tx.FindPod(ns, incarnation);
+    if (row == nullptr) return Fail(PodNotFound(std::to_string(incarnation.value)));
+    return std::string(BindingOf(row->session_token));
   });
 }
 

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "core/errors.h"
+#include "core/session_token.h"
 #include "store/postgres/numbers.h"
 #include "store/postgres/postgres_store.h"
 #include "store/postgres/rows.h"
@@ -144,6 +145,10 @@ constexpr pg::Statement kGetPod{"get_pod", "SELECT " VIGIL_POD_COLUMNS
                                            " FROM vigil.pods WHERE namespace = $1 AND name = $2"
                                            " ORDER BY incarnation DESC LIMIT 1"};
 
+constexpr pg::Statement kGetSessionToken{
+    "get_session_token",
+    "SELECT session_token FROM vigil.pods WHERE namespace = $1 AND incarnation = $2"};
+
 constexpr pg::Statement kListPods{
     "list_pods",
     "SELECT " VIGIL_POD_COLUMNS
@@ -263,6 +268,14 @@ Result<Pod> PostgresStore::GetPod(const std::string& ns, const std::string& name
   if (rows->empty()) return Fail(PodNotFound(name));
   pg::Row row = (*rows)[0];
   return PodFrom(row);
+}
+
+Result<std::string> PostgresStore::BindingOfPod(const std::string& ns, Incarnation incarnation) {
+  auto rows = link_.Read(kGetSessionToken, {ns, incarnation});
+  if (!rows) return Fail(std::move(rows.error()));
+  if (rows->empty()) return Fail(PodNotFound(std::to_string(incarnation.value)));
+  pg::Row row = (*rows)[0];
+  return std::string(BindingOf(row.Text()));
 }
 
 Result<PodPage> PostgresStore::ListPods(const std::string& ns, bool include_ended,

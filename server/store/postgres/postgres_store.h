@@ -46,6 +46,7 @@ class PostgresStore final : public Store {
   Result<std::vector<HostedPod>> DeclareFree(const Observer& observer, const std::string& ns,
                                              const std::vector<Suspicion>& suspicions) override;
   Result<Pod> GetPod(const std::string& ns, const std::string& name) override;
+  Result<std::string> BindingOfPod(const std::string& ns, Incarnation incarnation) override;
   Result<PodPage> ListPods(const std::string& ns, bool include_ended, Incarnation after,
                            uint32_t limit) override;
   Result<PodSnapshot> Snapshot(const std::string& ns) override;

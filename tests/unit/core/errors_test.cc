@@ -27,25 +27,17 @@ std::set<std::string_view> NamesOf(const google::protobuf::EnumDescriptor& descr
 }
 
 TEST(Errors, ReasonsAreThoseOfTheContract) {
-  const std::set<std::string_view> ours{reason::kInvalidField,
-                                        reason::kInvalidCursor,
-                                        reason::kProtocolViolation,
-                                        reason::kPodNameTaken,
-                                        reason::kPodNotFound,
-                                        reason::kIncarnationEnded,
-                                        reason::kSessionTokenInvalid,
-                                        reason::kSessionTaken,
-                                        reason::kWorkNotFound,
-                                        reason::kFenced,
-                                        reason::kOwnerAlive,
-                                        reason::kWorkCompleted,
-                                        reason::kLimitReached,
-                                        reason::kDatabaseUnavailable,
-                                        reason::kOutcomeUnknown,
-                                        reason::kDraining,
-                                        reason::kCoordinatorUntrusted,
-                                        reason::kInternal,
-                                        reason::kStreamIdle};
+  const std::set<std::string_view> ours{reason::kInvalidField,         reason::kInvalidCursor,
+                                        reason::kProtocolViolation,    reason::kPodNameTaken,
+                                        reason::kPodNotFound,          reason::kIncarnationEnded,
+                                        reason::kSessionTokenInvalid,  reason::kSessionTaken,
+                                        reason::kWorkNotFound,         reason::kFenced,
+                                        reason::kOwnerAlive,           reason::kWorkCompleted,
+                                        reason::kLimitReached,         reason::kDatabaseUnavailable,
+                                        reason::kOutcomeUnknown,       reason::kDraining,
+                                        reason::kCoordinatorUntrusted, reason::kInternal,
+                                        reason::kStreamIdle,           reason::kCallerUnknown,
+                                        reason::kNotGranted,           reason::kIdentityMismatch};
   EXPECT_EQ(ours, NamesOf(*v1::ErrorReason_descriptor(), "ERROR_REASON_"));
   EXPECT_EQ(Error{}.reason, reason::kInternal);
 }
@@ -104,6 +96,12 @@ TEST(Errors, EachHasItsCodeItsMetadataAndAHint) {
       {CoordinatorDraining(), reason::kDraining, Code::kUnavailable, {}},
       {CoordinatorUntrusted("x"), reason::kCoordinatorUntrusted, Code::kUnavailable, {}},
       {StreamIdle("x"), reason::kStreamIdle, Code::kDeadlineExceeded, {}},
+      {CallerUnknown("x"), reason::kCallerUnknown, Code::kUnauthenticated, {}},
+      {NotGranted("x", "GetPod", "y", "member"),
+       reason::kNotGranted,
+       Code::kPermissionDenied,
+       {"roles"}},
+      {IdentityMismatch(pod), reason::kIdentityMismatch, Code::kPermissionDenied, {"incarnation"}},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.reason);

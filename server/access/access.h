@@ -1,0 +1,125 @@
+// Who may do what, as the files of tokens and grants say at the moment.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "access/digest.h"
+#include "access/grants.h"
+#include "access/rights.h"
+#include "access/tokens.h"
+#include "base/error.h"
+
+namespace vigil {
+
+// What a caller has shown of itself.
+struct Caller {
+  // The names in its certificate, which was verified.
+  std::vector<std::string> certified;
+  std::optional<Digest> token;
+};
+
+// The token of a header `authorization`; nothing when that is empty. What is not a bearer's token
+// gives one that nobody has.
+std::optional<Digest> TokenFrom(std::string_view authorization);
+
+// What a caller may do, and as whom.
+struct Permission {
+  // Nobody asks: it is all the same who calls.
+  bool insecure = false;
+  // It has the role of an operator here.
+  bool operates = false;
+  // What its identities are known by in session tokens; the one that the right was granted to comes
+  // first. Digests, so that nobody else reads in a token who has it.
+  std::vector<std::string> bindings;
+
+  // Whether it may go on with what the identity behind this binding has begun. Nobody is behind an
+  // empty one: it was begun where nobody asked.
+  bool Owns(std::string_view binding) const;
+};
+
+// Asks the files again when it is told to, and keeps what was in force while one of them is not as
+// it should be.
+//
+// Thread safety: everything may be called from any thread but Read, which is one thread's at a
+// time. Whoever keeps what it was told compares `epoch` before it relies on that: a load, and no
+// lock.
+class Access {
+ public:
+  struct Files {
+    // None when empty.
+    std::string tokens;
+    std::string grants;
+  };
+
+  // Nobody is asked who calls.
+  Access() = default;
+  // Nobody may do anything before Read.
+  explicit Access(Files files) : insecure_(false), files_(std::move(files)) {}
+
+  // Reads the files, and puts them in force together if they differ from what is. Error when one of
+  // them cannot be read, or is not as it should be; it names the file and the line, and no token.
+  Result<void> Read();
+
+  // Read, with a line in the log for what came of it; but for the same mistake once.
+  void ReadAgain();
+
+  // Grows with every change of what is in force.
+  uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
+  bool insecure() const { return insecure_; }
+
+  // Whether the caller is anybody. Error CALLER_UNKNOWN.
+  Result<void> Recognize(const Caller& caller) const;
+
+  // Errors CALLER_UNKNOWN, NOT_GRANTED.
+  Result<Permission> Ask(const Caller& caller, Rpc rpc, std::string_view ns) const;
+
+ private:
+  struct InForce {
+    Tokens tokens;
+    Grants grants;
+  };
+
+  std::shared_ptr<const InForce> Now() const;
+
+  const bool insecure_ = true;
+  const Files files_ = {};
+  Digest read_{};           // Read's thread
+  std::string complained_;  // Read's thread
+  std::atomic<uint64_t> epoch_ = 1;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const InForce> in_force_ = std::make_shared<InForce>();  // guarded by mutex_
+};
+
+// What a stream lives by: asked for at its beginning, and again whenever what is in force has
+// changed.
+//
+// One thread at a time.
+class Permit {
+ public:
+  // `access` outlives it.
+  Permit(const Access& access, Caller caller, Rpc rpc, std::string ns)
+      : access_(access), caller_(std::move(caller)), rpc_(rpc), ns_(std::move(ns)) {}
+
+  // Why the caller may not go on; nothing when it may. Costs a comparison when nothing has changed.
+  std::optional<Error> Refusal();
+
+  // REQUIRES: Refusal said nothing.
+  const Permission& permission() const { return permission_; }
+
+ private:
+  const Access& access_;
+  const Caller caller_;
+  const Rpc rpc_;
+  const std::string ns_;
+  uint64_t epoch_ = 0;
+  Permission permission_;
+};
+
+}  // namespace vigil

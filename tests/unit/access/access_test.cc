@@ -1,0 +1,172 @@
+// What is in force, and what a stream lives by.
+#include "access/access.h"
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "core/errors.h"
+#include "core/session_token.h"
+
+namespace vigil {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr char kToken[] = "token-of-the-web-pods";
+constexpr char kNextToken[] = "next-token-of-the-web-pods";
+
+Caller WithToken(const char* token) { return {.token = DigestOf(token)}; }
+Caller Certified(std::vector<std::string> names) { return {.certified = std::move(names)}; }
+
+class AccessTest : public ::testing::Test {
+ protected:
+  AccessTest() {
+    std::filesystem::create_directory(directory_);
+    Write("tokens", std::string("web ") + kToken);
+    Write("grants", "web shop member,claimer\nops * operator\n");
+  }
+  ~AccessTest() override { std::filesystem::remove_all(directory_); }
+
+  std::string File(const std::string& name) const { return directory_ + "/" + name; }
+  void Write(const std::string& name, const std::string& text) const {
+    std::ofstream(File(name)) << text;
+  }
+  void ReadAll() { EXPECT_TRUE(access_.Read()); }
+
+  const std::string directory_ = std::filesystem::temp_directory_path() /
+                                 ("vigil-access-" + std::to_string(getpid()) + "-" +
+                                  ::testing::UnitTest::GetInstance()->current_test_info()->name());
+  Access access_{{.tokens = File("tokens"), .grants = File("grants")}};
+};
+
+template <typename T>
+std::string_view ReasonOf(const Result<T>& result) {
+  return result ? std::string_view("none") : result.error().reason;
+}
+
+TEST_F(AccessTest, BeforeTheFilesAreReadNobodyMayDoAnything) {
+  EXPECT_EQ(ReasonOf(access_.Ask(WithToken(kToken), Rpc::kGetPod, "shop")), reason::kCallerUnknown);
+  EXPECT_EQ(ReasonOf(access_.Ask(Certified({"ops"}), Rpc::kGetPod, "shop")), reason::kNotGranted);
+}
+
+TEST_F(AccessTest, WhoIsKnownMayDoWhatWasGranted) {
+  ReadAll();
+  EXPECT_TRUE(access_.Ask(WithToken(kToken), Rpc::kSession, "shop"));
+  EXPECT_TRUE(access_.Ask(Certified({"web"}), Rpc::kClaimWork, "shop"));
+  EXPECT_EQ(ReasonOf(access_.Ask(WithToken(kToken), Rpc::kSubscribe, "shop")), reason::kNotGranted);
+  EXPECT_EQ(ReasonOf(access_.Ask(WithToken(kToken), Rpc::kSession, "other")), reason::kNotGranted);
+  EXPECT_EQ(ReasonOf(access_.Ask(WithToken("unknown"), Rpc::kSession, "shop")),
+            reason::kCallerUnknown);
+  EXPECT_EQ(ReasonOf(access_.Ask({}, Rpc::kSession, "shop")), reason::kCallerUnknown);
+  EXPECT_EQ(ReasonOf(access_.Recognize({})), reason::kCallerUnknown);
+  EXPECT_TRUE(access_.Recognize(Certified({"anybody"})));
+}
+
+// A token that nobody has is a mistake, whatever the certificate says.
+TEST_F(AccessTest, AnUnknownTokenIsNotMadeGoodByACertificate) {
+  ReadAll();
+  Caller caller = Certified({"ops"});
+  caller.token = DigestOf("unknown");
+  EXPECT_EQ(ReasonOf(access_.Ask(caller, Rpc::kGetPod, "shop")), reason::kCallerUnknown);
+}
+
+TEST_F(AccessTest, TheGrantedIdentityComesFirst) {
+  ReadAll();
+  const auto permission = access_.Ask(Certified({"nobody", "web"}), Rpc::kSession, "shop");
+  ASSERT_TRUE(permission);
+  EXPECT_FALSE(permission->operates);
+  ASSERT_EQ(permission->bindings.size(), 2U);
+  EXPECT_EQ(permission->bindings.front(), ShortText(DigestOf("web")));
+  const std::string token = Bound("secret", permission->bindings.front());
+  EXPECT_TRUE(permission->Owns(BindingOf(token)));
+  EXPECT_TRUE(permission->Owns(BindingOf("secret")));
+  EXPECT_FALSE(permission->Owns(ShortText(DigestOf("somebody"))));
+  EXPECT_THAT(token, Not(HasSubstr("web")));
+  EXPECT_TRUE(access_.Ask(Certified({"ops"}), Rpc::kGetPod, "any")->operates);
+}
+
+TEST_F(AccessTest, ARefusalSaysWhoAndWhichRolesAndNoToken) {
+  ReadAll();
+  const auto refused = access_.Ask(WithToken(kToken), Rpc::kSubscribe, "shop");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kPermissionDenied);
+  EXPECT_THAT(refused.error().message, HasSubstr("web may not call Subscribe"));
+  EXPECT_THAT(refused.error().hint, HasSubstr("subscriber, operator, read-only"));
+  EXPECT_THAT(refused.error().message + refused.error().hint, Not(HasSubstr(kToken)));
+}
+
+TEST_F(AccessTest, APermitEndsWithItsGrantAndWithItsToken) {
+  ReadAll();
+  Permit granted(access_, WithToken(kToken), Rpc::kSession, "shop");
+  ASSERT_FALSE(granted.Refusal());
+  Permit certified(access_, Certified({"web"}), Rpc::kSession, "shop");
+  ASSERT_FALSE(certified.Refusal());
+
+  Write("tokens", std::string("web ") + kNextToken);
+  ReadAll();
+  ASSERT_TRUE(granted.Refusal());
+  EXPECT_EQ(granted.Refusal()->reason, reason::kCallerUnknown);
+  EXPECT_FALSE(certified.Refusal());
+
+  Write("grants", "web shop claimer\n");
+  ReadAll();
+  ASSERT_TRUE(certified.Refusal());
+  EXPECT_EQ(certified.Refusal()->reason, reason::kNotGranted);
+
+  Write("grants", "web shop member\n");
+  ReadAll();
+  EXPECT_FALSE(certified.Refusal());
+}
+
+TEST_F(AccessTest, AFileThatHasBecomeBadChangesNothing) {
+  ReadAll();
+  const uint64_t epoch = access_.epoch();
+  Write("tokens", "web short");
+  const auto bad = access_.Read();
+  ASSERT_FALSE(bad);
+  EXPECT_THAT(bad.error().message, HasSubstr(File("tokens") + ": line 1: "));
+  EXPECT_THAT(bad.error().message, Not(HasSubstr("short")));
+  std::filesystem::remove(File("tokens"));
+  EXPECT_FALSE(access_.Read());
+  Write("tokens", std::string("web ") + kToken);
+  Write("grants", "web shop everything");
+  EXPECT_FALSE(access_.Read());
+  access_.ReadAgain();
+  EXPECT_EQ(access_.epoch(), epoch);
+  EXPECT_TRUE(access_.Ask(WithToken(kToken), Rpc::kSession, "shop"));
+}
+
+TEST_F(AccessTest, FilesThatAreTheSameChangeNothing) {
+  ReadAll();
+  const uint64_t epoch = access_.epoch();
+  Write("grants", "web shop member,claimer\nops * operator\n");
+  ReadAll();
+  EXPECT_EQ(access_.epoch(), epoch);
+}
+
+TEST(InsecureAccess, LetsEverybodyDoEverything) {
+  const Access access;
+  const auto permission = access.Ask({}, Rpc::kReleaseQuarantinedWork, "any");
+  ASSERT_TRUE(permission);
+  EXPECT_TRUE(permission->Owns("whoever"));
+  EXPECT_TRUE(access.Recognize({}));
+}
+
+TEST(Authorization, IsABearersToken) {
+  EXPECT_FALSE(TokenFrom(""));
+  EXPECT_EQ(TokenFrom("Bearer abc"), DigestOf("abc"));
+  EXPECT_EQ(TokenFrom("bearer abc"), DigestOf("abc"));
+  EXPECT_EQ(TokenFrom("BEARER abc"), DigestOf("abc"));
+  for (const char* other : {"abc", "Basic abc", "Bearer", "Bearer ", "Bearerabc", "Bearer abc,x"}) {
+    const auto token = TokenFrom(other);
+    ASSERT_TRUE(token) << other;
+    EXPECT_NE(*token, DigestOf("abc")) << other;
+  }
+}
+
+}  // namespace
+}  // namespace vigil
