@@ -1,5 +1,5 @@
-// The containers of rendered pods as processes on this machine, with the real binaries. What the kubelet would put in is
-// put in here: variables by reference, files, names, and ports that the kernel chooses.
+// The containers of rendered pods as processes on this machine, with the real binaries. What the kubelet would put in
+// is put in here: variables by reference, files, names, and ports that the kernel chooses.
 'use strict';
 
 const assert = require('node:assert');
@@ -51,14 +51,17 @@ class Container {
   }
 }
 
-// `vigild dev` for its Postgres, and a database of the release's own in it.
-async function startDatabase() {
+// `vigild dev` for its Postgres, in which releases get databases of their own.
+async function startPostgres() {
   const host = new Vigild(['dev', '--listen', '127.0.0.1:0', '--http-listen', 'off']);
   const [, directory, port] = await host.says(/psql -h (\S+) -p (\d+)/);
   const password = fs.readFileSync(path.join(directory, 'password'), 'utf8').trim();
-  await run('psql', ['-h', directory, '-p', port, '-U', 'postgres', '-c', 'CREATE DATABASE release'],
-    { env: { ...process.env, PGPASSWORD: password }, timeout: STEP_MILLIS });
-  return { host, conninfo: `host=${directory} port=${port} user=postgres password=${password} dbname=release` };
+  const newDatabase = async (name) => {
+    await run('psql', ['-h', directory, '-p', port, '-U', 'postgres', '-c', `CREATE DATABASE ${name}`],
+      { env: { ...process.env, PGPASSWORD: password }, timeout: STEP_MILLIS });
+    return `host=${directory} port=${port} user=postgres password=${password} dbname=${name}`;
+  };
+  return { host, newDatabase };
 }
 
 // One of the Deployment's.
@@ -114,5 +117,5 @@ async function vigil(words, environment) {
 }
 
 module.exports = {
-  BINARIES, Container, Pod, answered, startCoordinator, startDatabase, vigil,
+  BINARIES, Container, Pod, answered, startCoordinator, startPostgres, vigil,
 };

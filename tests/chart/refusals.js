@@ -84,6 +84,7 @@ const MISSHAPEN = [
   [{ config: { logLevel: 'trace' } }, "/config/logLevel'"],
   [{ grants: [{ identity: 'a', namespace: '*', roles: ['admin'] }] }, "/grants/0/roles/0'"],
   [{ grants: [{ identity: 'a b', namespace: '*', roles: ['member'] }] }, "/grants/0/identity'"],
+  [{ grants: [{ identity: '*', namespace: '*', roles: ['member'] }] }, "/grants/0/identity'"],
   [{ grants: [{ identity: 'a', namespace: 'A', roles: ['member'] }] }, "/grants/0/namespace'"],
   [{ grants: [{ identity: 'a', namespace: '*', roles: [] }] }, "/grants/0/roles'"],
   [{ grants: [{ identity: 'a', namespaces: '*', roles: ['member'] }] }, "missing property 'namespace'"],

@@ -8,8 +8,9 @@ const os = require('node:os');
 const path = require('node:path');
 const { Balancer } = require('./balancer.js');
 const {
-  BINARIES, Container, Pod, answered, startCoordinator, startDatabase, vigil,
+  BINARIES, Container, Pod, answered, startCoordinator, startPostgres, vigil,
 } = require('./containers.js');
+const secured = require('./secured.js');
 const {
   TRIAL, chartFile, one, over, parseAll, podOf, render,
 } = require('./helm.js');
@@ -19,15 +20,17 @@ module.exports = async (test) => {
   const objects = render(over(TRIAL, { listenHost: '127.0.0.1', preStopDelay: '50ms' }));
   const kept = [];
   const place = { VIGIL_NAMESPACE: 'helm-test' };
-  let database;
+  let postgres;
+  let conninfo;
   try {
     await test('Running_AReleaseHasADatabase', async () => {
-      database = await startDatabase();
-      kept.push(database.host);
+      postgres = await startPostgres();
+      kept.push(postgres.host);
+      conninfo = await postgres.newDatabase('trial');
     });
 
     await test('Running_TheHookMigrates', async () => {
-      const variables = { VIGIL_DATABASE: database.conninfo };
+      const variables = { VIGIL_DATABASE: conninfo };
       const job = new Container(podOf(one(objects, 'Job')).containers[0], { variables });
       assert.match((await job.run()).stdout, /^applied 0001\n/);
       assert.strictEqual((await job.run()).stdout, 'nothing to apply\n');
@@ -35,7 +38,7 @@ module.exports = async (test) => {
 
     await test('Running_TheDeploymentServesAndItsProbesAreAnswered', async () => {
       const [spec] = podOf(one(objects, 'Deployment')).containers;
-      const server = await startCoordinator(spec, database.conninfo, kept);
+      const server = await startCoordinator(spec, conninfo, kept);
       place.VIGIL_ADDRESS = `127.0.0.1:${server.grpc}`;
       for (const { httpGet } of [spec.livenessProbe, spec.readinessProbe]) {
         await answered(`http://127.0.0.1:${server.http}${httpGet.path}`);
@@ -82,7 +85,7 @@ module.exports = async (test) => {
 
     await test('Running_AnUpgradeMovesAPodWithBothNamesAtOnce', async () => {
       const [spec] = podOf(one(objects, 'Deployment')).containers;
-      const old = await startCoordinator(spec, database.conninfo, kept);
+      const old = await startCoordinator(spec, conninfo, kept);
       const services = await Promise.all([0, 1].map(() => Balancer.start([old])));
       kept.push(...services);
       const addresses = services.map(({ address }) => address);
@@ -90,12 +93,13 @@ module.exports = async (test) => {
       const pod = new Pod([path.join(BINARIES, 'vigil'), ...words, '--', 'tail', '-f', '/dev/null'], process.env);
       kept.push(pod);
       await pod.says(/"event":"running"/);
-      const next = await startCoordinator(spec, database.conninfo, kept);
+      const next = await startCoordinator(spec, conninfo, kept);
       for (const service of services) service.ready = [next]; // what preStop waits for
       assert.strictEqual(await old.end('SIGTERM'), 0);
       assert.match(pod.text, /"event":"alive"/);
       assert.doesNotMatch(pod.text, /"event":"(suspended|lost)"/);
     });
+    await secured(test, { conninfo: await postgres.newDatabase('secured'), kept, files });
   } finally {
     for (const each of kept.reverse()) each.kill('SIGKILL');
     fs.rmSync(files, { recursive: true });
