@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cerrno>
 #include <cstdarg>
@@ -65,7 +66,11 @@ std::int64_t WallOffset() {
 template <typename... Arguments>
 long Call(long number, Arguments... arguments) {
   using Syscall = long (*)(long, ...);
-  static const auto call = reinterpret_cast<Syscall>(dlsym(RTLD_NEXT, "syscall"));
+  // Not a local static that is made at its first use: threads that wait for one another there call
+  // syscall, and so this, without end.
+  static constinit std::atomic<Syscall> known = nullptr;
+  Syscall call = known;
+  if (call == nullptr) known = call = reinterpret_cast<Syscall>(dlsym(RTLD_NEXT, "syscall"));
   return call(number, arguments...);
 }
 
