@@ -103,6 +103,10 @@ Error LimitReached(std::string_view limit, std::string_view what) {
               {{"limit", std::string(limit)}});
 }
 
+Error RequestQueueFull() {
+  return LimitReached("request-queue", "this coordinator has too many requests waiting");
+}
+
 Error DatabaseUnavailable(std::string_view what) {
   return Make(Code::kUnavailable, reason::kDatabaseUnavailable, std::string(what),
               "Nothing was changed: try again, with back-off.");

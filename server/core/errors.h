@@ -48,6 +48,7 @@ Error Fenced(std::string_view key, Incarnation owner, Fence fence);
 Error OwnerAlive(std::string_view key, Incarnation owner, Fence fence);
 Error WorkCompleted(std::string_view key);
 Error LimitReached(std::string_view limit, std::string_view what);
+Error RequestQueueFull();
 Error DatabaseUnavailable(std::string_view what);
 Error OutcomeUnknown(std::string_view what);
 Error CoordinatorDraining();

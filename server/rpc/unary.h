@@ -44,11 +44,6 @@ inline Result<Permission> PermissionFor(const RpcEnvironment& env, const UnaryCa
   return env.access.Ask(CallerOf(*call.context), call.rpc, call.ns);
 }
 
-inline void FinishTooMany(grpc::ServerUnaryReactor& reactor) {
-  reactor.Finish(
-      ToStatus(LimitReached("request-queue", "this coordinator has too many requests waiting")));
-}
-
 // Goes on, here or in the lane, if the caller may act for the incarnation; answers otherwise.
 inline void IfOwned(const RpcEnvironment& env, const UnaryCall& call,
                     grpc::ServerUnaryReactor* reactor, const Permission& permission,
@@ -62,7 +57,7 @@ inline void IfOwned(const RpcEnvironment& env, const UnaryCall& call,
     if (FinishIfCancelled(*call.context, *reactor)) return;
     go_on(bindings.Check(store, call.ns, call.incarnation, permission));
   });
-  if (!taken) FinishTooMany(*reactor);
+  if (!taken) reactor->Finish(ToStatus(RequestQueueFull()));
 }
 
 // Answers with `work`'s outcome: `fill` puts a success into the response. The caller's rights, and
@@ -91,7 +86,7 @@ grpc::ServerUnaryReactor* Answer(const RpcEnvironment& env, const UnaryCall& cal
         }
         Finish<T>(*reactor, work(store), fill);
       });
-  if (!taken) FinishTooMany(*reactor);
+  if (!taken) reactor->Finish(ToStatus(RequestQueueFull()));
   return reactor;
 }
 

@@ -23,10 +23,6 @@ std::optional<Result<ClaimedWork>> Implied(const WorkClaim& claim,
   return ClaimedWork{ClaimOutcome::kLost, outcome->item};
 }
 
-Error TooMany() {
-  return LimitReached("request-queue", "this coordinator has too many requests waiting");
-}
-
 }  // namespace
 
 void JointClaims::Make(Call call) {
@@ -36,7 +32,7 @@ void JointClaims::Make(Call call) {
     std::unique_lock lock(mutex_);
     if (count_ >= most_) {
       lock.unlock();
-      return call.answer(Fail(TooMany()));
+      return call.answer(Fail(RequestQueueFull()));
     }
     ++count_;
     const auto [entry, first] = waiting_.try_emplace(target);
@@ -45,7 +41,7 @@ void JointClaims::Make(Call call) {
   }
   if (lane_.Enqueue([this, target](Store& store) { Serve(target, store); })) return;
   for (auto refused = TakeWaiting(target); !refused.empty(); refused = TakeWaiting(target)) {
-    for (const Call& each : refused) each.answer(Fail(TooMany()));
+    for (const Call& each : refused) each.answer(Fail(RequestQueueFull()));
   }
 }
 

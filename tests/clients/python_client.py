@@ -11,25 +11,14 @@ import threading
 import uuid
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+sys.path.append(os.path.join(ROOT, "tests", "support"))
+from checks import Failed, expect, expect_that
+
 PROTO_DIRECTORIES = ("vigil/v1", "google/rpc", "grpc/health/v1")
 NAMESPACE = "from-python"
 STEP_SECONDS = 10  # one call, or one awaited message
 PROTOC_SECONDS = 60
 STREAM_SECONDS = 150  # the longest life of a stream
-
-
-class Failed(Exception):
-    """A check that did not hold."""
-
-
-def expect(actual, wanted, what):
-    if actual != wanted:
-        raise Failed(f"{what} is {actual!r} and not {wanted!r}")
-
-
-def expect_that(holds, what):
-    if not holds:
-        raise Failed(f"not so: {what}")
 
 
 def generate_stubs(directory):

@@ -3,7 +3,6 @@
 
 Starts `vigild dev` from VIGIL_BIN_DIR. Prints a line for each check and ends with "N passed, N failed"."""
 
-import contextlib
 import os
 import queue
 import re
@@ -16,27 +15,14 @@ import traceback
 import uuid
 
 from python_client import (
-    NAMESPACE, ROOT, STEP_SECONDS, STREAM_SECONDS, Failed, Inbox, Log, Pod,
-    expect, expect_that, generate_stubs, refusal,
+    NAMESPACE, ROOT, STEP_SECONDS, STREAM_SECONDS, Inbox, Log, Pod, generate_stubs, refusal,
 )  # fmt: skip
+
+# After python_client, which knows the way to it.
+from checks import Failed, Tally, check, expect, expect_that
 
 VIGILD = os.path.join(os.environ.get("VIGIL_BIN_DIR", os.path.join(ROOT, "build/dev/bin")), "vigild")
 START_SECONDS = 60  # vigild, with a Postgres of its own
-
-passed = 0
-
-
-@contextlib.contextmanager
-def check(name):
-    """The checks within; what follows builds on them, so the first that fails ends the test."""
-    global passed
-    try:
-        yield
-    except Exception as error:
-        print(f"FAILED {name}: {error}", flush=True)
-        raise
-    passed += 1
-    print(f"ok     {name}", flush=True)
 
 
 class Coordinator:
@@ -419,7 +405,7 @@ def main():
         finally:
             if coordinator:
                 coordinator.kill()
-    print(f"{passed} passed, {failed} failed", flush=True)
+    print(f"{Tally.passed} passed, {failed} failed", flush=True)
     return 1 if failed else 0
 
 

@@ -18,40 +18,17 @@ import tempfile
 import time
 import traceback
 
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+sys.path.append(os.path.join(ROOT, "tests", "support"))
 from bill import mistakes, related
+from checks import Tally, check, expect, expect_that
 from container import STEP_SECONDS, Archive, Container
 
-ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILDER = os.path.join(ROOT, "server/image/build.py")
 USER = "65532"
 LABELS = ("title", "description", "version", "licenses", "created", "revision")
 SHELLS = {"sh", "bash", "dash", "ash", "busybox", "perl", "python3", "env", "apt", "apt-get", "dpkg", "su", "chroot"}
 ELF = b"\x7fELF"
-
-passed = 0
-
-
-@contextlib.contextmanager
-def check(name):
-    """The checks within; what follows builds on them, so the first that fails ends the test."""
-    global passed
-    try:
-        yield
-    except Exception as error:
-        print(f"FAILED {name}: {error}", flush=True)
-        raise
-    passed += 1
-    print(f"ok     {name}", flush=True)
-
-
-def expect(actual, wanted, what):
-    if actual != wanted:
-        raise AssertionError(f"{what} is {actual!r} and not {wanted!r}")
-
-
-def expect_that(holds, what):
-    if not holds:
-        raise AssertionError(f"not so: {what}")
 
 
 def run(*words, **more):
@@ -343,7 +320,7 @@ def main():
     except Exception:
         traceback.print_exc()
         failed = 1
-    print(f"{passed} passed, {failed} failed")
+    print(f"{Tally.passed} passed, {failed} failed")
     return failed
 
 
