@@ -86,7 +86,8 @@ std::string ToText(const Answer& answer, bool keep, bool head_only) {
   if (answer.status == HttpStatus::kUnauthorized) text += "WWW-Authenticate: Bearer\r\n";
   if (answer.status == HttpStatus::kUnavailable) text += "Retry-After: 1\r\n";
   if (answer.status == HttpStatus::kNoContent) return text + "\r\n";
-  return text + fmt::format("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
+  for (const auto& [name, value] : answer.headers) text += fmt::format("{}: {}\r\n", name, value);
+  return text + fmt::format("Content-Type: {}\r\nContent-Length: {}\r\n\r\n{}", answer.content_type,
                             answer.body.size(), head_only ? "" : answer.body);
 }
 

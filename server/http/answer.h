@@ -1,7 +1,9 @@
-// A whole answer that is not a stream: its status and its JSON.
+// A whole answer that is not a stream.
 #pragma once
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 
@@ -26,8 +28,10 @@ enum class HttpStatus {
 
 struct Answer {
   HttpStatus status = HttpStatus::kOk;
-  // JSON, or empty.
   std::string body;
+  std::string content_type = "application/json";
+  // Beside those that every answer has.
+  std::vector<std::pair<std::string, std::string>> headers;
 };
 
 // Whether the same request may be served a little later, or elsewhere.

@@ -41,12 +41,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Take(const http::request<http::empty_body>& request);
   // Why this may not be followed, if it may not.
   std::optional<Error> Admit(SubscriptionRequest& request, std::string_view authorization) const;
+  void Serve(const Resource& resource, const RequestHead& head, bool keep);
   void OnAnswered(const error_code& error, bool keep);
   void Close();
 
   Peer peer_;
   const Reception& reception_;
   boost::asio::steady_timer deadline_;
+  // A resource was asked, and nothing has been answered yet.
+  bool owes_answer_ = false;
   boost::beast::flat_buffer buffer_{kLargestHead + kReadAhead};
   // A new one for each request.
   std::optional<http::request_parser<http::empty_body>> parser_;
@@ -106,11 +109,13 @@ void Connection::Take(const http::request<http::empty_body>& request) {
       .authorization = text(request[http::field::authorization])};
   const bool keep = request.keep_alive() && !head.has_body;
   head_only_ = head.wants_head_only();
-  Route route = RouteOf(head);
+  Route route = RouteOf(head, peer_.env.resources);
   if (const auto* answer = std::get_if<vigil::Answer>(&route)) {
     Answer(*answer, keep);
   } else if (const auto* probe = std::get_if<Probe>(&route)) {
     Answer(reception_.probe(*probe), keep);
+  } else if (const auto* resource = std::get_if<const Resource*>(&route)) {
+    Serve(**resource, head, keep);
   } else if (auto refusal = Admit(std::get<SubscriptionRequest>(route), head.authorization)) {
     Answer(Refusal(*refusal), keep);
   } else {
@@ -130,6 +135,30 @@ std::optional<Error> Connection::Admit(SubscriptionRequest& request,
                                                Rpc::kSubscribe, request.ns);
   request.refusal = [permit] { return permit->Refusal(); };
   return permit->Refusal();
+}
+
+void Connection::Serve(const Resource& resource, const RequestHead& head, bool keep) {
+  owes_answer_ = true;
+  // Whose handler is what keeps this alive: a reply that is never given does not.
+  deadline_.expires_after(kPatience);
+  deadline_.async_wait([self = shared_from_this()](const error_code& aborted) {
+    if (!aborted && std::exchange(self->owes_answer_, false)) {
+      self->Answer(AnswerOverdue(), /*keep=*/false);
+    }
+  });
+  const size_t question_mark = head.target.find('?');
+  const ResourceRequest request{.query = question_mark == std::string_view::npos
+                                             ? ""
+                                             : std::string(head.target.substr(question_mark + 1)),
+                                .caller = {.token = TokenFrom(head.authorization)}};
+  resource.serve(request, [weak = weak_from_this(), keep](vigil::Answer answer) {
+    auto self = weak.lock();
+    if (!self) return;
+    HttpContext& context = self->peer_.context;
+    boost::asio::post(context, [self = std::move(self), answer = std::move(answer), keep] {
+      if (std::exchange(self->owes_answer_, false)) self->Answer(answer, keep);
+    });
+  });
 }
 
 void Connection::Answer(const vigil::Answer& answer, bool keep) {

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/loop.h"
 #include "coordinator/subscriptions.h"
+#include "http/resource.h"
 
 namespace vigil {
 
@@ -27,6 +28,8 @@ struct HttpEnvironment {
   std::function<bool()> ready;
   // What has given up for good, in a sentence; empty when nothing has: /livez. Any thread.
   std::function<std::string()> gave_up;
+  // What else is served.
+  std::vector<Resource> resources = {};
 };
 
 // Serves on a thread of its own, which decodes, posts and returns, as gRPC's threads do; nothing

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/errors.h"
 
 namespace vigil {
@@ -28,20 +30,21 @@ Route EventsOrRefusal(const RequestHead& head) {
 
 }  // namespace
 
-Route RouteOf(const RequestHead& head) {
+Route RouteOf(const RequestHead& head, std::span<const Resource> resources) {
   if (head.hosts > 1 || (head.hosts == 0 && head.version >= 11)) {
     return Violation(HttpStatus::kBadRequest,
                      fmt::format("the request has {} Host headers", head.hosts),
                      "Send the Host header once.");
   }
   const std::string_view path = head.target.substr(0, head.target.find('?'));
-  if (path != kEventsPath && path != kLivePath && path != kReadyPath) {
+  const auto resource = std::ranges::find(resources, path, &Resource::path);
+  const bool probe = path == kLivePath || path == kReadyPath;
+  if (path != kEventsPath && !probe && resource == resources.end()) {
     return Violation(
         HttpStatus::kNotFound, fmt::format("there is nothing at {}", path),
         fmt::format("Ask for {}?namespace=NAME, {} or {}.", kEventsPath, kLivePath, kReadyPath));
   }
-  const bool probe = path == kLivePath || path == kReadyPath;
-  if (head.method != "GET" && !(probe && head.wants_head_only())) {
+  if (head.method != "GET" && !(path != kEventsPath && head.wants_head_only())) {
     return Violation(HttpStatus::kMethodNotAllowed,
                      fmt::format("{} cannot be used on {}", head.method, path), "Use GET.");
   }
@@ -51,6 +54,7 @@ Route RouteOf(const RequestHead& head) {
   }
   if (path == kLivePath) return Probe::kLive;
   if (path == kReadyPath) return Probe::kReady;
+  if (resource != resources.end()) return &*resource;
   return EventsOrRefusal(head);
 }
 
@@ -78,6 +82,8 @@ Answer NotHttp(std::string_view why) {
 Answer RequestTooSlow() {
   return Refusal(StreamIdle("the request's head did not come to its end within 10 s"));
 }
+
+Answer AnswerOverdue() { return Refusal(DatabaseUnavailable("there was no answer within 10 s")); }
 
 Answer TooManyConnections() {
   return Refusal(LimitReached("http-connections",

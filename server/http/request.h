@@ -1,12 +1,14 @@
 // What a request's head asks of the server, as a function of the head alone.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
 
 #include "http/answer.h"
 #include "http/events_target.h"
+#include "http/resource.h"
 
 namespace vigil {
 
@@ -36,9 +38,10 @@ struct RequestHead {
 enum class Probe { kLive, kReady };
 
 // An answer, or what has to be looked up or followed for one.
-using Route = std::variant<Answer, Probe, SubscriptionRequest>;
+using Route = std::variant<Answer, Probe, SubscriptionRequest, const Resource*>;
 
-Route RouteOf(const RequestHead& head);
+// A resource of the route is one of `resources`.
+Route RouteOf(const RequestHead& head, std::span<const Resource> resources = {});
 
 // --- Answers to probes.
 
@@ -52,5 +55,8 @@ Answer HeadTooLarge();
 Answer NotHttp(std::string_view why);
 Answer RequestTooSlow();
 Answer TooManyConnections();
+
+// The answer of a resource that gave none in time.
+Answer AnswerOverdue();
 
 }  // namespace vigil

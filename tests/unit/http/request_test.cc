@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "core/errors.h"
 
@@ -97,6 +98,19 @@ TEST(Request, ProbesTellWhatIsWrong) {
   EXPECT_THAT(gave_up.body, HasSubstr("the reader gave up"));
 }
 
+TEST(Route, AResourceIsFoundByItsPathAndHidesNothing) {
+  const std::vector<Resource> resources{{.path = "/", .serve = {}},
+                                        {.path = "/metrics", .serve = {}}};
+  const auto route = [&](std::string_view target, std::string_view method = "GET") {
+    return RouteOf({.method = method, .target = target, .hosts = 1}, resources);
+  };
+  EXPECT_EQ(std::get<const Resource*>(route("/metrics?all")), &resources[1]);
+  EXPECT_EQ(std::get<const Resource*>(route("/", "HEAD")), &resources[0]);
+  EXPECT_EQ(std::get<Answer>(route("/metrics", "POST")).status, HttpStatus::kMethodNotAllowed);
+  EXPECT_EQ(std::get<Answer>(route("/metric")).status, HttpStatus::kNotFound);
+  EXPECT_EQ(std::get<Probe>(route("/livez")), Probe::kLive);
+}
+
 TEST(Answer, EveryErrorHasItsStatus) {
   EXPECT_EQ(StatusOf(InvalidField("f", "must")), HttpStatus::kBadRequest);
   EXPECT_EQ(StatusOf(InvalidCursor("is not")), HttpStatus::kBadRequest);
@@ -120,6 +134,9 @@ TEST(Answer, TheTextIsAWholeResponse) {
   EXPECT_THAT(ToText({HttpStatus::kNoContent, ""}, true), Not(HasSubstr("Content-Length")));
   EXPECT_THAT(ToText({HttpStatus::kOk, "{}"}, true, /*head_only=*/true),
               testing::EndsWith("Content-Length: 2\r\n\r\n"));
+  EXPECT_THAT(
+      ToText({.body = "a", .content_type = "text/css", .headers = {{"X-One", "1"}}}, true),
+      testing::EndsWith("X-One: 1\r\nContent-Type: text/css\r\nContent-Length: 1\r\n\r\na"));
 }
 
 TEST(Answer, BytesThatAreNoTextDoNotBreakTheJson) {
