@@ -54,7 +54,7 @@ class StopSignals {
 };
 
 // Waits until the database can be relied on. False when it never will, or when a signal came first.
-bool WaitForDatabase(const Config& config, const PostgresDatabase& database,
+bool WaitForDatabase(const Config& config, const PostgresDatabase& database, Server& server,
                      const StopSignals& signals, bool& refused) {
   while (true) {
     auto checked = ExamineDatabase(config, database.LivenessOptions());
@@ -63,6 +63,7 @@ bool WaitForDatabase(const Config& config, const PostgresDatabase& database,
     }
     if (checked) return true;
     log::Failed("The database is not ready.", checked.error());
+    server.Waits(checked.error());
     refused = checked.error().code == Code::kFailedPrecondition;
     if (refused || signals.WaitFor(std::chrono::seconds(1))) return false;
   }
@@ -80,7 +81,7 @@ int ServeUntilStopped(const Config& config, const StopSignals& signals,
   Server server(loop, log_loop, database, config);
   if (const auto started = server.Start(); !started) return Refuse("cannot start", started.error());
   bool refused = false;
-  if (WaitForDatabase(config, database, signals, refused)) {
+  if (WaitForDatabase(config, database, server, signals, refused)) {
     server.Join();
     bool stopped = false;
     while (greet && !stopped && !server.ready()) stopped = signals.WaitFor(kReadyCheck);

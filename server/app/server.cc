@@ -6,11 +6,12 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
+#include <pthread.h>
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <atomic>
 #include <future>
+#include <optional>
 #include <random>
 #include <thread>
 #include <utility>
@@ -18,6 +19,8 @@
 
 #include "access/access.h"
 #include "access/rate.h"
+#include "app/health_signs.h"
+#include "app/health_watch.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "coordinator/coordinator.h"
@@ -43,16 +46,8 @@ constexpr int kRecoveryThreads = 1;
 constexpr int kOtherConnections = 2;
 
 constexpr int kLargestMessage = 256 * 1024;
-constexpr Duration kHealthInterval = std::chrono::milliseconds(100);
 // How long calls that are under way at the end may take to finish.
 constexpr int64_t kLastCallsMillis = 500;
-
-const char* const kServices[] = {"", "vigil.v1.WorkService"};
-// Of their own, since pods and subscribers ask where they do better.
-constexpr char kPodRegistry[] = "vigil.v1.PodRegistryService";
-constexpr char kPodEvents[] = "vigil.v1.PodEventService";
-
-constexpr char kLogGaveUp[] = "a reading of the event log never came back";
 
 // A reading that takes so many deadlines never comes back.
 constexpr int kGiveUpDeadlines = 4;
@@ -167,36 +162,35 @@ class Server::Parts {
                         "Choose another address with --listen, or stop what listens there.",
                         {}});
     }
-    ShowHealth(false, false);
-    ShowLogHealth(false);
-    thread_ = std::thread([this] { loop_.Run(); });
-    log_thread_ = std::thread([this] { log_loop_.Run(); });
+    health_signs_.emplace(*server_->GetHealthCheckService());
+    health_loop_.Post([this] { health_.Start(); });
+    thread_ = Turn(loop_, "vigil-pods");
+    log_thread_ = Turn(log_loop_, "vigil-log");
+    health_thread_ = Turn(health_loop_, "vigil-health");
     log::Info("Listening.", {{"address", config_.listen}, {"port", port_}});
     if (config_.insecure) log::Warning("Serving without TLS and without rights (--insecure).");
     return {};
   }
 
   void Join() {
-    loop_.Post([this] {
-      coordinator_.Start();
-      WatchHealth();
-    });
-    log_loop_.Post([this] { WatchLogHealth(); });
+    Examined(std::nullopt);
+    loop_.Post([this] { coordinator_.Start(); });
+  }
+
+  void Examined(std::optional<Error> unfit) {
+    health_loop_.Post([this, unfit = std::move(unfit)] { health_.Examined(unfit); });
   }
 
   void ReadFiles() { access_.ReadAgain(); }
 
   void Stop() {
     if (!thread_.joinable()) return;
-    log_loop_.Post([this] {
-      log_health_timer_ = nullptr;
-      ShowLogHealth(false);
-    });
     std::promise<void> drained;
-    loop_.Post([this, &drained] {
-      draining_ = true;
-      ShowHealth(false, false);
-      coordinator_.Drain(config_.drain_timeout, [&drained] { drained.set_value(); });
+    health_loop_.Post([this, &drained] {
+      health_.Drain();
+      loop_.Post([this, &drained] {
+        coordinator_.Drain(config_.drain_timeout, [&drained] { drained.set_value(); });
+      });
     });
     drained.get_future().wait();
     End();
@@ -208,17 +202,21 @@ class Server::Parts {
     // The loops still turn, so that the streams' last callbacks find their way.
     if (http_) http_->Stop(std::chrono::milliseconds(kLastCallsMillis));
     server_->Shutdown(gpr_time_from_millis(kLastCallsMillis, GPR_TIMESPAN));
-    loop_.Stop();
-    log_loop_.Stop();
-    thread_.join();
-    log_thread_.join();
+    for (EventLoop* loop : {&health_loop_, &loop_, &log_loop_}) loop->Stop();
+    for (std::thread* thread : {&health_thread_, &thread_, &log_thread_}) thread->join();
   }
 
   int port() const { return port_; }
   int http_port() const { return http_ ? http_->port() : 0; }
-  bool ready() const { return ready_; }
+  bool ready() const { return health_.Now().Says(Sign::kReady); }
 
  private:
+  static std::thread Turn(EventLoop& loop, const char* name) {
+    std::thread thread([&loop] { loop.Run(); });
+    pthread_setname_np(thread.native_handle(), name);
+    return thread;
+  }
+
   size_t Queue() const { return static_cast<size_t>(config_.request_queue); }
 
   Result<std::shared_ptr<grpc::ServerCredentials>> Credentials() const {
@@ -231,45 +229,14 @@ class Server::Parts {
 
   Result<void> ServeHttp() {
     if (config_.http_listen.empty()) return {};
-    http_ = std::make_unique<HttpServer>(
-        HttpEnvironment{.log_loop = log_loop_,
-                        .subscriptions = coordinator_.subscriptions(),
-                        .access = access_,
-                        .clock = clock_,
-                        .loops = {&loop_, &log_loop_},
-                        .ready = [this] { return ready_.load(); },
-                        .gave_up = [this] { return log_gave_up_ ? kLogGaveUp : ""; }},
-        std::min(config_.http_connections, DescriptorLimit() / 2));
+    http_ =
+        std::make_unique<HttpServer>(HttpEnvironment{.log_loop = log_loop_,
+                                                     .subscriptions = coordinator_.subscriptions(),
+                                                     .access = access_,
+                                                     .clock = clock_,
+                                                     .health = [this] { return health_.Now(); }},
+                                     std::min(config_.http_connections, DescriptorLimit() / 2));
     return http_->Start(config_.http_listen);
-  }
-
-  void WatchHealth() {
-    if (draining_) return;
-    const bool ready = coordinator_.Ready();
-    const bool welcomes = coordinator_.conversations().WelcomesPods();
-    if (ready != ready_ || welcomes != welcomes_) ShowHealth(ready, welcomes);
-    health_timer_ = loop_.After(kHealthInterval, [this] { WatchHealth(); });
-  }
-
-  void ShowHealth(bool ready, bool welcomes) {
-    ready_ = ready;
-    welcomes_ = welcomes;
-    for (const char* service : kServices) {
-      server_->GetHealthCheckService()->SetServingStatus(service, ready);
-    }
-    server_->GetHealthCheckService()->SetServingStatus(kPodRegistry, welcomes);
-  }
-
-  void WatchLogHealth() {
-    log_gave_up_ = coordinator_.event_log().GaveUp();
-    const bool readable = coordinator_.event_log().Readable();
-    if (readable != log_readable_) ShowLogHealth(readable);
-    log_health_timer_ = log_loop_.After(kHealthInterval, [this] { WatchLogHealth(); });
-  }
-
-  void ShowLogHealth(bool readable) {
-    log_readable_ = readable;
-    server_->GetHealthCheckService()->SetServingStatus(kPodEvents, readable);
   }
 
   const Config config_;
@@ -291,17 +258,21 @@ class Server::Parts {
   ThreadLane pruning_;
   ThreadLane recovery_;
   Coordinator coordinator_;
+  EventLoop health_loop_;
+  std::optional<HealthSigns> health_signs_;
+  HealthWatch health_{{.clock = clock_,
+                       .scheduler = health_loop_,
+                       .loop = loop_,
+                       .link = [this] { return coordinator_.Health(); },
+                       .log_loop = log_loop_,
+                       .log = [this] { return coordinator_.event_log().Health(); },
+                       .trust_window = config_.coordinator.timing.trust_window,
+                       .show = [this](const Health& health) { health_signs_->Show(health); }}};
   std::unique_ptr<HttpServer> http_;
-  std::unique_ptr<Timer> health_timer_;
-  std::unique_ptr<Timer> log_health_timer_;
   std::thread thread_;
   std::thread log_thread_;
+  std::thread health_thread_;
   int port_ = 0;
-  std::atomic<bool> ready_ = false;
-  std::atomic<bool> log_gave_up_ = false;
-  bool welcomes_ = false;
-  bool draining_ = false;      // the loop's thread
-  bool log_readable_ = false;  // the log's thread
 };
 
 Server::Server(EventLoop& loop, EventLoop& log_loop, Database& database, Config config)
@@ -314,6 +285,7 @@ bool Server::ready() const { return parts_->ready(); }
 int Server::port() const { return parts_->port(); }
 int Server::http_port() const { return parts_->http_port(); }
 void Server::Join() { parts_->Join(); }
+void Server::Waits(const Error& why) { parts_->Examined(why); }
 void Server::ReadFiles() { parts_->ReadFiles(); }
 void Server::Stop() { parts_->Stop(); }
 void Server::Abandon() { parts_->End(); }

@@ -36,7 +36,10 @@ class Server {
   // schema that this server knows.
   void Join();
 
-  // Whether a new pod would be hosted. Any thread.
+  // Tells whoever asks for its health why it does not join yet.
+  void Waits(const Error& why);
+
+  // Whether leases are granted. Any thread.
   bool ready() const;
 
   // The port that is listened on: of use when the configured one is 0.

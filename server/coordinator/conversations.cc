@@ -78,7 +78,22 @@ void Conversations::Finish(const Stream& stream, std::optional<Error> error) {
 }
 
 bool Conversations::WelcomesPods() const {
-  return env_.link.Sound(env_.clock.Now()) && !RefusesNewPods() && !env_.lock_table.RefusesMoved();
+  return !draining_ && env_.link.Sound(env_.clock.Now()) && !NoRoomForMoved();
+}
+
+std::optional<Error> Conversations::NoRoomForMoved() const {
+  const auto full = HostsAsManyAsItMay();
+  return full ? full : env_.lock_table.RefusesMoved();
+}
+
+std::optional<Error> Conversations::NoRoomForNew() const {
+  const auto full = HostsAsManyAsItMay();
+  return full ? full : env_.lock_table.RefusesNew();
+}
+
+std::optional<Error> Conversations::HostsAsManyAsItMay() const {
+  if (env_.hosted.size() < settings_.max_pods) return std::nullopt;
+  return LimitReached("max-pods", "this coordinator hosts as many pods as it may");
 }
 
 std::optional<Error> Conversations::RefusesNewPods() const {
@@ -86,10 +101,7 @@ std::optional<Error> Conversations::RefusesNewPods() const {
   if (env_.link.Degraded(env_.clock.Now())) {
     return CoordinatorUntrusted("this coordinator's link to the database is not proven");
   }
-  if (env_.hosted.size() >= settings_.max_pods) {
-    return LimitReached("max-pods", "this coordinator hosts as many pods as it may");
-  }
-  return std::nullopt;
+  return HostsAsManyAsItMay();
 }
 
 Conversations::Conversation* Conversations::Opening(const Stream& stream) {

@@ -73,6 +73,10 @@ class Conversations {
   // Whether pods that another coordinator cannot serve well do better here.
   bool WelcomesPods() const;
 
+  // Why there is no place for a pod that moves here, whatever else; and for one that is new.
+  std::optional<Error> NoRoomForMoved() const;
+  std::optional<Error> NoRoomForNew() const;
+
  private:
   struct Conversation {
     enum class Phase { kNew, kOpening, kHosting, kLeaving, kOver };
@@ -98,6 +102,7 @@ class Conversations {
   // there to be told.
   bool Host(const Stream& stream, const Pod& pod);
   std::optional<Error> RefusesNewPods() const;
+  std::optional<Error> HostsAsManyAsItMay() const;
   // Null when the conversation is not opening any more.
   Conversation* Opening(const Stream& stream);
   void Finish(const Stream& stream, std::optional<Error> error);

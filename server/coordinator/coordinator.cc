@@ -60,6 +60,13 @@ void Coordinator::Start() {
   assigner_.Start();
 }
 
+LinkHealth Coordinator::Health() const {
+  LinkHealth health = link_.Health(env_.clock.Now());
+  health.no_room_for_new = conversations_.NoRoomForNew();
+  health.no_room_for_moved = conversations_.NoRoomForMoved();
+  return health;
+}
+
 void Coordinator::Drain(Duration patience, std::function<void()> done) {
   log::Info("Draining.", {{"pods", hosted_.size()}});
   conversations_.Drain();

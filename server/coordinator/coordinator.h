@@ -72,6 +72,9 @@ class Coordinator {
   // Whether leases are granted. An outage of the database shows only when the trust window is over.
   bool Ready() const { return link_.Trusted(env_.clock.Now()); }
 
+  // That, and what else the loop knows of its health.
+  LinkHealth Health() const;
+
   Conversations& conversations() { return conversations_; }
 
   // On the log's thread.

@@ -16,6 +16,7 @@
 #include "coordinator/commit_proof.h"
 #include "coordinator/delivery.h"
 #include "coordinator/settings.h"
+#include "core/health.h"
 #include "store/database.h"
 #include "store/lane.h"
 
@@ -89,6 +90,8 @@ class EventLog {
   bool Readable() const;
   // Whether the reader waits for something that should have ended long ago.
   bool GaveUp() const;
+  // Both.
+  LogHealth Health() const { return {Readable(), GaveUp()}; }
 
  private:
   struct Feed {

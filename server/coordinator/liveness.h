@@ -70,6 +70,8 @@ class LivenessSessions {
 
   // Whether any session has answered what was sent less than `age` ago, be it lost since or not.
   bool AnsweredWithin(Duration age, Instant now) const { return answered_.YoungerThan(age, now); }
+  // When the last such question was sent.
+  std::optional<Instant> answered() const { return answered_.proven(); }
 
  private:
   struct Slot {

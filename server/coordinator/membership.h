@@ -50,6 +50,9 @@ class Membership {
     return row_ && window_.YoungerThan(age, now);
   }
 
+  // When the last renewal that is committed was sent.
+  std::optional<Instant> renewed() const { return row_ ? window_.proven() : std::nullopt; }
+
   // Nothing until the first row is committed.
   CoordinatorNumber number() const { return row_ ? number_ : CoordinatorNumber{}; }
 

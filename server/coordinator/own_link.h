@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "coordinator/liveness.h"
 #include "coordinator/membership.h"
+#include "core/health.h"
 #include "core/timing.h"
 
 namespace vigil {
@@ -30,6 +31,20 @@ class OwnLink {
 
   // Leases may be granted.
   bool Trusted(Instant now) const { return ProvenWithin(timing_.trust_window, now); }
+
+  // All of this, and by how much, for people; not what there is room for.
+  LinkHealth Health(Instant now) const {
+    const auto since = [now](const std::optional<Instant>& proven) {
+      return proven ? std::optional(now - *proven) : std::nullopt;
+    };
+    LinkHealth health;
+    health.answered = since(liveness_.answered());
+    health.renewed = since(membership_.renewed());
+    health.answers = liveness_.AnsweredWithin(timing_.trust_window, now);
+    health.renews = membership_.RenewedWithin(timing_.trust_window, now);
+    health.sound = Sound(now);
+    return health;
+  }
 
  private:
   // A proof is up to one interval old before the next one is sent.

@@ -13,7 +13,7 @@ namespace vigil {
 // What connections ask of the server that took them.
 struct Reception {
   // The answer to a probe.
-  std::function<Answer(Probe)> probe;
+  std::function<Answer(const Probe&)> probe;
   // When the client of a new stream is to come back.
   std::function<Duration()> retry;
   // Counts the streams that are not over.

@@ -14,7 +14,6 @@
 #include "base/log.h"
 #include "core/errors.h"
 #include "http/connection.h"
-#include "http/pulse.h"
 
 namespace vigil {
 namespace {
@@ -66,7 +65,6 @@ class HttpServer::Parts {
   Result<void> Start(const std::string& address) {
     if (auto listening = Listen(address); !listening) return listening;
     Accept();
-    pulse_.Start();
     thread_ = std::thread([this] { context_.run(); });
     log::Info("Serving HTTP.",
               {{"address", address}, {"port", port()}, {"max_connections", max_connections_}});
@@ -80,7 +78,6 @@ class HttpServer::Parts {
     boost::asio::post(context_, [this, patience] {
       error_code ignored;
       acceptor_.close(ignored);
-      pulse_.Stop();
       CloseWhenWritten(env_.clock.Now() + patience);
     });
     thread_.join();
@@ -143,11 +140,6 @@ class HttpServer::Parts {
     return {nullptr, [&number](void*) { --number; }};
   }
 
-  Answer AnswerTo(Probe probe) const {
-    return probe == Probe::kReady ? ReadyAnswer(env_.ready())
-                                  : LiveAnswer(pulse_.AllTurn(), env_.gave_up());
-  }
-
   Duration Retry() {
     return std::chrono::milliseconds(
         std::uniform_int_distribution<int>(kFirstRetryMillis, kLastRetryMillis)(random_));
@@ -165,9 +157,10 @@ class HttpServer::Parts {
   const HttpEnvironment env_;
   const size_t max_connections_;
   int port_ = 0;
-  const Reception reception_{.probe = [this](Probe probe) { return AnswerTo(probe); },
-                             .retry = [this] { return Retry(); },
-                             .stream = [this] { return Count(streams_); }};
+  const Reception reception_{
+      .probe = [this](const Probe& probe) { return AnswerTo(probe, env_.health()); },
+      .retry = [this] { return Retry(); },
+      .stream = [this] { return Count(streams_); }};
   // The HTTP thread's.
   size_t connections_ = 0;
   size_t streams_ = 0;
@@ -177,7 +170,6 @@ class HttpServer::Parts {
   HttpContext context_{1};
   tcp::acceptor acceptor_{context_};
   boost::asio::steady_timer pause_{context_};
-  Pulse pulse_{env_.clock, env_.loops, context_};
   std::thread thread_;
 };
 

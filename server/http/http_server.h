@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/loop.h"
 #include "coordinator/subscriptions.h"
+#include "core/health.h"
 #include "http/resource.h"
 
 namespace vigil {
@@ -22,12 +23,8 @@ struct HttpEnvironment {
   // Who may follow the log. Any thread.
   const Access& access;
   const Clock& clock;
-  // All loops of the process: /livez fails when one does not turn.
-  std::vector<Scheduler*> loops;
-  // Whether the coordinator serves: /readyz. Any thread.
-  std::function<bool()> ready;
-  // What has given up for good, in a sentence; empty when nothing has: /livez. Any thread.
-  std::function<std::string()> gave_up;
+  // What the probes are answered by. Any thread.
+  std::function<Health()> health;
   // What else is served.
   std::vector<Resource> resources = {};
 };
@@ -40,8 +37,8 @@ struct HttpEnvironment {
 // is not read from keeps for its client: one message of its subscription, and 256 KiB in the
 // kernel.   (P11)
 //
-// One thread calls Start and Stop, in this order. The environment outlives it, and its loops turn
-// from Start to Stop and not any more when it is destroyed.
+// One thread calls Start and Stop, in this order. The environment outlives it, and the process's
+// loops turn from Start to Stop and not any more when it is destroyed.
 class HttpServer {
  public:
   HttpServer(HttpEnvironment environment, size_t max_connections);

@@ -9,9 +9,6 @@
 namespace vigil {
 namespace {
 
-constexpr std::string_view kLivePath = "/livez";
-constexpr std::string_view kReadyPath = "/readyz";
-
 // A refusal of HTTP itself, before anything of the domain is looked at.
 Answer Violation(HttpStatus status, std::string message, std::string hint) {
   return Refusal(status, Error{.code = Code::kInvalidArgument,
@@ -38,7 +35,7 @@ Route RouteOf(const RequestHead& head, std::span<const Resource> resources) {
   }
   const std::string_view path = head.target.substr(0, head.target.find('?'));
   const auto resource = std::ranges::find(resources, path, &Resource::path);
-  const bool probe = path == kLivePath || path == kReadyPath;
+  const auto probe = ParseProbe(head.target, head.accepts);
   if (path != kEventsPath && !probe && resource == resources.end()) {
     return Violation(
         HttpStatus::kNotFound, fmt::format("there is nothing at {}", path),
@@ -52,21 +49,9 @@ Route RouteOf(const RequestHead& head, std::span<const Resource> resources) {
     return Violation(HttpStatus::kContentTooLarge, "the request has a body",
                      "Send GET without a body.");
   }
-  if (path == kLivePath) return Probe::kLive;
-  if (path == kReadyPath) return Probe::kReady;
+  if (probe) return *probe ? Route(**probe) : Refusal(probe->error());
   if (resource != resources.end()) return &*resource;
   return EventsOrRefusal(head);
-}
-
-Answer ReadyAnswer(bool ready) {
-  if (ready) return {.body = "{\"ready\":true}\n"};
-  return Refusal(CoordinatorUntrusted("this coordinator does not grant leases"));
-}
-
-Answer LiveAnswer(bool loops_turn, const std::string& gave_up) {
-  if (loops_turn && gave_up.empty()) return {.body = "{\"live\":true}\n"};
-  return Refusal(Error{.message = gave_up.empty() ? "a loop does not turn" : gave_up,
-                       .hint = "Restart this process."});
 }
 
 Answer HeadTooLarge() {

@@ -8,6 +8,7 @@
 
 #include "http/answer.h"
 #include "http/events_target.h"
+#include "http/probe.h"
 #include "http/resource.h"
 
 namespace vigil {
@@ -34,20 +35,11 @@ struct RequestHead {
   bool wants_head_only() const { return method == "HEAD"; }
 };
 
-// Whether the process is wedged; whether the coordinator serves.
-enum class Probe { kLive, kReady };
-
 // An answer, or what has to be looked up or followed for one.
 using Route = std::variant<Answer, Probe, SubscriptionRequest, const Resource*>;
 
 // A resource of the route is one of `resources`.
 Route RouteOf(const RequestHead& head, std::span<const Resource> resources = {});
-
-// --- Answers to probes.
-
-Answer ReadyAnswer(bool ready);
-// `gave_up` says what has given up for good, empty when nothing has.
-Answer LiveAnswer(bool loops_turn, const std::string& gave_up);
 
 // --- Answers to what is no request.
 

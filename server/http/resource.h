@@ -22,7 +22,7 @@ struct Resource {
   // Of the target, up to its `?`.
   std::string path;
   // Called on the HTTP thread, which it does not block. Gives its one answer on that thread at
-  // once, or later on that of one of the environment's loops; after 10 s the client is told that
+  // once, or later on that of one of the process's loops; after 10 s the client is told that
   // there is none.
   std::function<void(const ResourceRequest&, const Reply&)> serve;
 };

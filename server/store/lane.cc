@@ -1,11 +1,16 @@
 #include "store/lane.h"
 
+#include <pthread.h>
+
 namespace vigil {
 
 ThreadLane::ThreadLane(Database& database, Options options) : options_(std::move(options)) {
   for (int i = 0; i < options_.threads; ++i) {
     std::shared_ptr<Store> store = database.OpenStore(options_.deadline);
     threads_.emplace_back([this, store] { Serve(*store); });
+    // As tools show it; so long at most.
+    const std::string name = ("vigil-" + options_.name).substr(0, 15);
+    pthread_setname_np(threads_.back().native_handle(), name.c_str());
   }
 }
 

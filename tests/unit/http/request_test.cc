@@ -29,8 +29,8 @@ void ExpectRefused(const RequestHead& head, HttpStatus status) {
 }
 
 TEST(Request, EveryPathLeadsSomewhere) {
-  EXPECT_EQ(std::get<Probe>(RouteOf(Get("/livez"))), Probe::kLive);
-  EXPECT_EQ(std::get<Probe>(RouteOf(Get("/readyz?verbose"))), Probe::kReady);
+  EXPECT_EQ(std::get<Probe>(RouteOf(Get("/livez"))).sign, Sign::kLive);
+  EXPECT_EQ(std::get<Probe>(RouteOf(Get("/readyz?verbose"))).sign, Sign::kReady);
   EXPECT_EQ(std::get<SubscriptionRequest>(RouteOf(Get(kEvents))).ns, "default");
 }
 
@@ -39,6 +39,7 @@ TEST(Request, WhatIsNoneIsRefusedWithItsStatus) {
   ExpectRefused(Get("/v1/events/"), HttpStatus::kNotFound);
   ExpectRefused(Get("*"), HttpStatus::kNotFound);
   ExpectRefused(Get("/v1/events"), HttpStatus::kBadRequest);
+  ExpectRefused(Get("/readyz?exclude=log"), HttpStatus::kBadRequest);
   ExpectRefused(Get("/v1/events?namespace=default&after=x"), HttpStatus::kBadRequest);
   for (const char* method : {"POST", "HEAD", "OPTIONS", "get"}) {
     RequestHead head = Get(kEvents);
@@ -53,7 +54,7 @@ TEST(Request, WhatIsNoneIsRefusedWithItsStatus) {
 TEST(Request, ProbesAnswerHead) {
   RequestHead head = Get("/readyz");
   head.method = "HEAD";
-  EXPECT_EQ(std::get<Probe>(RouteOf(head)), Probe::kReady);
+  EXPECT_EQ(std::get<Probe>(RouteOf(head)).sign, Sign::kReady);
 }
 
 TEST(Request, Sse_AnEventSourceComesBackThoughItHasNoIdYet) {
@@ -85,30 +86,6 @@ TEST(Request, Sse_WhoHasHeardOfExpiredIsToldToStop) {
   const Route route = RouteOf(head);
   ASSERT_TRUE(std::holds_alternative<Answer>(route));
   EXPECT_EQ(std::get<Answer>(route).status, HttpStatus::kNoContent);
-}
-
-// Only what a restart cures fails /livez; a database that is away does not.
-TEST(Request, ProbesTellWhatIsWrong) {
-  EXPECT_EQ(ReadyAnswer(true).status, HttpStatus::kOk);
-  EXPECT_EQ(ReadyAnswer(false).status, HttpStatus::kUnavailable);
-  EXPECT_EQ(LiveAnswer(true, "").status, HttpStatus::kOk);
-  EXPECT_EQ(LiveAnswer(false, "").status, HttpStatus::kInternal);
-  const Answer gave_up = LiveAnswer(true, "the reader gave up");
-  EXPECT_EQ(gave_up.status, HttpStatus::kInternal);
-  EXPECT_THAT(gave_up.body, HasSubstr("the reader gave up"));
-}
-
-TEST(Route, AResourceIsFoundByItsPathAndHidesNothing) {
-  const std::vector<Resource> resources{{.path = "/", .serve = {}},
-                                        {.path = "/metrics", .serve = {}}};
-  const auto route = [&](std::string_view target, std::string_view method = "GET") {
-    return RouteOf({.method = method, .target = target, .hosts = 1}, resources);
-  };
-  EXPECT_EQ(std::get<const Resource*>(route("/metrics?all")), &resources[1]);
-  EXPECT_EQ(std::get<const Resource*>(route("/", "HEAD")), &resources[0]);
-  EXPECT_EQ(std::get<Answer>(route("/metrics", "POST")).status, HttpStatus::kMethodNotAllowed);
-  EXPECT_EQ(std::get<Answer>(route("/metric")).status, HttpStatus::kNotFound);
-  EXPECT_EQ(std::get<Probe>(route("/livez")), Probe::kLive);
 }
 
 TEST(Answer, EveryErrorHasItsStatus) {
