@@ -45,8 +45,17 @@ Channels::Channels(std::vector<std::string> addresses,
 
 std::shared_ptr<Link> Channels::At(std::size_t index) {
   MutexLock lock(mutex_);
-  if (!links_[index]) links_[index] = std::make_shared<Link>(addresses_[index], credentials_);
+  if (!links_[index]) links_[index] = Anew(index);
   return links_[index];
+}
+
+std::shared_ptr<Link> Channels::Anew(std::size_t index) const {
+  return std::make_shared<Link>(addresses_[index], credentials_);
+}
+
+void Channels::Adopt(std::size_t index, std::shared_ptr<Link> link) {
+  MutexLock lock(mutex_);
+  links_[index] = std::move(link);
 }
 
 void Channels::Distrust(const std::shared_ptr<Link>& link) {

@@ -40,6 +40,10 @@ class Channels {
   Channels(std::vector<std::string> addresses, std::shared_ptr<const Credentials> credentials);
 
   std::shared_ptr<Link> At(std::size_t index);
+  // A new connection to that address, for the caller alone until it is adopted.
+  std::shared_ptr<Link> Anew(std::size_t index) const;
+  // From here on At gives this link, which Anew made for that address.
+  void Adopt(std::size_t index, std::shared_ptr<Link> link);
   // Something timed out on this link, so its connection may be dead without saying so: the next At
   // makes a new one. What runs on the old one is left alone.
   void Distrust(const std::shared_ptr<Link>& link);

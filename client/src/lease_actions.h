@@ -25,6 +25,8 @@ struct Open {
   bool resume;
   // For a `Register`: under a registration id that was never used.
   bool new_registration;
+  // On a new connection, which may lead to another coordinator.
+  bool anew = false;
 };
 struct Heartbeat {
   StreamId stream;
@@ -35,6 +37,8 @@ struct Heartbeat {
 struct Inquire {
   std::size_t address;
   Duration patience;
+  // On a new connection. When the answer is yes, streams that are opened later use it.
+  bool anew = false;
 };
 struct Leave {
   StreamId stream;

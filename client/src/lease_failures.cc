@@ -34,6 +34,18 @@ bool IsRefusal(const Error& error) {
   }
 }
 
+bool IsOfOneCoordinator(const Error& error) {
+  switch (error.reason) {
+    case Reason::kDraining:
+    case Reason::kLimitReached:
+    case Reason::kDatabaseUnavailable:
+    case Reason::kCoordinatorUntrusted:
+      return true;
+    default:
+      return false;
+  }
+}
+
 bool HasCause(const Error& error, std::string_view cause) {
   const auto found = error.metadata.find("cause");
   return found != error.metadata.end() && found->second == cause;

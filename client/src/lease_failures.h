@@ -12,6 +12,9 @@ namespace vigil::client {
 // answer.
 bool IsRefusal(const Error& error);
 
+// Whether another coordinator might take what this one refused.
+bool IsOfOneCoordinator(const Error& error);
+
 // Whether this is what an ended incarnation ended by.
 bool HasCause(const Error& error, std::string_view cause);
 

@@ -42,6 +42,7 @@ std::optional<Time> LeaseKeeper::next_wake() const {
   const auto consider = [&wake](Time time) { wake = wake ? std::min(*wake, time) : time; };
   if (attempt_) consider(attempt_->deadline);
   if (next_attempt_at_) consider(*next_attempt_at_);
+  if (AsksBehindItsAddress()) consider(next_inquiry_at_);
   if (next_heartbeat_at_) {
     consider(*next_heartbeat_at_);
     if (const auto silent = silent_at()) consider(*silent);
@@ -142,18 +143,10 @@ void LeaseKeeper::OnHeartbeatAnswer(StreamId stream, Time now, std::uint64_t num
     next_attempt_at_.reset();
     failed_in_round_ = 0;
     failed_rounds_ = 0;
+    if (!link_degraded_) inquiries_ = 0;
   }
   Become(SelfState::kAlive, std::nullopt);
   if (link_degraded_) LookForBetterHost(now);
-}
-
-void LeaseKeeper::OnWelcome(std::size_t address, Time now) {
-  Wake(now);
-  if (Expire(now) || leaving_ || !host_ || attempt_ || next_attempt_at_ || !link_degraded_) return;
-  unwilling_ = Unwilling::kDegraded;
-  failed_in_round_ = 0;
-  next_address_ = address;
-  StartAttempt(now);
 }
 
 void LeaseKeeper::OnDraining(StreamId stream, Time now) {
@@ -205,6 +198,7 @@ void LeaseKeeper::OnTimer(Time now) {
     return AttemptFailed(now, Silence("no answer in time"), false);
   }
   if (next_attempt_at_ && now >= *next_attempt_at_) return BeginRound(now);
+  if (AsksBehindItsAddress() && now >= next_inquiry_at_) AskBehindItsAddress(now);
   if (!next_heartbeat_at_) return;
   if (const auto silent = silent_at(); silent && now >= *silent) return HostSilent(now);
   if (now >= *next_heartbeat_at_) SendHeartbeat(now);
@@ -217,6 +211,7 @@ void LeaseKeeper::HostEnded(Time now, const Error& why) {
   StopHeartbeats();
   unanswered_.clear();
   last_failure_ = why;
+  if (IsOfOneCoordinator(why)) anew_ = true;
   if (!leaving_ && lease_until_) Become(SelfState::kSuspended, why);
   if (attempt_) return;
   next_attempt_at_.reset();
@@ -240,22 +235,6 @@ void LeaseKeeper::HostSilent(Time now) {
   BeginRound(now);
 }
 
-void LeaseKeeper::HostUnwilling(Time now, Unwilling how) {
-  if (unwilling_ != Unwilling::kDraining) unwilling_ = how;
-  if (attempt_ || next_attempt_at_ || options_.addresses == 1) return;
-  if (host_proved_) return BeginRound(now);
-  TryNext(now);  // it took the pod and never granted a lease: another failure of this round
-}
-
-// Once in a lease, or a little more often, so that an outage of the database makes no storm.
-void LeaseKeeper::LookForBetterHost(Time now) {
-  if (unwilling_ != Unwilling::kNo || now < next_inquiry_at_) return;
-  next_inquiry_at_ = now + Backoff(terms_.lease, terms_.lease, 0, options_.random);
-  for (std::size_t address = 0; address < options_.addresses; ++address) {
-    if (address != host_address_) actions_.emplace_back(action::Inquire{address, Patience()});
-  }
-}
-
 void LeaseKeeper::AbandonHost(bool unresponsive) {
   // A lease from now the pod is hosted by a newer session or LOST, and the end of this stream can
   // do no harm.
@@ -269,7 +248,8 @@ void LeaseKeeper::ReturnToHost(Time now) {
   unanswered_.clear();
   SendHeartbeat(now);
   if (unwilling_ == Unwilling::kDegraded) unwilling_ = Unwilling::kNo;  // it still grants leases
-  if (unwilling_ != Unwilling::kNo) next_attempt_at_ = now + Rest();
+  const bool asks_first = options_.addresses == 1;
+  if (unwilling_ != Unwilling::kNo && !asks_first) next_attempt_at_ = now + Rest();
 }
 
 // --- The way to another host ---
@@ -291,12 +271,14 @@ void LeaseKeeper::StartAttempt(Time now) {
   const StreamId stream(++last_stream_);
   attempt_ = Attempt{stream, now, now + Patience()};
   const bool new_registration = !registered_ && registration_tries_++ == 0;
-  actions_.emplace_back(action::Open{stream, next_address_, registered_, new_registration});
+  const bool anew = std::exchange(anew_, false) && options_.addresses == 1;
+  actions_.emplace_back(action::Open{stream, next_address_, registered_, new_registration, anew});
   next_address_ = (next_address_ + 1) % options_.addresses;
 }
 
 void LeaseKeeper::AttemptFailed(Time now, const Error& why, bool refused) {
   last_failure_ = why;
+  if (IsOfOneCoordinator(why)) anew_ = true;
   if (!registered_ && !IsRetryable(why)) return End(SelfState::kRefused, why);
   if (!refused && host_) {
     AbandonHost();

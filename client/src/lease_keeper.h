@@ -16,6 +16,11 @@
 // that said, when it was asked, that it takes pods in. Otherwise an outage of the database would
 // cost leases that the host still grants.
 //
+// One address may stand for several coordinators, behind a Service or a load balancer, and only a
+// new connection can lead to another of them, or to the same one, or to nobody. So whoever is there
+// is asked first, whatever is wrong with the host, which is left only for one that takes pods in:
+// where there is no other, nothing was given up.
+//
 // Rejected: to heartbeat on both streams until one wins. Two coordinators would then count two
 // leases for one lock.
 #pragma once
@@ -146,6 +151,9 @@ class LeaseKeeper {
   std::optional<Time> silent_at() const;
   void HostUnwilling(Time now, Unwilling how);
   void LookForBetterHost(Time now);
+  // Whether it waits to ask again who else is behind its only address.
+  bool AsksBehindItsAddress() const;
+  void AskBehindItsAddress(Time now);
   void AbandonHost(bool unresponsive = false);
   void ReturnToHost(Time now);
 
@@ -191,6 +199,10 @@ class LeaseKeeper {
   // As the host's last answer said.
   bool link_degraded_ = false;
   Time next_inquiry_at_{};
+  // Since the host last granted a lease and was willing to go on.
+  unsigned inquiries_ = 0;
+  // The next stream needs a new connection: this one leads to a coordinator that refused.
+  bool anew_ = false;
   // The host took the registration or has answered a heartbeat with a lease, so that losing it
   // begins a new round at once.
   bool host_proved_ = false;

@@ -139,6 +139,7 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
   }
 
   void Do(const action::Open& open) {
+    if (open.anew) core_->channels.Adopt(open.address, core_->channels.Anew(open.address));
     const auto link = core_->channels.At(open.address);
     // Whoever knows it can take the pod's place.
     if (open.new_registration) registration_id_ = RandomId();
@@ -164,14 +165,19 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
   void Do(const action::Inquire& inquire) {
     const std::size_t address = inquire.address;
     if (inquiries_.count(address) != 0) return;
-    const auto then = [self = shared_from_this(), address](bool welcome) {
+    Channels& channels = core_->channels;
+    const auto link = inquire.anew ? channels.Anew(address) : channels.At(address);
+    const auto then = [self = shared_from_this(), address, link](bool welcome) {
       self->inquiries_.erase(address);
       if (self->closing_) return self->TellWhenClosed();
-      if (welcome) self->keeper_->OnWelcome(address, BootClock::now());
+      if (welcome) {
+        self->core_->channels.Adopt(address, link);
+        self->keeper_->OnWelcome(address, BootClock::now());
+      }
       self->Act();
     };
-    inquiries_.emplace(address, Inquiry::Send({core_, &core_->loop}, core_->channels.At(address),
-                                              kPodRegistry, inquire.patience, then));
+    inquiries_.emplace(
+        address, Inquiry::Send({core_, &core_->loop}, link, kPodRegistry, inquire.patience, then));
   }
 
   void Do(const action::Leave& leave) {

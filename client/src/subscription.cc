@@ -7,6 +7,7 @@
 #include "convert.h"
 #include "core.h"
 #include "inquiry.h"
+#include "lease_failures.h"
 #include "reading_watch.h"
 #include "reconnect_pace.h"
 #include "subscription_ends.h"
@@ -165,25 +166,31 @@ class Subscription::Driver : public std::enable_shared_from_this<Driver> {
     if (reading_.WantsToAsk(BootClock::now())) LookForAReader();
   }
 
-  // Asks all others at once, and follows the first that reads the log.
+  // Asks all others at once, and follows the first that reads the log. Behind an only address there
+  // may be others, too, at the end of a new connection.
   void LookForAReader() {
     if (cancelled_ || !inquiries_.empty()) return;
     reading_.OnAsked(BootClock::now());
-    for (std::size_t address = 0; address < core_->channels.size(); ++address) {
-      if (address == address_) continue;
-      const auto then = [self = shared_from_this(), address](bool serving) {
-        self->inquiries_.erase(address);
-        if (self->cancelled_) return self->TellWhenClosed();
-        if (serving) self->MoveTo(address);
-      };
-      inquiries_.emplace(address, Inquiry::Send(loop_, core_->channels.At(address), kPodEvents,
-                                                kInquiryPatience, then));
+    Channels& channels = core_->channels;
+    if (channels.size() == 1) return Inquire(0, channels.Anew(0));
+    for (std::size_t address = 0; address < channels.size(); ++address) {
+      if (address != address_) Inquire(address, channels.At(address));
     }
   }
 
-  void MoveTo(std::size_t address) {
+  void Inquire(std::size_t address, const std::shared_ptr<Link>& link) {
+    const auto then = [self = shared_from_this(), address, link](bool serving) {
+      self->inquiries_.erase(address);
+      if (self->cancelled_) return self->TellWhenClosed();
+      if (serving) self->MoveTo(address, link);
+    };
+    inquiries_.emplace(address, Inquiry::Send(loop_, link, kPodEvents, kInquiryPatience, then));
+  }
+
+  void MoveTo(std::size_t address, const std::shared_ptr<Link>& link) {
     const Time now = BootClock::now();
     if (!stream_ || end_.said || !reading_.WantsToMove(now)) return;
+    core_->channels.Adopt(address, link);
     reading_.OnMove(now);
     end_.unread = true;
     next_address_ = address;
@@ -219,7 +226,10 @@ class Subscription::Driver : public std::enable_shared_from_this<Driver> {
     }
     const auto said = end_.said ? end_.said->reason() : v1::END_REASON_UNSPECIFIED;
     // Where one name stands for several coordinators, only a new connection can lead to another.
-    if (said == v1::END_REASON_DRAINING) core_->channels.Distrust(link);
+    const bool alone = core_->channels.size() == 1;
+    if (said == v1::END_REASON_DRAINING || (alone && IsOfOneCoordinator(why))) {
+      core_->channels.Distrust(link);
+    }
     Reconnect(said == v1::END_REASON_LAGGED);
   }
 

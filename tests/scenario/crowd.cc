@@ -17,6 +17,7 @@ Crowd::Crowd(const client::Client& client, const Options& options) {
       self->standing = standing;
       self->changed = Now();
       if (standing.state == SelfState::kLost) self->lost = true;
+      if (standing.state == SelfState::kSuspended) self->suspended = true;
       changed_.notify_all();
     };
     // Before it is in the list, since nobody looks at it yet.
@@ -66,6 +67,12 @@ size_t Crowd::lost() const {
   std::lock_guard lock(mutex_);
   return static_cast<size_t>(std::count_if(members_.begin(), members_.end(),
                                            [](const auto& member) { return member->lost; }));
+}
+
+size_t Crowd::suspended() const {
+  std::lock_guard lock(mutex_);
+  return static_cast<size_t>(std::count_if(members_.begin(), members_.end(),
+                                           [](const auto& member) { return member->suspended; }));
 }
 
 size_t Crowd::changed() const {

@@ -49,8 +49,9 @@ class Crowd {
   // Waits until one of them has been LOST. False when none was within this time.
   bool AwaitOneLost(Duration within);
 
-  // How many have ever been LOST.
+  // How many have ever been LOST, and how many SUSPENDED.
   size_t lost() const;
+  size_t suspended() const;
   // How many are another incarnation than they were at their registration.
   size_t changed() const;
 
@@ -62,6 +63,7 @@ class Crowd {
     client::Standing standing;
     Instant changed{};
     bool lost = false;
+    bool suspended = false;
     std::unique_ptr<client::PodSession> session;  // last: its callback uses all of the above
   };
 

@@ -84,6 +84,8 @@ struct Plan {
   bool gentle = false;
   CoordinatorSettings settings;
   int coordinators = 3;
+  // Pods know one address for all of them, and each new connection leads to any that runs.
+  bool one_address = false;
   // Whether the database wakes up whoever listens.
   bool wake_ups = true;
   struct Pod {

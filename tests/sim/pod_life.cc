@@ -1,6 +1,7 @@
 #include "sim/pod_life.h"
 
 #include <utility>
+#include <vector>
 
 #include "lease_failures.h"
 
@@ -53,15 +54,21 @@ class PodLife::StreamEnd final : public PodEnd {
 };
 
 PodLife::PodLife(PodSite site, Options options, Chance chance, std::function<void()> on_change)
-    : site_(site), options_(std::move(options)), chance_(chance), on_change_(std::move(on_change)) {
+    : site_(site),
+      options_(std::move(options)),
+      chance_(chance),
+      on_change_(std::move(on_change)),
+      hosted_at_(options_.first_address) {
   Chance random = chance_.For(0);
+  const bool one = site_.around.one_address();
   keeper_.emplace(
-      client::LeaseKeeper::Options{.addresses = static_cast<size_t>(site_.around.addresses()),
-                                   .first_address = static_cast<size_t>(options_.first_address),
-                                   .lease = options_.lease.value_or(Duration::zero()),
-                                   .wait_for_name = std::chrono::seconds(60),
-                                   .watchdog = options_.watchdog,
-                                   .random = [random]() mutable { return random.Share(); }},
+      client::LeaseKeeper::Options{
+          .addresses = static_cast<size_t>(one ? 1 : site_.around.addresses()),
+          .first_address = static_cast<size_t>(one ? 0 : options_.first_address),
+          .lease = options_.lease.value_or(Duration::zero()),
+          .wait_for_name = std::chrono::seconds(60),
+          .watchdog = options_.watchdog,
+          .random = [random]() mutable { return random.Share(); }},
       Now());
   site_.machine.Post([this, end = std::weak_ptr<int>(alive_)] {
     if (!end.expired()) Act();
@@ -135,14 +142,14 @@ client::Standing PodLife::CurrentStanding() const {
 
 void PodLife::Do(const client::action::Open& open) {
   if (open.new_registration) registration_id_ = "registration-" + std::to_string(chance_.Draw());
-  const int address = static_cast<int>(open.address);
+  const int address = Reach(open.address, open.anew);
   SimulatedCoordinator* host = site_.around.At(address);
   auto end = std::make_shared<StreamEnd>(this, open.stream);
   auto connection = std::make_shared<Connection>(
       site_.time, site_.around.PathOf(site_.place, address),
       Connection::Ends{site_.machine, end, host ? &host->machine() : nullptr, host},
       chance_.For(open.stream.value()));
-  streams_[open.stream] = {end, connection};
+  streams_[open.stream] = {end, connection, address};
   site_.around.Opened(site_.place, address, connection);
   if (open.resume) {
     connection->Say(ResumeMessage{kNamespace, incarnation_, token_});
@@ -164,12 +171,13 @@ void PodLife::Do(const client::action::Heartbeat& heartbeat) {
 
 // A call of its own, which may be lost; each way takes its time.
 void PodLife::Do(const client::action::Inquire& inquire) {
-  const int address = static_cast<int>(inquire.address);
+  const int address = inquire.anew ? Balanced() : static_cast<int>(inquire.address);
   Path& path = site_.around.PathOf(site_.place, address);
   const client::Time patient_until = Now() + inquire.patience;
-  const auto answered = [this, address, patient_until, end = std::weak_ptr<int>(alive_)] {
+  const auto answered = [this, inquire, address, patient_until, end = std::weak_ptr<int>(alive_)] {
     if (end.expired() || Now() > patient_until) return;
-    keeper_->OnWelcome(static_cast<size_t>(address), Now());
+    if (inquire.anew) Connect(address);
+    keeper_->OnWelcome(inquire.address, Now());
     Act();
   };
   path.Carry(kToCoordinator, [this, &path, address, answered, end = std::weak_ptr<int>(alive_)] {
@@ -192,17 +200,51 @@ void PodLife::Do(const client::action::Leave& leave) {
 }
 
 void PodLife::Do(const client::action::Detach& detach) {
+  if (detach.unresponsive) Distrust(detach.stream);
   if (Connection* stream = Find(detach.stream)) stream->SayLast(DetachMessage{}, detach.linger);
 }
 
 void PodLife::Do(const client::action::Drop& drop) {
+  if (drop.unresponsive) Distrust(drop.stream);
   if (Connection* stream = Find(drop.stream)) stream->Cancel();
 }
 
 void PodLife::Do(const client::action::Announce&) { standing_.Publish(CurrentStanding()); }
 
+int PodLife::Reach(size_t address, bool anew) {
+  if (!site_.around.one_address()) return static_cast<int>(address);
+  const bool there = connected_to_ >= 0 && site_.around.At(connected_to_) == connected_host_;
+  if (anew || !there) Connect(Balanced());
+  return connected_to_;
+}
+
+void PodLife::Connect(int address) {
+  connected_to_ = address;
+  connected_host_ = address < 0 ? nullptr : site_.around.At(address);
+}
+
+void PodLife::Distrust(client::StreamId id) {
+  const auto found = streams_.find(id);
+  if (found != streams_.end() && found->second.address == connected_to_) Connect(-1);
+}
+
+// To any whose process runs, whether it wants pods or not; the balancer hears of it when it ends.
+int PodLife::Balanced() {
+  std::vector<int> running;
+  for (int address = 0; address < site_.around.addresses(); ++address) {
+    if (site_.around.At(address)) running.push_back(address);
+  }
+  if (running.empty()) return chance_.Below(site_.around.addresses());
+  return running[static_cast<size_t>(chance_.Below(static_cast<int>(running.size())))];
+}
+
 void PodLife::Heard(client::StreamId id, const HostMessage& message) {
   const client::Time now = Now();
+  const bool hosted = std::holds_alternative<RegisteredAnswer>(message) ||
+                      std::holds_alternative<ResumedAnswer>(message);
+  if (const auto stream = streams_.find(id); hosted && stream != streams_.end()) {
+    hosted_at_ = stream->second.address;
+  }
   if (const auto* waiting = std::get_if<WaitingAnswer>(&message)) {
     keeper_->OnWaiting(id, now, client::Incarnation(waiting->incumbent.value));
   } else if (const auto* registered = std::get_if<RegisteredAnswer>(&message)) {
@@ -224,6 +266,7 @@ void PodLife::Heard(client::StreamId id, const HostMessage& message) {
 }
 
 void PodLife::Ended(client::StreamId id, const std::optional<Error>& told) {
+  if (!told) Distrust(id);
   streams_.erase(id);
   keeper_->OnStreamEnded(id, Now(), ToClient(told));
   Act();

@@ -21,6 +21,8 @@ class Surroundings {
  public:
   virtual ~Surroundings() = default;
   virtual int addresses() const = 0;
+  // Whether pods know one address for all of these.
+  virtual bool one_address() const = 0;
   // The process that listens there; null when none does.
   virtual SimulatedCoordinator* At(int address) = 0;
   virtual Path& PathOf(int pod, int address) = 0;
@@ -71,7 +73,8 @@ class PodLife {
   Incarnation incarnation() const { return incarnation_; }
   const std::string& token() const { return token_; }
   Profile profile() const { return options_.profile; }
-  int address() const { return static_cast<int>(keeper_->address()); }
+  // Of the coordinator that hosts it, or did last.
+  int address() const { return hosted_at_; }
   client::SelfState state() const { return keeper_->state(); }
   bool farewell_over() const { return farewell_over_; }
   Duration watchdog() const { return options_.watchdog; }
@@ -107,6 +110,15 @@ class PodLife {
   void Do(const client::action::AnnounceWaiting&) {}
   void Do(const client::action::LeaveDone&) { farewell_over_ = true; }
 
+  // The coordinator that a stream to this address of the keeper's leads to. Where all have one, it
+  // is that at the end of the connection in use, which a new one takes the place of.
+  int Reach(size_t address, bool anew);
+  // From here on the connection in use leads there; nowhere when negative.
+  void Connect(int address);
+  // The connection of this stream is not used again.
+  void Distrust(client::StreamId id);
+  // Where a new connection leads to.
+  int Balanced();
   void Heard(client::StreamId id, const HostMessage& message);
   void Ended(client::StreamId id, const std::optional<Error>& told);
   Connection* Find(client::StreamId id);
@@ -121,8 +133,13 @@ class PodLife {
   struct Stream {
     std::shared_ptr<StreamEnd> end;
     std::shared_ptr<Connection> connection;
+    int address;
   };
   std::map<client::StreamId, Stream> streams_;
+  int hosted_at_;
+  // The connection in use, where all coordinators have one address; none when negative.
+  int connected_to_ = -1;
+  const SimulatedCoordinator* connected_host_ = nullptr;
   std::unique_ptr<Timer> timer_;
   std::string registration_id_;
   std::string token_;

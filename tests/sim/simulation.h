@@ -33,6 +33,7 @@ class Simulation final : public Surroundings, public Witness {
 
   // --- Surroundings
   int addresses() const override { return plan_.coordinators; }
+  bool one_address() const override { return plan_.one_address; }
   SimulatedCoordinator* At(int address) override;
   Path& PathOf(int pod, int address) override;
   Instant LastTrouble(int pod, int address) const override;

@@ -69,7 +69,7 @@ struct Relay::Link {
   Link& operator=(const Link&) = delete;
 };
 
-Result<std::unique_ptr<Relay>> Relay::Start(int target_port) {
+Result<std::unique_ptr<Relay>> Relay::Start(std::vector<int> target_ports) {
   const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   sockaddr_in address = Loopback(0);
   socklen_t length = sizeof address;
@@ -82,13 +82,14 @@ Result<std::unique_ptr<Relay>> Relay::Start(int target_port) {
                       .message = "a relay cannot listen: " + why,
                       .hint = "Free some ports."});
   }
-  return std::unique_ptr<Relay>(new Relay(listener, ntohs(address.sin_port), target_port));
+  return std::unique_ptr<Relay>(
+      new Relay(listener, ntohs(address.sin_port), std::move(target_ports)));
 }
 
-Relay::Relay(int listener, int port, int target_port)
+Relay::Relay(int listener, int port, std::vector<int> target_ports)
     : listener_(listener),
       port_(port),
-      target_port_(target_port),
+      target_ports_(std::move(target_ports)),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       thread_([this] { Serve(); }) {}
 
@@ -217,20 +218,27 @@ void Relay::Accept() {
     std::lock_guard lock(mutex_);
     isolated = isolated_;
   }
-  const int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const sockaddr_in address = Loopback(target_port_);
-  if (isolated ||
-      connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    Reset(client);
-    close(server);
-    return;
-  }
+  const int server = isolated ? -1 : Connect();
+  if (server < 0) return Reset(client);
   fcntl(server, F_SETFL, O_NONBLOCK);
   const int on = 1;
   for (const int end : {client, server}) {
     setsockopt(end, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   }
   links_.push_back(std::make_unique<Link>(client, server));
+}
+
+int Relay::Connect() {
+  for (size_t tries = 0; tries < target_ports_.size(); ++tries) {
+    const sockaddr_in address = Loopback(target_ports_[next_target_]);
+    next_target_ = (next_target_ + 1) % target_ports_.size();
+    const int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+      return server;
+    }
+    close(server);
+  }
+  return -1;
 }
 
 bool Relay::Pass(Link& link, Flow& flow, bool answers) {

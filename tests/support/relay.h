@@ -16,7 +16,8 @@
 
 namespace vigil {
 
-// Listens on a port of 127.0.0.1 and passes on to another one, byte for byte.
+// Listens on a port of 127.0.0.1 and passes on to another one, byte for byte. With several targets
+// it is a balancer: each connection leads to the next of them in turn, unless that refuses it.
 //
 // Owns a thread. Thread safety: everything may be called from any thread.
 class Relay {
@@ -24,7 +25,11 @@ class Relay {
   // How a connection is lost: both ends see a reset, or nothing is passed on any more, either way.
   enum class Loss { kReset, kSilence };
 
-  static Result<std::unique_ptr<Relay>> Start(int target_port);
+  static Result<std::unique_ptr<Relay>> Start(int target_port) {
+    return Start(std::vector<int>{target_port});
+  }
+  // REQUIRES: at least one.
+  static Result<std::unique_ptr<Relay>> Start(std::vector<int> target_ports);
 
   ~Relay();
   Relay(const Relay&) = delete;
@@ -55,7 +60,7 @@ class Relay {
   struct Flow;
   struct Link;
 
-  Relay(int listener, int port, int target_port);
+  Relay(int listener, int port, std::vector<int> target_ports);
 
   struct Slices {
     size_t bytes;
@@ -66,6 +71,8 @@ class Relay {
   // The milliseconds until the next slice is due; -1 when none waits.
   int UntilNextSlice() const;
   void Accept();
+  // A connection to a target, or -1.
+  int Connect();
   // False when the connection is over.
   bool Pass(Link& link, Flow& flow, bool answers);
   bool Send(Flow& flow, bool sliced);
@@ -75,9 +82,10 @@ class Relay {
 
   const int listener_;
   const int port_;
-  const int target_port_;
+  const std::vector<int> target_ports_;
   const int wake_;  // eventfd
   // The thread's.
+  size_t next_target_ = 0;
   std::vector<std::unique_ptr<Link>> links_;
   std::optional<size_t> stalls_after_;
   std::optional<Slices> slicing_;

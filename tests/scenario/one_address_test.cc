@@ -1,0 +1,74 @@
+// Several coordinators behind one address, as behind a Service or a load balancer.
+#include <csignal>
+
+#include "crowd.h"
+#include "measured.h"
+#include "scenario.h"
+#include "support/relay.h"
+
+namespace vigil {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr size_t kFollowers = 4;
+
+// P8, P9: the balancer goes on leading connections to a coordinator that drains, too.
+TEST_F(Scenario, OneAddressRollingRestart_NobodyIsSuspendedAndNothingIsMissed) {
+  ASSERT_NO_FATAL_FAILURE(
+      StartCluster({.coordinators = 2, .settings = {"--drain-timeout", "40s"}}));
+  const auto balancer = Relay::Start({cluster().port(0), cluster().port(1)});
+  ASSERT_TRUE(balancer) << balancer.error().message;
+  // Each pod and each subscriber is a process of its own elsewhere, with a connection of its own.
+  std::vector<client::Client> clients;
+  std::vector<std::unique_ptr<Crowd>> pods;
+  std::vector<std::unique_ptr<EventRecorder>> followers;
+  const auto connect = [&]() -> const client::Client& {
+    clients.push_back(client::Client::Create({.addresses = {(*balancer)->address()}}).value());
+    return clients.back();
+  };
+  const int size = FullOr(60, 16);
+  clients.reserve(static_cast<size_t>(size) + kFollowers);
+  for (int i = 0; i < size; ++i) {
+    pods.push_back(std::make_unique<Crowd>(
+        connect(), Crowd::Options{.prefix = std::to_string(i) + "-", .size = 1}));
+  }
+  for (size_t i = 0; i < kFollowers; ++i) {
+    followers.push_back(std::make_unique<EventRecorder>(connect(), "default"));
+  }
+  for (const auto& pod : pods) ASSERT_EQ(pod->AwaitRegistered(), "");
+
+  const int rounds = FullOr(3, 1);
+  for (int restart = 0; restart < 2 * rounds; ++restart) {
+    const int place = restart % 2;
+    const Instant told = Now();
+    cluster().coordinator(place).Signal(SIGTERM);
+    EXPECT_EQ(cluster().coordinator(place).AwaitEnd(seconds(60)), 0);
+    // Before it would end the streams of those that do not move.
+    ExpectWithin("all have left a coordinator that drains", Now() - told, seconds(30));
+    const auto again = cluster().StartAgain(place);
+    ASSERT_TRUE(again) << again.error().message;
+  }
+
+  size_t lost = 0, suspended = 0, changed = 0;
+  for (const auto& pod : pods) {
+    lost += pod->lost();
+    suspended += pod->suspended();
+    changed += pod->changed();
+  }
+  ExpectNone("SUSPENDED", suspended, 2 * rounds);
+  ExpectNone("LOST", lost, 2 * rounds);
+  ExpectNone("deaths", log().Count(Of(client::EventKind::kPodDied)), 2 * rounds);
+  EXPECT_EQ(changed, 0U);
+  ReportingProcess& last = Run({.pod = "last", .work = "last", .command = Counting()});
+  const auto heard =
+      ExpectEvent("last", Of(client::EventKind::kPodRegistered, ExpectRegistered(last)));
+  for (const auto& follower : followers) {
+    ASSERT_TRUE(follower->AwaitSeq(heard.event.seq, kPatience));
+    EXPECT_THAT(history::Validate(follower->History(), Truth(Told::kAnything)),
+                ::testing::IsEmpty());
+  }
+}
+
+}  // namespace
+}  // namespace vigil
