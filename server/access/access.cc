@@ -101,7 +101,7 @@ std::shared_ptr<const Access::InForce> Access::Now() const {
 
 namespace {
 
-// All of the caller's. Error CALLER_UNKNOWN.
+// All of a caller's whose certificate has not ended. Error CALLER_UNKNOWN.
 Result<std::vector<std::string>> IdentitiesOf(const Caller& caller, const Tokens& tokens) {
   std::vector<std::string> identities = caller.certified;
   if (caller.token) {
@@ -113,15 +113,19 @@ Result<std::vector<std::string>> IdentitiesOf(const Caller& caller, const Tokens
   return identities;
 }
 
+Error CertificateEnded() { return CallerUnknown("the certificate that was shown has expired"); }
+
 }  // namespace
 
 Result<void> Access::Recognize(const Caller& caller) const {
   if (insecure_) return {};
+  if (Expired(caller)) return Fail(CertificateEnded());
   return IdentitiesOf(caller, Now()->tokens).map([](const auto&) {});
 }
 
 Result<Permission> Access::Ask(const Caller& caller, Rpc rpc, std::string_view ns) const {
   if (insecure_) return Permission{.insecure = true};
+  if (Expired(caller)) return Fail(CertificateEnded());
   const auto now = Now();
   auto identities = IdentitiesOf(caller, now->tokens);
   if (!identities) return Fail(std::move(identities.error()));
@@ -147,7 +151,7 @@ Result<Permission> Access::Ask(const Caller& caller, Rpc rpc, std::string_view n
 
 std::optional<Error> Permit::Refusal() {
   const uint64_t epoch = access_.epoch();
-  if (epoch == epoch_) return std::nullopt;
+  if (epoch == epoch_ && !access_.Expired(caller_)) return std::nullopt;
   auto permission = access_.Ask(caller_, rpc_, ns_);
   if (!permission) return std::move(permission.error());
   permission_ = std::move(*permission);

@@ -14,6 +14,7 @@
 #include "access/grants.h"
 #include "access/rights.h"
 #include "access/tokens.h"
+#include "base/clock.h"
 #include "base/error.h"
 
 namespace vigil {
@@ -22,6 +23,8 @@ namespace vigil {
 struct Caller {
   // The names in its certificate, which was verified.
   std::vector<std::string> certified;
+  // When that certificate ends; none without one.
+  std::optional<Instant> certified_until = {};
   std::optional<Digest> token;
 };
 
@@ -60,8 +63,9 @@ class Access {
 
   // Nobody is asked who calls.
   Access() = default;
-  // Nobody may do anything before Read.
-  explicit Access(Files files) : insecure_(false), files_(std::move(files)) {}
+  // Nobody may do anything before Read. `clock` outlives it.
+  Access(Files files, const Clock& clock)
+      : insecure_(false), files_(std::move(files)), clock_(&clock) {}
 
   // Reads the files, and puts them in force together if they differ from what is. Error when one of
   // them cannot be read, or is not as it should be; it names the file and the line, and no token.
@@ -73,6 +77,11 @@ class Access {
   // Grows with every change of what is in force.
   uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
   bool insecure() const { return insecure_; }
+
+  // Whether the caller's certificate has ended since it was verified.
+  bool Expired(const Caller& caller) const {
+    return caller.certified_until && clock_ && clock_->Now() >= *caller.certified_until;
+  }
 
   // Whether the caller is anybody. Error CALLER_UNKNOWN.
   Result<void> Recognize(const Caller& caller) const;
@@ -90,15 +99,16 @@ class Access {
 
   const bool insecure_ = true;
   const Files files_ = {};
-  Digest read_{};           // Read's thread
-  std::string complained_;  // Read's thread
+  const Clock* const clock_ = nullptr;  // null when nobody asks
+  Digest read_{};                       // Read's thread
+  std::string complained_;              // Read's thread
   std::atomic<uint64_t> epoch_ = 1;
   mutable std::mutex mutex_;
   std::shared_ptr<const InForce> in_force_ = std::make_shared<InForce>();  // guarded by mutex_
 };
 
 // What a stream lives by: asked for at its beginning, and again whenever what is in force has
-// changed.
+// changed or its certificate has ended.
 //
 // One thread at a time.
 class Permit {
@@ -107,7 +117,8 @@ class Permit {
   Permit(const Access& access, Caller caller, Rpc rpc, std::string ns)
       : access_(access), caller_(std::move(caller)), rpc_(rpc), ns_(std::move(ns)) {}
 
-  // Why the caller may not go on; nothing when it may. Costs a comparison when nothing has changed.
+  // Why the caller may not go on; nothing when it may. Costs a comparison when nothing has changed,
+  // and with a certificate a look at the clock.
   std::optional<Error> Refusal();
 
   // REQUIRES: Refusal said nothing.

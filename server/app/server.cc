@@ -94,8 +94,7 @@ class Server::Parts {
       : config_(std::move(config)),
         loop_(loop),
         log_loop_(log_loop),
-        access_(config_.insecure ? Access()
-                                 : Access({.tokens = config_.tokens, .grants = config_.grants})),
+        access_(config_.insecure ? Access() : Access({config_.tokens, config_.grants}, clock_)),
         registrations_(config_.registration_rate),
         requests_(database,
                   {"request", config_.request_threads, Queue(), config_.database_deadline}),

@@ -1,8 +1,13 @@
 #include "rpc/caller.h"
 
 #include <grpc/grpc_security_constants.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #include <algorithm>
+#include <chrono>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -11,10 +16,28 @@ namespace {
 
 // More names of one certificate are not looked at.   (P11)
 constexpr size_t kMostNames = 64;
+// One that is good for longer is asked for again by then: a Duration ends after 292 years.
+constexpr int kMostDays = 36'500;
+
+// How long the certificate is good for; one that cannot be read is not.
+Duration TimeLeft(grpc::string_ref pem) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> text(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(
+      PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr), X509_free);
+  int days = 0;
+  int seconds = 0;
+  const bool read = certificate && ASN1_TIME_diff(&days, &seconds, nullptr,
+                                                  X509_get0_notAfter(certificate.get())) == 1;
+  ERR_clear_error();
+  if (!read) return {};
+  return std::chrono::hours(24) * std::clamp(days, -kMostDays, kMostDays) +
+         std::chrono::seconds(seconds);
+}
 
 }  // namespace
 
-Caller CallerOf(const grpc::CallbackServerContext& context) {
+Caller CallerOf(const grpc::CallbackServerContext& context, const Clock& clock) {
   Caller caller;
   if (const auto peer = context.auth_context()) {
     for (const char* kind :
@@ -25,6 +48,11 @@ Caller CallerOf(const grpc::CallbackServerContext& context) {
         if (names.size() == kMostNames || std::ranges::find(names, text) != names.end()) continue;
         names.push_back(std::move(text));
       }
+    }
+    // A connection outlives what it began with, and one that resumes a TLS session does not look at
+    // the certificate again.
+    for (const auto& pem : peer->FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME)) {
+      caller.certified_until = clock.Now() + TimeLeft(pem);
     }
   }
   const auto [first, last] = context.client_metadata().equal_range("authorization");

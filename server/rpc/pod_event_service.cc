@@ -122,7 +122,7 @@ class SubscribeStream final : public SubscriberStream,
   std::optional<Error> Admit(Result<SubscriptionRequest>& request) const {
     const Access& access = env_.access;
     if (access.insecure()) return request ? std::nullopt : std::optional(request.error());
-    const Caller caller = CallerOf(*context_);
+    const Caller caller = CallerOf(*context_, env_.clock);
     if (auto known = access.Recognize(caller); !known) return std::move(known.error());
     if (!request) return request.error();
     auto permit = std::make_shared<Permit>(access, caller, Rpc::kSubscribe, request->ns);

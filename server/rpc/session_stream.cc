@@ -32,7 +32,7 @@ class SessionStream final : public PodStream,
   void Begin() {
     self_ = shared_from_this();
     if (!env_.access.insecure()) {
-      caller_ = CallerOf(*context_);
+      caller_ = CallerOf(*context_, env_.clock);
       if (const auto known = env_.access.Recognize(caller_); !known) {
         writer_.Finish(ToStatus(known.error()));
         return;

@@ -41,7 +41,7 @@ struct UnaryCall {
 
 inline Result<Permission> PermissionFor(const RpcEnvironment& env, const UnaryCall& call) {
   if (env.access.insecure()) return Permission{.insecure = true};
-  return env.access.Ask(CallerOf(*call.context), call.rpc, call.ns);
+  return env.access.Ask(CallerOf(*call.context, env.clock), call.rpc, call.ns);
 }
 
 // Goes on, here or in the lane, if the caller may act for the incarnation; answers otherwise.

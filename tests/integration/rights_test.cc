@@ -105,7 +105,7 @@ class Follower {
  public:
   Follower(const std::shared_ptr<grpc::Channel>& channel, const std::string& token)
       : stub_(v1::PodEventService::NewStub(channel)) {
-    context_->AddMetadata("authorization", "Bearer " + token);
+    if (!token.empty()) context_->AddMetadata("authorization", "Bearer " + token);
     v1::SubscribeRequest request;
     request.set_namespace_("default");
     request.mutable_from_now();
@@ -212,6 +212,31 @@ TEST_F(RightsTest, ACertificateIsAnIdentity) {
   Pod other(server_.Channel(&stranger), "");
   EXPECT_FALSE(other.Register("stranger"));
   ExpectRefusal(other.End(), StatusCode::PERMISSION_DENIED, reason::kNotGranted);
+}
+
+// A handshake that resumes a TLS session does not look at the certificate.
+TEST_F(RightsTest, ACertificateThatHasExpiredEndsWhatLivesByItAndIsNotResumed) {
+  Serve(kTokens, "brief default member,subscriber\n");
+  const auto issued = server_.authority().IssueFor("brief", 6);
+  ASSERT_TRUE(issued) << issued.error().message;
+  const std::unique_ptr<grpc_ssl_session_cache, decltype(&grpc_ssl_session_cache_destroy)> sessions(
+      grpc_ssl_session_cache_create_lru(8), grpc_ssl_session_cache_destroy);
+  const auto channel = server_.Channel(&*issued, sessions.get());
+  Pod pod(channel, "");
+  ASSERT_TRUE(pod.Register("brief"));
+  Follower follower(channel, "");
+  ASSERT_TRUE(follower.ReadOne());
+
+  while (pod.Beat() && follower.ReadOne()) {
+  }
+  ExpectRefusal(follower.End(), StatusCode::UNAUTHENTICATED, reason::kCallerUnknown);
+  ExpectRefusal(pod.BeatToTheEnd(), StatusCode::UNAUTHENTICATED, reason::kCallerUnknown);
+  Pod again(server_.Channel(&*issued, sessions.get()), "");
+  EXPECT_FALSE(again.Resume(pod.registered()));
+  ExpectRefusal(again.End(), StatusCode::UNAUTHENTICATED, reason::kCallerUnknown);
+  Pod anew(server_.Channel(&*issued), "");
+  EXPECT_FALSE(anew.Resume(pod.registered()));
+  EXPECT_EQ(anew.End().error_code(), StatusCode::UNAVAILABLE) << "no session is resumed";
 }
 
 TEST_F(RightsTest, AWithdrawnGrantEndsSessionsAndSubscriptions) {

@@ -93,7 +93,8 @@ void SecureServer::Serve(const std::vector<std::string>& settings,
   ASSERT_TRUE(joined) << process_->Transcript();
 }
 
-std::shared_ptr<grpc::Channel> SecureServer::Channel(const Issued* shown) const {
+std::shared_ptr<grpc::Channel> SecureServer::Channel(const Issued* shown,
+                                                     grpc_ssl_session_cache* sessions) const {
   grpc::SslCredentialsOptions options;
   options.pem_root_certs = TextOf(authority_.certificate());
   if (shown) {
@@ -102,6 +103,10 @@ std::shared_ptr<grpc::Channel> SecureServer::Channel(const Issued* shown) const 
   }
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  if (sessions) {
+    const grpc_arg kept = grpc_ssl_session_cache_create_channel_arg(sessions);
+    arguments.SetPointerWithVtable(kept.key, kept.value.pointer.p, kept.value.pointer.vtable);
+  }
   return grpc::CreateCustomChannel(address(), grpc::SslCredentials(options), arguments);
 }
 

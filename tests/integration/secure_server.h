@@ -1,6 +1,7 @@
 // A real `vigild serve` with TLS, rights, and certificates that openssl made.
 #pragma once
 
+#include <grpc/grpc_security.h>
 #include <grpcpp/channel.h>
 
 #include <memory>
@@ -39,8 +40,10 @@ class SecureServer {
   std::string address() const { return "127.0.0.1:" + port_; }
   int http_port() const { return http_port_; }
 
-  // A channel of its own, with a certificate or without.
-  std::shared_ptr<grpc::Channel> Channel(const Issued* shown = nullptr) const;
+  // A channel of its own, with a certificate or without; it begins with a TLS session that is kept
+  // in `sessions`, if there are any.
+  std::shared_ptr<grpc::Channel> Channel(const Issued* shown = nullptr,
+                                         grpc_ssl_session_cache* sessions = nullptr) const;
 
  private:
   TestDatabase database_;

@@ -13,15 +13,24 @@ namespace {
 
 constexpr auto kPatience = std::chrono::seconds(30);
 
-Result<void> OpenSsl(std::vector<std::string> words) {
-  words.insert(words.begin(), "openssl");
-  auto process = Process::Spawn({.command = std::move(words)});
+Result<void> Run(std::vector<std::string> command) {
+  auto process = Process::Spawn({.command = std::move(command)});
   if (!process) return Fail(process.error());
   if ((*process)->AwaitEnd(kPatience) == 0) return {};
   return Fail(Error{.code = Code::kFailedPrecondition,
                     .message = "openssl failed: " + (*process)->Transcript(),
                     .hint = "See what it says."});
 }
+
+Result<void> OpenSsl(std::vector<std::string> words) {
+  words.insert(words.begin(), "openssl");
+  return Run(std::move(words));
+}
+
+// What `openssl ca` wants, which alone can end a certificate at a second.
+constexpr char kSettings[] =
+    "[ca]\ndefault_ca=d\n[d]\npolicy=p\ndefault_md=sha256\nunique_subject=no\n[p]\n"
+    "commonName=supplied\n";
 
 }  // namespace
 
@@ -67,6 +76,24 @@ Result<CertificateAuthority::Issued> CertificateAuthority::Issue(const std::stri
     std::filesystem::rename(base + file + ".new", base + file);
   }
   return Issued{base + ".pem", base + ".key"};
+}
+
+Result<CertificateAuthority::Issued> CertificateAuthority::IssueFor(const std::string& common_name,
+                                                                    int seconds) const {
+  auto issued = Issue(common_name, "");
+  if (!issued) return issued;
+  const std::string base = directory_ + "/" + common_name;
+  std::ofstream(directory_ + "/index");
+  std::ofstream(base + ".conf") << kSettings << "[d]\ndatabase=" << directory_
+                                << "/index\nserial=" << directory_
+                                << "/serial\nnew_certs_dir=" << directory_ << "\n";
+  auto done = Run({"sh", "-c",
+                   "exec openssl ca -batch -notext -create_serial -config $0.conf -in $0.csr"
+                   " -cert $1/ca.pem -keyfile $1/ca.key -out $0.pem"
+                   " -enddate $(date -u -d \"+$2 seconds\" +%Y%m%d%H%M%SZ)",
+                   base, directory_, std::to_string(seconds)});
+  if (!done) return Fail(done.error());
+  return issued;
 }
 
 }  // namespace vigil

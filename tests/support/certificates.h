@@ -34,6 +34,9 @@ class CertificateAuthority {
   Result<Issued> Issue(const std::string& common_name, const std::string& alternatives,
                        int days = 2) const;
 
+  // One whose end is so many seconds from now.
+  Result<Issued> IssueFor(const std::string& common_name, int seconds) const;
+
  private:
   explicit CertificateAuthority(std::string directory) : directory_(std::move(directory)) {}
 

@@ -9,6 +9,7 @@
 
 #include "core/errors.h"
 #include "core/session_token.h"
+#include "support/simulated_time.h"
 
 namespace vigil {
 namespace {
@@ -40,7 +41,8 @@ class AccessTest : public ::testing::Test {
   const std::string directory_ = std::filesystem::temp_directory_path() /
                                  ("vigil-access-" + std::to_string(getpid()) + "-" +
                                   ::testing::UnitTest::GetInstance()->current_test_info()->name());
-  Access access_{{.tokens = File("tokens"), .grants = File("grants")}};
+  SimulatedClock clock_;
+  Access access_{{File("tokens"), File("grants")}, clock_};
 };
 
 template <typename T>
@@ -120,6 +122,22 @@ TEST_F(AccessTest, APermitEndsWithItsGrantAndWithItsToken) {
   Write("grants", "web shop member\n");
   ReadAll();
   EXPECT_FALSE(certified.Refusal());
+}
+
+TEST_F(AccessTest, ACertificateThatHasEndedIsNobodys) {
+  ReadAll();
+  Caller caller = Certified({"web"});
+  caller.certified_until = clock_.Now() + std::chrono::hours(1);
+  Permit permit(access_, caller, Rpc::kSession, "shop");
+  EXPECT_FALSE(permit.Refusal());
+  clock_.MoveTo(*caller.certified_until - std::chrono::nanoseconds(1));
+  EXPECT_FALSE(permit.Refusal());
+  clock_.MoveTo(*caller.certified_until);
+  ASSERT_TRUE(permit.Refusal());
+  EXPECT_EQ(permit.Refusal()->reason, reason::kCallerUnknown);
+  caller.token = DigestOf(kToken);
+  EXPECT_EQ(ReasonOf(access_.Ask(caller, Rpc::kSession, "shop")), reason::kCallerUnknown);
+  EXPECT_EQ(ReasonOf(access_.Recognize(caller)), reason::kCallerUnknown);
 }
 
 TEST_F(AccessTest, AFileThatHasBecomeBadChangesNothing) {
