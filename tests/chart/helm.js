@@ -45,20 +45,23 @@ const parseAll = (text) => yaml.parseAllDocuments(text, { version: '1.1' })
   })
   .filter((object) => object !== null);
 
+// YAML wants one control character more escaped than JSON does.
+const written = (values) => JSON.stringify(values).replaceAll('\x7f', '\\u007f');
+
 // The objects of a release, those of hooks and tests too.
 function render(values, { chart = CHART, release = 'v', namespace = 'prod', more = [] } = {}) {
   const words = ['template', release, chart, '--namespace', namespace, '--values', '-', ...more];
-  return parseAll(succeed(words, JSON.stringify(values)));
+  return parseAll(succeed(words, written(values)));
 }
 
 function notes(values) {
   const words = ['install', 'v', CHART, '--namespace', 'prod', '--dry-run=client', '--values', '-'];
-  return succeed(words, JSON.stringify(values)).split('\nNOTES:\n')[1];
+  return succeed(words, written(values)).split('\nNOTES:\n')[1];
 }
 
 // What helm says when it does not render these.
-function refusal(values) {
-  const done = run(['template', 'v', CHART, '--values', '-'], JSON.stringify(values));
+function refusal(values, release = 'v') {
+  const done = run(['template', release, CHART, '--values', '-'], written(values));
   if (!done.failed) throw new Error('helm renders it');
   return done.stderr.replace(/\s+/g, ' ');
 }

@@ -166,6 +166,36 @@ module.exports = async (test) => {
     assert.ok(called.some((wanted) => Object.entries(wanted).every(([key, value]) => labels[key] === value)));
   });
 
+  await test('Network_WhatCoordinatorsMayReachIsNamed', () => {
+    const policy = { enabled: true, databaseTo: [{ ipBlock: { cidr: '10.1.0.0/16' } }] };
+    const egress = (more) => one(render(over(SECURED, { networkPolicy: { ...policy, ...more } })), 'NetworkPolicy')
+      .spec.egress;
+    const [dns, database, ...others] = egress({});
+    assert.deepStrictEqual(others, []);
+    assert.deepStrictEqual(database, { ports: [{ port: 5432, protocol: 'TCP' }], to: policy.databaseTo });
+    assert.deepStrictEqual(dns.ports.map(({ port, protocol }) => `${port}/${protocol}`),
+      ['53/UDP', '53/TCP', '5353/UDP', '5353/TCP']);
+    const [pods, cache] = dns.to;
+    assert.deepStrictEqual(pods.namespaceSelector.matchExpressions[0].values, ['kube-system', 'openshift-dns']);
+    assert.deepStrictEqual(cache, { ipBlock: { cidr: '169.254.20.10/32' } });
+    assert.deepStrictEqual(egress({ dnsTo: [] }), [database]); // an empty `to` would be everywhere
+  });
+
+  await test('Network_PortsAreNumbers', () => {
+    const { ingress, egress } = one(render(ciValues('everything-values.yaml')), 'NetworkPolicy').spec;
+    const ports = [...ingress, ...egress].flatMap((rule) => rule.ports.map(({ port }) => port));
+    assert.deepStrictEqual(ports, [8443, 8080, 5353, 5353, 6432, 4317]);
+  });
+
+  await test('OpenShift_GivesTheIds', () => {
+    const objects = render(ciValues('openshift-values.yaml'));
+    const { securityContext: context, containers } = podOf(one(objects, 'Deployment'));
+    assert.deepStrictEqual(context, { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } });
+    for (const { securityContext } of containers) {
+      for (const id of ['runAsUser', 'runAsGroup']) assert.ok(!(id in securityContext));
+    }
+  });
+
   await test('Spread_EveryConstraintHasASelector', () => {
     const { topologySpreadConstraints: spread } = podOf(deployment(TRIAL));
     assert.strictEqual(spread.length, 2);
@@ -182,6 +212,12 @@ module.exports = async (test) => {
     assert.strictEqual(budgets({ replicaCount: 1 }), 0);
     assert.strictEqual(budgets({ replicaCount: 2 }), 1);
     assert.strictEqual(budgets({ replicaCount: 2, podDisruptionBudget: { create: 'never' } }), 0);
+  });
+
+  // While the database is away none is ready.
+  await test('Budget_HoldsWhileNoneIsReady', () => {
+    const { spec } = one(render(SECURED), 'PodDisruptionBudget');
+    assert.strictEqual(spec.unhealthyPodEvictionPolicy, 'IfHealthyBudget');
   });
 
   await test('Secrets_AreMountedWholeAndReadableByTheGroup', () => {
@@ -202,9 +238,31 @@ module.exports = async (test) => {
     assert.deepStrictEqual(env.valueFrom, { secretKeyRef: { name: 'db', key: 'url' } });
   });
 
-  await test('Secrets_AnotherUrlRestartsTheCoordinators', () => {
-    const annotations = (url) => deployment(over(TRIAL, { database: { url } })).spec.template.metadata.annotations;
-    assert.notDeepStrictEqual(annotations('host=a'), annotations('host=b'));
+  await test('Secrets_NothingOutsideOfThemIsMadeOfTheUrl', () => {
+    const others = (url) => render(over(TRIAL, { database: { url } })).filter(({ kind }) => kind !== 'Secret');
+    assert.deepStrictEqual(others('host=db password=one'), others('host=db password=other'));
+  });
+
+  await test('Secrets_AnUpgradeWithAUrlRestartsTheCoordinators', () => {
+    const annotations = (values) => deployment(values).spec.template.metadata.annotations;
+    assert.deepStrictEqual(annotations(TRIAL), { 'vigil/revision': '1' });
+    assert.strictEqual(annotations(SECURED), undefined);
+  });
+
+  await test('Database_ItsCertificateIsVerifiedWhereThereAreAuthorities', () => {
+    const set = (database) => {
+      const objects = render(over(SECURED, { database }));
+      const [job, coordinator] = ['Job', 'Deployment'].map((kind) => podOf(one(objects, kind)).containers[0].env
+        .filter(({ name }) => name.startsWith('PGSSL')).map(({ name, value }) => `${name}=${value}`));
+      assert.deepStrictEqual(job, coordinator);
+      return job;
+    };
+    const file = 'PGSSLROOTCERT=/etc/vigil/database-ca/ca.crt';
+    assert.deepStrictEqual(set({}), []);
+    assert.deepStrictEqual(set({ sslMode: 'require' }), ['PGSSLMODE=require']);
+    assert.deepStrictEqual(set({ ca: { existingSecret: 'ca' } }), ['PGSSLMODE=verify-full', file]);
+    const named = { sslMode: 'verify-ca', ca: { existingSecret: 'ca' } };
+    assert.deepStrictEqual(set(named), ['PGSSLMODE=verify-ca', file]);
   });
 
   await test('Migrations_AHookAnInitContainerOrNone', () => {
@@ -219,13 +277,39 @@ module.exports = async (test) => {
     assert.ok(!none.some(({ kind }) => kind === 'Job') && !podOf(one(none, 'Deployment')).initContainers);
   });
 
-  await test('Migrations_TheHookOfATrialHasItsSecretInTime', () => {
+  await test('Migrations_AHookNeedsNothingOfTheRelease', () => {
+    for (const file of ciFiles()) {
+      const objects = render(ciValues(file));
+      const hooks = objects.filter(({ metadata }) => /install/.test(metadata.annotations?.['helm.sh/hook']));
+      for (const hook of hooks) {
+        assert.strictEqual(hook.kind, 'Job', file); // another kind would stay when the Job fails
+        const made = objects.filter((object) => object !== hook).map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+        const { serviceAccountName, containers, volumes = [] } = podOf(hook);
+        const needed = [
+          `ServiceAccount ${serviceAccountName}`,
+          ...containers[0].env.map(({ valueFrom }) => `Secret ${valueFrom?.secretKeyRef.name}`),
+          ...volumes.map(({ secret }) => `Secret ${secret.secretName}`),
+        ];
+        assert.deepStrictEqual(needed.filter((name) => made.includes(name)), [], file);
+      }
+    }
+  });
+
+  await test('Migrations_OfATrialRunInTheCoordinators', () => {
     const objects = render(TRIAL);
-    const { secretKeyRef } = podOf(one(objects, 'Job')).containers[0].env[0].valueFrom;
-    const { annotations } = one(objects, 'Secret', secretKeyRef.name).metadata;
-    assert.strictEqual(annotations['helm.sh/hook'], 'pre-install,pre-upgrade');
-    assert.ok(Number(annotations['helm.sh/hook-weight']) < 0);
-    assert.match(annotations['helm.sh/hook-delete-policy'], /hook-succeeded/);
+    assert.ok(!objects.some(({ kind }) => kind === 'Job'));
+    const [init] = podOf(one(objects, 'Deployment')).initContainers;
+    assert.deepStrictEqual(init.args, ['migrate', 'up']);
+    assert.strictEqual(init.env[0].valueFrom.secretKeyRef.name, one(objects, 'Secret').metadata.name);
+    const owner = render(over(TRIAL, { migrations: { existingSecret: 'owner' } }));
+    assert.strictEqual(podOf(one(owner, 'Job')).containers[0].env[0].valueFrom.secretKeyRef.name, 'owner');
+  });
+
+  await test('Migrations_OfAJobThatFailsAreShownAndEndBeforeHelmGivesUp', () => {
+    const { metadata, spec } = one(render(SECURED), 'Job');
+    assert.ok(spec.activeDeadlineSeconds < 300); // helm's --timeout, when it is not given
+    assert.doesNotMatch(metadata.annotations['helm.sh/hook-delete-policy'], /hook-failed/);
+    assert.strictEqual(metadata.annotations['helm.sh/hook-output-log-policy'], 'hook-failed');
   });
 
   await test('Settings_LargeNumbersAreWrittenOut', () => {

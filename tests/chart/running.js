@@ -17,7 +17,8 @@ const {
 
 module.exports = async (test) => {
   const files = fs.mkdtempSync(path.join(os.tmpdir(), 'vigil-pod-'));
-  const objects = render(over(TRIAL, { listenHost: '127.0.0.1', preStopDelay: '50ms' }));
+  const database = { url: '', existingSecret: 'db' };
+  const objects = render(over(TRIAL, { database, listenHost: '127.0.0.1', preStopDelay: '50ms' }));
   const kept = [];
   const place = { VIGIL_NAMESPACE: 'helm-test' };
   let postgres;

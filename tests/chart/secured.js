@@ -26,11 +26,11 @@ function mount(spec, held, files) {
   for (const { name, mountPath } of spec.containers[0].volumeMounts) {
     const { secret, configMap } = spec.volumes.find((volume) => volume.name === name);
     const data = held[secret?.secretName ?? configMap.name];
-    const items = (secret ?? configMap).items ?? Object.keys(data).map((key) => ({ key, path: key }));
+    const { items = Object.keys(data).map((key) => ({ key, path: key })), optional = false } = secret ?? configMap;
     fs.mkdirSync(path.join(files, mountPath), { recursive: true });
     for (const item of items) {
-      assert.ok(data[item.key] !== undefined, `${name} has no ${item.key}`);
-      fs.writeFileSync(path.join(files, mountPath, item.path), data[item.key]);
+      assert.ok(data[item.key] !== undefined || optional, `${name} has no ${item.key}`);
+      if (data[item.key] !== undefined) fs.writeFileSync(path.join(files, mountPath, item.path), data[item.key]);
     }
   }
 }
@@ -69,6 +69,18 @@ module.exports = async (test, { conninfo, kept, files }) => {
     mount(testPod, held, place('test'));
     const container = new Container(testPod.containers[0], { variables: address, fields, files: place('test') });
     assert.match((await container.run()).stdout, / v-vigil-test +ALIVE /);
+  });
+
+  await test('Secured_ATestPodWithoutAnAuthoritySaysSo', async () => {
+    const { 'ca.crt': authority, ...made } = held['vigil-tls']; // by kubectl create secret tls
+    assert.ok(authority);
+    mount(testPod, { ...held, 'vigil-tls': made }, place('alone'));
+    const container = new Container(testPod.containers[0], { variables: address, fields, files: place('alone') });
+    await assert.rejects(container.run(), (error) => {
+      assert.strictEqual(error.code, 2); // wrong usage
+      assert.match(error.stderr, /etc\/vigil\/server-ca\/ca\.crt cannot be read/);
+      return true;
+    });
   });
 
   await test('Secured_ATokenThatNobodyGaveIsRefused', async () => {

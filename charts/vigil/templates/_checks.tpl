@@ -16,6 +16,9 @@
 {{- if not (or .url .existingSecret) -}}
 {{- fail "No database is set: name a Secret with the connection string of a PostgreSQL 14 or later in database.existingSecret or, for a trial, give the string itself in database.url." -}}
 {{- end -}}
+{{- if and .ca.existingSecret .sslMode (not (hasPrefix "verify-" .sslMode)) -}}
+{{- fail (printf "database.ca.existingSecret is set, but with database.sslMode %s nobody would look whose certificate the database shows: set it to verify-full, or leave it empty." .sslMode) -}}
+{{- end -}}
 {{- end -}}
 {{- if and .Values.migrations.existingSecret (eq .Values.migrations.mode "none") -}}
 {{- fail "migrations.existingSecret is set, but migrations.mode is none, so nothing would use it: set the mode to hook or initContainer." -}}
@@ -41,6 +44,28 @@
 {{- if not (or .tokens.existingSecret .tls.clientCa.existingSecret) -}}
 {{- fail "grants are set, but no caller could show who it is: set tokens.existingSecret or tls.clientCa.existingSecret." -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $size := include "vigil.grants" . | len -}}
+{{- if gt $size 1048576 -}}
+{{- fail (printf "grants make a file of %d bytes, and neither a ConfigMap nor a coordinator takes more than 1048576: give one identity to several callers." $size) -}}
+{{- end -}}
+{{- if .Values.helmTest.enabled -}}
+{{- include "vigil.checkHelmTest" . -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The pod of helm test would not be let in, and that is better said before. */}}
+{{- define "vigil.checkHelmTest" -}}
+{{- with .Values -}}
+{{- if and .insecure (or .helmTest.token.existingSecret .helmTest.clientCertSecret) -}}
+{{- fail "insecure is set together with an identity of helmTest, which would not be looked at: take helmTest.token.existingSecret and helmTest.clientCertSecret away, or insecure." -}}
+{{- end -}}
+{{- if and .helmTest.token.existingSecret (not (or .insecure .tokens.existingSecret)) -}}
+{{- fail "helmTest.token.existingSecret is set, but there are no tokens that it could be one of: set helmTest.clientCertSecret instead, or tokens.existingSecret too." -}}
+{{- end -}}
+{{- if and .helmTest.clientCertSecret (not (or .insecure .tls.clientCa.existingSecret)) -}}
+{{- fail "helmTest.clientCertSecret is set, but nobody asks callers for certificates: set helmTest.token.existingSecret instead, or tls.clientCa.existingSecret too." -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -83,18 +108,25 @@
 {{- end -}}
 {{- end -}}
 
+{{/* A coordinator that stops without its database: beside the drain, four transactions may take as long as they can, one
+after the other (a renewal on its way, the farewell, a caller's, one of the rest), and what is left takes 2 s. */}}
 {{- define "vigil.checkStopping" -}}
 {{- with .Values -}}
 {{- $delay := include "vigil.millis" .preStopDelay | int64 -}}
 {{- $drain := include "vigil.millis" .config.drainTimeout | int64 -}}
-{{- $least := divf (add $delay $drain 5000) 1000 | ceil | int64 -}}
+{{- $deadline := include "vigil.millis" .config.databaseDeadline | int64 -}}
+{{- $least := divf (add $delay $drain (mul 4 $deadline) 2000) 1000 | ceil | int64 -}}
 {{- if lt (int64 .terminationGracePeriodSeconds) $least -}}
-{{- fail (printf "terminationGracePeriodSeconds is %d: the kubelet would kill a coordinator before its pods have moved; preStopDelay %s + config.drainTimeout %s + 5 s to stop make %d." (int64 .terminationGracePeriodSeconds) .preStopDelay .config.drainTimeout $least) -}}
+{{- fail (printf "terminationGracePeriodSeconds is %d: the kubelet would kill a coordinator that has not left yet; preStopDelay %s + config.drainTimeout %s + 4 x config.databaseDeadline %s + 2 s make %d." (int64 .terminationGracePeriodSeconds) .preStopDelay .config.drainTimeout .config.databaseDeadline $least) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "vigil.checkObjects" -}}
+{{- $name := include "vigil.fullname" . -}}
+{{- if not (regexMatch "^[a-z][-a-z0-9]*$" $name) -}}
+{{- fail (printf "The name of the release makes the name %s for its Services, which has to begin with a letter and may hold letters, digits and - only: set fullnameOverride." $name) -}}
+{{- end -}}
 {{- with .Values -}}
 {{- if not .image.repository -}}
 {{- fail "No image is set: build it from the Dockerfile of Vigil's sources, push it to your registry, and name it in image.repository." -}}
@@ -114,6 +146,9 @@
 {{- end -}}
 {{- $own := include "vigil.settings" . | fromYaml -}}
 {{- range .Values.extraEnv -}}
+{{- if has .name (list "PGSSLMODE" "PGSSLROOTCERT") -}}
+{{- fail (printf "extraEnv sets %s, which the migrations would not have: use database.sslMode or database.ca." .name) -}}
+{{- end -}}
 {{- if or (hasKey $own .name) (has .name (list "VIGIL_DATABASE" "POD_IP")) -}}
 {{- fail (printf "extraEnv sets %s, which the chart sets itself: use the value that it is made from." .name) -}}
 {{- end -}}

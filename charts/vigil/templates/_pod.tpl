@@ -45,10 +45,31 @@ securityContext:
     secretKeyRef:
       name: {{ index . 1 }}
       key: {{ index . 2 }}
+{{- with include "vigil.sslMode" $root }}
+- name: PGSSLMODE
+  value: {{ . }}
+{{- end }}
 {{- if $root.Values.database.ca.existingSecret }}
 - name: PGSSLROOTCERT
   value: /etc/vigil/database-ca/ca.crt
 {{- end }}
+{{- end -}}
+
+{{/* For connection strings that have none: libpq's own default looks at no name, whatever authorities there are. */}}
+{{- define "vigil.sslMode" -}}
+{{- with .Values.database -}}
+{{- .sslMode | default (ternary "verify-full" "" (ne .ca.existingSecret "")) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* hook, initContainer or none. */}}
+{{- define "vigil.migrations" -}}
+{{- $secret := or .Values.database.existingSecret .Values.migrations.existingSecret -}}
+{{- if and (eq .Values.migrations.mode "hook") (not $secret) -}}
+initContainer
+{{- else -}}
+{{- .Values.migrations.mode -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "vigil.databaseVolume" -}}

@@ -54,3 +54,11 @@
 {{- end -}}
 {{- toYaml $all -}}
 {{- end -}}
+
+{{/* The file of grants. */}}
+{{- define "vigil.grants" -}}
+# IDENTITY NAMESPACE ROLE[,ROLE...]
+{{- range .Values.grants }}
+{{ .identity }} {{ .namespace }} {{ join "," .roles }}
+{{- end }}
+{{ end -}}
