@@ -9,19 +9,14 @@
 #include "app/commands.h"
 #include "app/config.h"
 #include "app/container_commands.h"
+#include "app/settings_file.h"
+#include "pg/connecting.h"
 
 namespace {
 
-// What anybody on the machine can read in the list of processes must not be a secret.
-std::string RefuseSecret(const std::string& database) {
-  const size_t scheme = database.find("://");
-  const size_t at = database.find('@');
-  const size_t colon = scheme == std::string::npos ? scheme : database.find(':', scheme + 3);
-  const bool in_uri = at != std::string::npos && colon != std::string::npos && colon < at;
-  if (!in_uri && database.find("password") == std::string::npos) return "";
-  return "a password on the command line can be read by everybody on this machine; "
-         "use VIGIL_DATABASE, the file of --config, or a passfile";
-}
+constexpr char kRefusedPassword[] =
+    "vigild: a password on the command line can be read by everybody on this machine; "
+    "use VIGIL_DATABASE, the file of --config, or a passfile";
 
 bool OnCommandLine(int argc, char** argv, std::string_view flag) {
   for (int i = 1; i < argc; ++i) {
@@ -31,8 +26,8 @@ bool OnCommandLine(int argc, char** argv, std::string_view flag) {
   return false;
 }
 
-void AddSettings(CLI::App& command, vigil::Config& config) {
-  command.set_config("--config", "", "file with one `name = value` a line");
+void AddSettings(CLI::App& command, vigil::Config& config, std::string& file) {
+  command.add_option("--config", file, "file with one `name = value` a line")->type_name("");
   for (const vigil::Setting& setting : vigil::Settings()) {
     command
         .add_option_function<std::string>(
@@ -48,6 +43,17 @@ void AddSettings(CLI::App& command, vigil::Config& config) {
           return expected.empty() ? expected : fmt::format("'{}' is not {}", text, expected);
         });
   }
+}
+
+// What a flag or a variable says stays as it is.
+vigil::Result<void> ReadSettingsFileOf(const CLI::App& command, const std::string& file,
+                                       vigil::Config& config) {
+  if (command.get_option_no_throw("--config") == nullptr || command.count("--config") == 0)
+    return {};
+  const auto given = [&](std::string_view name) {
+    return command.count("--" + std::string(name)) > 0;
+  };
+  return vigil::ReadSettingsFile(file, given, config);
 }
 
 // An option whose text the reader takes into the target, or refuses with what it expected.
@@ -74,6 +80,7 @@ int main(int argc, char** argv) {
   app.footer(
       "Exit codes: 0 success, 1 failure, 2 and above wrong usage. Run `vigild dev` to try it.");
   vigil::Config config;
+  std::string file;
 
   auto* serve = app.add_subcommand("serve", "serve the cluster of a database, until SIGTERM");
   auto* dev = app.add_subcommand("dev", "serve on a private throw-away Postgres; needs no setting");
@@ -84,7 +91,7 @@ int main(int argc, char** argv) {
   auto* prestop = app.add_subcommand("prestop", "wait until nothing new is sent here any more");
   auto* version = app.add_subcommand("version", "show the version");
   migrate->require_subcommand(1);
-  for (CLI::App* command : {serve, dev, up, status}) AddSettings(*command, config);
+  for (CLI::App* command : {serve, dev, up, status}) AddSettings(*command, config, file);
   std::string http = config.http_listen;
   bool ready = false;
   AddValue(*healthcheck, "--http", http, vigil::ReadAddress, "where it serves HTTP")
@@ -95,11 +102,17 @@ int main(int argc, char** argv) {
   AddValue(*prestop, "--delay", delay, vigil::ReadDuration, "how long")->default_str("5s");
 
   CLI11_PARSE(app, argc, argv);
-  if (OnCommandLine(argc, argv, "--database")) {
-    if (const std::string refusal = RefuseSecret(config.database); !refusal.empty()) {
-      std::fprintf(stderr, "vigild: %s\n", refusal.c_str());
+  for (const CLI::App* command : {serve, dev, up, status}) {
+    if (const auto read = ReadSettingsFileOf(*command, file, config); !read) {
+      std::fprintf(stderr, "vigild: %s. %s\n", read.error().message.c_str(),
+                   read.error().hint.c_str());
       return 2;
     }
+  }
+  // What anybody on the machine can read in the list of processes must not be a secret.
+  if (OnCommandLine(argc, argv, "--database") && vigil::pg::MayHoldPassword(config.database)) {
+    std::fprintf(stderr, "%s\n", kRefusedPassword);
+    return 2;
   }
   if (serve->parsed()) return vigil::Serve(config);
   if (dev->parsed()) return vigil::ServeDevelopment(config);

@@ -8,6 +8,7 @@
 
 #include <regex>
 #include <sstream>
+#include <string_view>
 
 #include "base/check.h"
 #include "pg/sqlstate.h"
@@ -24,6 +25,39 @@ constexpr std::pair<const char*, const char*> kDefaultKeywords[] = {
     {"keepalives", "1"},       {"keepalives_idle", "1"},     {"keepalives_interval", "1"},
     {"keepalives_count", "2"}, {"tcp_user_timeout", "2500"}, {"target_session_attrs", "read-write"},
 };
+
+using Options = std::unique_ptr<PQconninfoOption, void (*)(PQconninfoOption*)>;
+
+// Null when libpq cannot read it.
+Options Parse(const std::string& conninfo) {
+  return {PQconninfoParse(conninfo.c_str(), nullptr), &PQconninfoFree};
+}
+
+std::string_view ValueOf(const PQconninfoOption* options, std::string_view keyword) {
+  for (; options->keyword != nullptr; ++options) {
+    if (keyword == options->keyword) return options->val == nullptr ? "" : options->val;
+  }
+  return "";
+}
+
+// One for each host, or one for all; an empty one is the default.
+bool PortsAreNumbers(std::string_view ports) {
+  return ports.find_first_not_of("0123456789, ") == std::string_view::npos;
+}
+
+// What stands in a URI between its scheme and its parameters; empty when the text is no URI.
+std::string_view BodyOfUri(std::string_view conninfo) {
+  if (!conninfo.starts_with("postgresql://") && !conninfo.starts_with("postgres://")) return "";
+  const std::string_view body = conninfo.substr(conninfo.find("://") + 3);
+  return body.substr(0, body.find('?'));
+}
+
+// The `@` of a URI is one, before its path.
+bool HasStrayAt(std::string_view conninfo) {
+  const std::string_view body = BodyOfUri(conninfo);
+  const size_t at = body.rfind('@');
+  return at != std::string_view::npos && (body.find('@') != at || body.find('/') < at);
+}
 
 }  // namespace
 
@@ -71,11 +105,19 @@ std::vector<std::pair<std::string, std::string>> SettingsForDetection() {
 
 void Finish::operator()(pg_conn* connection) const { PQfinish(connection); }
 
-// libpq's own message about a malformed string quotes it, with the password in it.
+bool MayHoldPassword(const std::string& conninfo) {
+  const auto options = Parse(conninfo);
+  if (!options || !ValueOf(options.get(), "password").empty()) return true;
+  const std::string_view body = BodyOfUri(conninfo);
+  const size_t at = body.rfind('@');
+  return at != std::string_view::npos && body.find(':') < at;
+}
+
+// libpq's own messages quote what is malformed, and that may be a password.
 Result<void> CheckConninfo(const std::string& conninfo) {
-  const std::unique_ptr<PQconninfoOption, void (*)(PQconninfoOption*)> parsed(
-      PQconninfoParse(conninfo.c_str(), nullptr), &PQconninfoFree);
-  if (parsed) return {};
+  const auto options = Parse(conninfo);
+  if (options && PortsAreNumbers(ValueOf(options.get(), "port")) && !HasStrayAt(conninfo))
+    return {};
   Error malformed = DatabaseUnavailable("the connection string of the database is malformed");
   malformed.hint =
       "Write it as `keyword=value` pairs, with values that hold spaces or quotes in single quotes, "

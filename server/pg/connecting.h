@@ -59,9 +59,13 @@ struct Finish {
 };
 using ConnectionHandle = std::unique_ptr<pg_conn, Finish>;
 
-// Error DATABASE_UNAVAILABLE: libpq cannot read this connection string. The message does not quote
-// it.
+// Error DATABASE_UNAVAILABLE: this is no connection string, or one of which libpq would take a part
+// for what it is not: an `@` or `/` of a password that is not percent-encoded makes the rest of it
+// a host or a port, which libpq's own messages quote. This message quotes nothing.
 Result<void> CheckConninfo(const std::string& conninfo);
+
+// Whether the text holds a password, or might, were it written as it was meant.
+bool MayHoldPassword(const std::string& conninfo);
 
 // Starts a non-blocking connection attempt to a server that takes writes. The look-up of a host's
 // name is the one thing in it that blocks: libpq knows no other way. A host that drops packets is

@@ -1,11 +1,13 @@
 // The table of settings: complete, and the same everywhere it stands.
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <set>
 #include <sstream>
 
 #include "app/config.h"
+#include "app/settings_file.h"
 #include "support/process.h"
 
 namespace vigil {
@@ -116,6 +118,87 @@ TEST(Settings, TimingThatCannotHoldEndsTheProcessWithTheArithmetic) {
           << (*process)->Transcript();
     }
   }
+}
+
+// A file of settings, and what came of reading it.
+class SettingsFile : public testing::Test {
+ protected:
+  Result<void> Read(const std::string& text, const std::string& given = "") {
+    std::ofstream(path_, std::ios::binary) << text;
+    return ReadSettingsFile(
+        path_, [&](std::string_view name) { return name == given; }, config_);
+  }
+
+  std::string Refusal(const std::string& text) {
+    const auto read = Read(text);
+    return read ? "" : read.error().message;
+  }
+
+  const std::string path_ = testing::TempDir() + "vigil-settings-" + std::to_string(getpid());
+  Config config_;
+};
+
+TEST_F(SettingsFile, EachLineIsASetting) {
+  ASSERT_TRUE(
+      Read("# of this place\n\n database = host=a dbname='b c'\r\n"
+           "max-pods=7\nlisten = \"0.0.0.0:1\""));
+  EXPECT_EQ(config_.database, "host=a dbname='b c'");
+  EXPECT_EQ(config_.coordinator.max_pods, 7u);
+  EXPECT_EQ(config_.listen, "0.0.0.0:1");
+}
+
+TEST_F(SettingsFile, WhatWasGivenOtherwiseWinsAndIsCheckedAllTheSame) {
+  ASSERT_TRUE(Read("listen = 0.0.0.0:1\nmax-pods = 7", "listen"));
+  EXPECT_EQ(config_.listen, Config().listen);
+  EXPECT_EQ(config_.coordinator.max_pods, 7u);
+  EXPECT_FALSE(Read("listen = nowhere", "listen"));
+}
+
+TEST_F(SettingsFile, WhatIsWrongIsNamedAndNoSecretIsQuoted) {
+  EXPECT_THAT(Refusal("max-pods = 7\nmax-pads = 7"),
+              testing::EndsWith("line 2: there is no setting max-pads"));
+  EXPECT_THAT(Refusal("max-pods = many"),
+              testing::HasSubstr("line 1: max-pods is not a number from"));
+  EXPECT_THAT(Refusal("max-pods = 1\nmax-pods = 2"), testing::HasSubstr("second time"));
+  EXPECT_THAT(Refusal("--max-pods = 1"), testing::HasSubstr("no setting --max-pods"));
+  for (const std::string text : {"postgresql://u:sesame@h/d", "postgresql://u:sesame@h/d?x=1",
+                                 "password=sesame", "listen = postgresql://u:sesame@h/d"}) {
+    EXPECT_NE(Refusal(text), "") << text;
+    EXPECT_THAT(Refusal(text), testing::Not(testing::HasSubstr("sesame")));
+  }
+  EXPECT_THAT(Refusal(std::string(70'000, '#')), testing::HasSubstr("larger than 64 KiB"));
+  const auto missing = ReadSettingsFile(
+      "/nowhere/at/all", [](auto) { return false; }, config_);
+  ASSERT_FALSE(missing);
+  EXPECT_THAT(missing.error().message, testing::HasSubstr("cannot be read: No such file"));
+  EXPECT_FALSE(ReadSettingsFile(
+      testing::TempDir(), [](auto) { return false; }, config_));
+}
+
+// vigild and its file, a variable and a flag together.
+TEST_F(SettingsFile, TheServerReadsIt) {
+  const auto program = FindBuilt("vigild");
+  ASSERT_TRUE(program) << program.error().message;
+  const auto run = [&](std::vector<std::string> more) {
+    std::vector<std::string> command{*program, "migrate", "status", "--config", path_};
+    command.insert(command.end(), more.begin(), more.end());
+    auto process = Process::Spawn({.command = command});
+    EXPECT_TRUE(process) << process.error().message;
+    const auto status = (*process)->AwaitEnd(std::chrono::seconds(20));
+    EXPECT_TRUE(status);
+    return std::pair(status.value_or(-1), (*process)->Transcript());
+  };
+  std::ofstream(path_) << "database = host=/nowhere/from-the-file\n";
+  auto [status, said] = run({});
+  EXPECT_EQ(status, 1);
+  EXPECT_THAT(said, testing::HasSubstr("/nowhere/from-the-file"));
+  std::tie(status, said) = run({"--database", "host=/nowhere/from-the-flag"});
+  EXPECT_EQ(status, 1);
+  EXPECT_THAT(said, testing::HasSubstr("/nowhere/from-the-flag"));
+  std::ofstream(path_) << "max-pads = 7\n";
+  std::tie(status, said) = run({});
+  EXPECT_EQ(status, 2);
+  EXPECT_THAT(said, testing::HasSubstr("there is no setting max-pads"));
 }
 
 }  // namespace

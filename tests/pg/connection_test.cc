@@ -46,12 +46,30 @@ class ConnectionTest : public ClusterTest {
 
 TEST(Conninfo, AMalformedOneIsRefusedWithoutBeingQuoted) {
   for (const std::string text :
-       {"host=127.0.0.1 password=open sesame", "postgresql://u:s%zame@h/d"}) {
+       {"host=127.0.0.1 password=open sesame", "postgresql://u:s%zame@h/d",
+        "postgresql://u:open/sesame@127.0.0.1/d", "postgresql://u:sesame/x@127.0.0.1/d",
+        "postgresql://u@w:sesame@127.0.0.1:1/d", "postgresql://u:op@sesame@127.0.0.1:1/d",
+        "host=127.0.0.1 port=sesame"}) {
     const auto connection = Connection::Open({.conninfo = text}, SystemClock().Now() + seconds(1));
     ASSERT_FALSE(connection);
     const Error& error = connection.error().error;
     EXPECT_EQ((error.message + error.hint).find("sesame"), std::string::npos) << error.message;
     EXPECT_EQ((error.message + error.hint).find("zame"), std::string::npos) << error.message;
+  }
+}
+
+TEST(Conninfo, APasswordIsRecognizedHoweverItIsWritten) {
+  for (const std::string with :
+       {"password=x", "host=h password = 'x y'", "postgresql://u:x@h/d", "postgres://u@w:x@h/d",
+        "postgresql://u:x/y@h/d", "postgresql://h/d?password=x", "postgresql://h/d?%70assword=x",
+        "host=h password=open sesame"}) {
+    EXPECT_TRUE(MayHoldPassword(with)) << with;
+  }
+  for (const std::string without :
+       {"", "host=h port=1 dbname=password", "postgresql://u@h:5432/d", "postgresql:///d?host=/tmp",
+        "postgresql://u@a:1,b:2/d?passfile=/etc/pass", "passfile=/run/password"}) {
+    EXPECT_FALSE(MayHoldPassword(without)) << without;
+    EXPECT_TRUE(CheckConninfo(without)) << without;
   }
 }
 
