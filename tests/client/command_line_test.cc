@@ -61,6 +61,13 @@ TEST_F(CommandLineTest, Pods_AsATableAndAsJson) {
   EXPECT_EQ(Vigil({"-o", "json", "pods", "get", "web-2"}).json()["name"], "web-2");
 }
 
+TEST_F(CommandLineTest, NoProxyOfTheEnvironmentIsBetween) {
+  const std::string nobody = "http://127.0.0.1:1";
+  const Ran ran = Vigil({"pods", "list"},
+                        {{"http_proxy", nobody}, {"https_proxy", nobody}, {"grpc_proxy", nobody}});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+}
+
 TEST_F(CommandLineTest, Events_OneObjectALineWithTheCursorToResumeFrom) {
   const Ran ran = Vigil({"events", "tail", "-o", "json"});
   EXPECT_EQ(ran.code, 0);

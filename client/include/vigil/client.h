@@ -62,7 +62,8 @@ class Client {
     // Without it, nothing is encrypted.
     std::optional<Tls> tls;
     // The name of a file that holds this client's token, which every call shows; read again, within
-    // a second, when it changes. Goes over TLS, or to addresses of this machine, and nowhere else.
+    // a second, when it changes. Goes over TLS, or to addresses of this machine, and nowhere else:
+    // a proxy that the environment names is not used.
     std::string token_file;
   };
 
