@@ -10,7 +10,6 @@
 #include "app/config.h"
 #include "app/container_commands.h"
 #include "app/settings_file.h"
-#include "pg/connecting.h"
 
 namespace {
 
@@ -110,7 +109,7 @@ int main(int argc, char** argv) {
     }
   }
   // What anybody on the machine can read in the list of processes must not be a secret.
-  if (OnCommandLine(argc, argv, "--database") && vigil::pg::MayHoldPassword(config.database)) {
+  if (OnCommandLine(argc, argv, "--database") && vigil::MayHoldPassword(config)) {
     std::fprintf(stderr, "%s\n", kRefusedPassword);
     return 2;
   }

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "core/timing.h"
+#include "pg/connecting.h"
 
 namespace vigil {
 namespace {
@@ -288,6 +289,8 @@ const std::vector<Setting>& Settings() {
   }();
   return settings;
 }
+
+bool MayHoldPassword(const Config& config) { return pg::MayHoldPassword(config.database); }
 
 Result<void> CheckConfig(const Config& config) {
   const Timing& timing = config.coordinator.timing;

@@ -61,6 +61,9 @@ const std::vector<Setting>& Settings();
 std::string ReadDuration(Duration& target, const std::string& text);
 std::string ReadAddress(std::string& target, const std::string& text);
 
+// Whether the connection string holds a password, or might.
+bool MayHoldPassword(const Config& config);
+
 // The settings that go together: the timing rule.
 Result<void> CheckConfig(const Config& config);
 
