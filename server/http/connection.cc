@@ -29,8 +29,12 @@ constexpr std::string_view kLastEventId = "Last-Event-ID";
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(Peer peer, const Reception& reception)
-      : peer_(std::move(peer)), reception_(reception), deadline_(peer_.context) {}
+  // Only probes are answered `only_probes`.
+  Connection(Peer peer, const Reception& reception, bool only_probes)
+      : peer_(std::move(peer)),
+        reception_(reception),
+        only_probes_(only_probes),
+        deadline_(peer_.context) {}
 
   void ReadRequest();
   void Answer(const vigil::Answer& answer, bool keep);
@@ -47,12 +51,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   Peer peer_;
   const Reception& reception_;
+  const bool only_probes_;
   boost::asio::steady_timer deadline_;
   // A resource was asked, and nothing has been answered yet.
   bool owes_answer_ = false;
   boost::beast::flat_buffer buffer_{kLargestHead + kReadAhead};
   // A new one for each request.
   std::optional<http::request_parser<http::empty_body>> parser_;
+  Waiting::iterator place_in_line_;
   std::string written_;
   bool late_ = false;
   // The request at hand is HEAD.
@@ -73,12 +79,16 @@ void Connection::ReadRequest() {
   parser_.emplace();
   parser_->header_limit(kLargestHead);
   SetDeadline();
+  place_in_line_ = reception_.waiting->insert(reception_.waiting->end(), [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->Close();
+  });
   http::async_read_header(
       peer_.socket, buffer_, *parser_,
       [self = shared_from_this()](const error_code& error, size_t) { self->OnRequest(error); });
 }
 
 void Connection::OnRequest(const error_code& error) {
+  reception_.waiting->erase(place_in_line_);
   deadline_.cancel();
   const bool begun = parser_->got_some() || buffer_.size() > 0;
   if (!error) {
@@ -107,13 +117,15 @@ void Connection::Take(const http::request<http::empty_body>& request) {
       .accepts = text(request[http::field::accept]),
       .has_body = request.count(http::field::transfer_encoding) > 0 || (length && *length > 0),
       .authorization = text(request[http::field::authorization])};
-  const bool keep = request.keep_alive() && !head.has_body;
+  const bool keep = request.keep_alive() && !head.has_body && !only_probes_;
   head_only_ = head.wants_head_only();
   Route route = RouteOf(head, peer_.env.resources);
   if (const auto* answer = std::get_if<vigil::Answer>(&route)) {
     Answer(*answer, keep);
   } else if (const auto* probe = std::get_if<Probe>(&route)) {
     Answer(reception_.probe(*probe), keep);
+  } else if (only_probes_) {
+    Answer(TooManyConnections(), keep);
   } else if (const auto* resource = std::get_if<const Resource*>(&route)) {
     Serve(**resource, head, keep);
   } else if (auto refusal = Admit(std::get<SubscriptionRequest>(route), head.authorization)) {
@@ -190,11 +202,11 @@ void Connection::Close() {
 }  // namespace
 
 void ServeRequests(Peer peer, const Reception& reception) {
-  std::make_shared<Connection>(std::move(peer), reception)->ReadRequest();
+  std::make_shared<Connection>(std::move(peer), reception, /*only_probes=*/false)->ReadRequest();
 }
 
-void TurnAway(Peer peer, const Reception& reception, const Answer& answer) {
-  std::make_shared<Connection>(std::move(peer), reception)->Answer(answer, /*keep=*/false);
+void TurnAway(Peer peer, const Reception& reception) {
+  std::make_shared<Connection>(std::move(peer), reception, /*only_probes=*/true)->ReadRequest();
 }
 
 }  // namespace vigil

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <list>
 
 #include "base/clock.h"
 #include "http/answer.h"
@@ -9,6 +10,10 @@
 #include "http/socket.h"
 
 namespace vigil {
+
+// The connections from which a request is awaited, each as what closes it; the one that has waited
+// longest comes first.
+using Waiting = std::list<std::function<void()>>;
 
 // What connections ask of the server that took them.
 struct Reception {
@@ -18,6 +23,7 @@ struct Reception {
   std::function<Duration()> retry;
   // Counts the streams that are not over.
   std::function<Place()> stream;
+  Waiting* waiting = nullptr;
 };
 
 // Reads requests, one after another, and answers them, until the client or an answer ends it, or
@@ -26,7 +32,10 @@ struct Reception {
 // The HTTP thread.
 void ServeRequests(Peer peer, const Reception& reception);
 
-// Answers without having read anything, and closes.
-void TurnAway(Peer peer, const Reception& reception, const Answer& answer);
+// Answers one request and closes: a probe's as ever, so that a crowd does not make this process
+// look wedged, and any other's with TooManyConnections.
+//
+// The HTTP thread.
+void TurnAway(Peer peer, const Reception& reception);
 
 }  // namespace vigil

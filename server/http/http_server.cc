@@ -21,7 +21,7 @@ namespace {
 using boost::asio::ip::tcp;
 using boost::system::error_code;
 
-// Connections beyond the limit that are told so; others are closed without a word.
+// Connections beyond the limit that are heard, for a probe; others are closed without a word.
 constexpr size_t kTurnedAway = 64;
 // The kernel doubles it.
 constexpr int kSendBuffer = 128 * 1024;
@@ -124,12 +124,15 @@ class HttpServer::Parts {
   }
 
   void Take(HttpSocket socket) {
+    const bool full = connections_ >= max_connections_;
+    // Whoever asks for nothing makes room for who comes: idle connections cost nothing to open.
+    const bool made_room = full && !waiting_.empty();
+    if (made_room) waiting_.front()();
     if (connections_ >= max_connections_ + kTurnedAway) return;
     SetUp(socket);
-    const bool full = connections_ >= max_connections_;
     Peer peer{std::move(socket), Count(connections_), env_, context_};
-    if (full) {
-      TurnAway(std::move(peer), reception_, TooManyConnections());
+    if (full && !made_room) {
+      TurnAway(std::move(peer), reception_);
     } else {
       ServeRequests(std::move(peer), reception_);
     }
@@ -160,8 +163,10 @@ class HttpServer::Parts {
   const Reception reception_{
       .probe = [this](const Probe& probe) { return AnswerTo(probe, env_.health()); },
       .retry = [this] { return Retry(); },
-      .stream = [this] { return Count(streams_); }};
+      .stream = [this] { return Count(streams_); },
+      .waiting = &waiting_};
   // The HTTP thread's.
+  Waiting waiting_;
   size_t connections_ = 0;
   size_t streams_ = 0;
   // The last connection could not be taken.

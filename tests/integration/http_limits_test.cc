@@ -126,24 +126,39 @@ TEST_F(HttpLimitsTest, Sse_SubscribersAreBoundedTogetherWithThoseOfGrpc) {
 
 TEST_F(HttpLimitsTest, ConnectionsAreBounded) {
   Start({}, /*http_connections=*/2);
-  HttpClient first(port());
-  HttpClient second(port());
-  first.Get("/livez");
-  second.Get("/livez");
-  EXPECT_EQ(TakeResponse(first).status, 200);
-  EXPECT_EQ(TakeResponse(second).status, 200);
-  {
-    HttpClient third(port());
-    const auto refused = TakeResponse(third);
-    ExpectRefusal(refused, 503, "LIMIT_REACHED");
-    EXPECT_EQ(json::parse(refused.body)["limit"], "http-connections");
-  }
-  first.ShutDownSending();
-  EXPECT_EQ(first.TakeRest(), "");
+  auto first = std::make_unique<EventStream>(port(), kEvents);
+  EventStream second(port(), kEvents);
+  ASSERT_TRUE(first->Await("snapshot"));
+  ASSERT_TRUE(second.Await("snapshot"));
+  const auto refused = Fetch(port(), kEvents);
+  ExpectRefusal(refused, 503, "LIMIT_REACHED");
+  EXPECT_EQ(json::parse(refused.body)["limit"], "http-connections");
+  EXPECT_EQ(Fetch(port(), "/livez").status, 200);
+  EXPECT_EQ(Fetch(port(), "/readyz").status, 200);
+  first.reset();
   const Instant limit = Now() + seconds(20);
   int status = 503;
-  while (status != 200 && Now() < limit) status = Fetch(port(), "/livez").status;
+  while (status != 200 && Now() < limit) status = EventStream(port(), kEvents).status();
   EXPECT_EQ(status, 200);
+}
+
+// Connections cost nothing to open, and a process that seems wedged is killed.
+TEST_F(HttpLimitsTest, WhoAsksForNothingMakesRoom) {
+  Start({}, /*http_connections=*/3);
+  HttpClient kept(port());
+  kept.Get("/livez");
+  EXPECT_EQ(TakeResponse(kept).status, 200);
+  EventStream stream(port(), kEvents);
+  ASSERT_TRUE(stream.Await("snapshot"));
+  std::vector<std::unique_ptr<HttpClient>> idle;
+  for (int i = 0; i < 300; ++i) {
+    idle.push_back(std::make_unique<HttpClient>(port()));
+    if (i % 2 == 1) idle.back()->Send("GET /livez HT");
+  }
+  EXPECT_EQ(Fetch(port(), "/livez").status, 200);
+  EXPECT_EQ(kept.TakeRest(), "");
+  EXPECT_EQ(idle.front()->TakeRest(), "");
+  EXPECT_TRUE(stream.Await("position"));
 }
 
 TEST_F(HttpLimitsTest, WhoDoesNotFinishARequestIsNotWaitedFor) {
