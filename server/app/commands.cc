@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "app/examination.h"
+#include "app/schema_watch.h"
 #include "app/server.h"
 #include "base/log.h"
 #include "core/errors.h"
@@ -14,6 +15,7 @@
 #include "pg/migrator.h"
 #include "pg/private_cluster.h"
 #include "store/postgres/postgres_database.h"
+#include "store/postgres/running_servers.h"
 #include "store/postgres/schema.h"
 
 namespace vigil {
@@ -63,7 +65,7 @@ bool WaitForDatabase(const Config& config, const PostgresDatabase& database, Ser
     }
     if (checked) return true;
     log::Failed("The database is not ready.", checked.error());
-    server.Waits(checked.error());
+    server.Examined(checked.error());
     refused = checked.error().code == Code::kFailedPrecondition;
     if (refused || signals.WaitFor(std::chrono::seconds(1))) return false;
   }
@@ -83,6 +85,8 @@ int ServeUntilStopped(const Config& config, const StopSignals& signals,
   bool refused = false;
   if (WaitForDatabase(config, database, server, signals, refused)) {
     server.Join();
+    const SchemaWatch watch(config.database, config.database_deadline,
+                            [&server](const auto& unfit) { server.Examined(unfit); });
     bool stopped = false;
     while (greet && !stopped && !server.ready()) stopped = signals.WaitFor(kReadyCheck);
     if (greet && !stopped) greet(server);
@@ -164,7 +168,10 @@ int ServeDevelopment(Config config) {
 }
 
 int MigrateUp(const Config& config) {
-  const auto applied = pg::Migrate(config.database, PostgresSchema(), kMigrationDeadline);
+  const auto applied = pg::Migrate(
+      config.database, PostgresSchema(), kMigrationDeadline, [&](const pg::Migration& strictest) {
+        return RefuseOverOldServers(config.database, strictest, config.database_deadline);
+      });
   if (!applied) return Refuse("cannot migrate", applied.error());
   for (const uint32_t version : *applied) fmt::print("applied {:04}\n", version);
   if (applied->empty()) fmt::print("nothing to apply\n");
@@ -175,10 +182,16 @@ int ShowMigrations(const Config& config) {
   const auto status =
       pg::ReadMigrationStatus(config.database, PostgresSchema(), config.database_deadline);
   if (!status) return Refuse("cannot read the migrations", status.error());
-  static constexpr const char* kStates[] = {"applied", "pending", "CHANGED", "UNKNOWN"};
+  const auto running = ReadRunningServers(config.database, config.database_deadline);
+  if (!running) return Refuse("cannot read the coordinators", running.error());
+  static constexpr const char* kStates[] = {"applied", "pending", "CHANGED", "newer", "UNKNOWN"};
   for (const auto& row : *status) {
-    fmt::print("{:04}  {:<20}  {:<8}  {}\n", row.version, row.name,
+    fmt::print("{:04}  {:<20}  serves from {:04}  {:<8}  {}\n", row.version, row.name, row.serves,
                kStates[static_cast<int>(row.state)], row.applied_at);
+  }
+  for (const RunningServer& server : *running) {
+    fmt::print("coordinator {} at {}: version {}, knows {:04}\n", server.number.value,
+               server.address, server.version.empty() ? "unknown" : server.version, server.level);
   }
   return 0;
 }

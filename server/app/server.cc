@@ -284,7 +284,7 @@ bool Server::ready() const { return parts_->ready(); }
 int Server::port() const { return parts_->port(); }
 int Server::http_port() const { return parts_->http_port(); }
 void Server::Join() { parts_->Join(); }
-void Server::Waits(const Error& why) { parts_->Examined(why); }
+void Server::Examined(const std::optional<Error>& unfit) { parts_->Examined(unfit); }
 void Server::ReadFiles() { parts_->ReadFiles(); }
 void Server::Stop() { parts_->Stop(); }
 void Server::Abandon() { parts_->End(); }

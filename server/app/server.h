@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "app/config.h"
@@ -36,8 +37,9 @@ class Server {
   // schema that this server knows.
   void Join();
 
-  // Tells whoever asks for its health why it does not join yet.
-  void Waits(const Error& why);
+  // Tells whoever asks for its health why the database is not fit for use, before it joins or
+  // later; that it is again when there is nothing to say. Any thread.
+  void Examined(const std::optional<Error>& unfit);
 
   // Whether leases are granted. Any thread.
   bool ready() const;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
@@ -29,13 +30,23 @@ CREATE TABLE IF NOT EXISTS {0}.schema_migrations (
   name       text        NOT NULL,
   checksum   text        NOT NULL,
   applied_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  serves     integer,
   CONSTRAINT schema_migrations_pkey PRIMARY KEY (version)
 ))";
+
+// Databases that were first migrated by an early version have not got the column.
+constexpr Statement kHasServes{
+    "has_serves",
+    "SELECT EXISTS (SELECT FROM pg_attribute WHERE attname = 'serves' AND NOT attisdropped"
+    "                  AND attrelid = to_regclass(format('%I.schema_migrations', $1)))"};
+constexpr std::string_view kAddServes =
+    "ALTER TABLE {0}.schema_migrations ADD COLUMN serves integer";
 
 struct Applied {
   std::string name;
   std::string checksum;
   std::string applied_at;
+  uint32_t serves = 0;
 };
 using AppliedByVersion = std::map<uint32_t, Applied>;
 
@@ -46,6 +57,10 @@ std::string Checksum(std::string_view text) {
   std::string hex;
   for (unsigned int i = 0; i < length; ++i) hex += fmt::format("{:02x}", digest[i]);
   return hex;
+}
+
+uint32_t Serves(const Migration& migration) {
+  return migration.serves == 0 ? migration.version : migration.serves;
 }
 
 Error SchemaError(std::string message, std::string hint) {
@@ -84,8 +99,9 @@ class Errand {
     if (!(*has_table)[0].Bool()) return applied;
     const std::string sql = fmt::format(
         "SELECT version, name, checksum,"
-        "       to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')"
-        "  FROM {}.schema_migrations ORDER BY version",
+        "       to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),"
+        "       coalesce((to_jsonb(migration) ->> 'serves')::bigint, version)"
+        "  FROM {}.schema_migrations AS migration ORDER BY version",
         schema_.name);
     auto rows = Execute({"read_migrations", sql.c_str()}, {});
     if (!rows) return Fail(std::move(rows.error()));
@@ -95,14 +111,24 @@ class Errand {
       entry.name = row.Text();
       entry.checksum = row.Text();
       entry.applied_at = row.Text();
+      entry.serves = static_cast<uint32_t>(row.Bigint());
     }
     return applied;
+  }
+
+  Result<void> CreateTable() {
+    if (auto created = Script(fmt::format(kCreateTable, schema_.name)); !created) return created;
+    const auto has_serves = Execute(kHasServes, {schema_.name});
+    if (!has_serves) return Fail(has_serves.error());
+    if ((*has_serves)[0].Bool()) return {};
+    return Script(fmt::format(kAddServes, schema_.name));
   }
 
   // An error on the way leaves the transaction to the end of the connection, which undoes it.
   Result<void> Apply(const Migration& migration) {
     const std::string insert = fmt::format(
-        "INSERT INTO {}.schema_migrations (version, name, checksum) VALUES ($1::bigint, $2, $3)",
+        "INSERT INTO {}.schema_migrations (version, name, checksum, serves)"
+        " VALUES ($1::bigint, $2, $3, $4::bigint)",
         schema_.name);
     const auto in_context = [&](Error error) {
       error.message = fmt::format("migration {} ({}) failed: {}", migration.version, migration.name,
@@ -112,8 +138,9 @@ class Errand {
     if (auto done = Begin(std::string(migration.sql)); !done) {
       return in_context(std::move(done.error()));
     }
-    auto noted = Execute({"note_migration", insert.c_str()},
-                         {migration.version, migration.name, Checksum(migration.sql)});
+    auto noted =
+        Execute({"note_migration", insert.c_str()},
+                {migration.version, migration.name, Checksum(migration.sql), Serves(migration)});
     if (!noted) return in_context(std::move(noted.error()));
     return Script("COMMIT");
   }
@@ -144,12 +171,15 @@ std::vector<MigrationStatus> Compare(const Schema& schema, const AppliedByVersio
   std::map<uint32_t, MigrationStatus> statuses;
   for (const Migration& migration : schema.migrations) {
     statuses[migration.version] = {migration.version, std::string(migration.name),
-                                   MigrationState::kPending, ""};
+                                   MigrationState::kPending, Serves(migration), ""};
   }
   for (const auto& [version, entry] : applied) {
     const auto known = statuses.find(version);
     if (known == statuses.end()) {
-      statuses[version] = {version, entry.name, MigrationState::kUnknown, entry.applied_at};
+      const bool newer = version > schema.Level() && entry.serves <= schema.Level();
+      statuses[version] = {version, entry.name,
+                           newer ? MigrationState::kNewer : MigrationState::kUnknown, entry.serves,
+                           entry.applied_at};
       continue;
     }
     known->second.applied_at = entry.applied_at;
@@ -178,13 +208,15 @@ std::optional<Error> FindConflict(const std::vector<MigrationStatus>& statuses) 
                            "migration is never edited.");
       case MigrationState::kUnknown:
         return SchemaError(
-            fmt::format("the database has migration {} ({}), which this program does not know",
-                        status.version, status.name),
+            fmt::format("the database has migration {} ({}), which this program does not know: it "
+                        "serves programs that know migration {} at least",
+                        status.version, status.name, status.serves),
             "Upgrade this program: the database belongs to a newer version.");
       case MigrationState::kPending:
         pending = true;
         break;
       case MigrationState::kApplied:
+      case MigrationState::kNewer:
         if (pending) {
           return SchemaError(
               fmt::format("migration {} ({}) was applied, but one before it was not",
@@ -200,20 +232,27 @@ std::optional<Error> FindConflict(const std::vector<MigrationStatus>& statuses) 
 }  // namespace
 
 Result<std::vector<uint32_t>> Migrate(const std::string& conninfo, const Schema& schema,
-                                      Duration deadline) {
+                                      Duration deadline, const Consent& consent) {
   auto errand = Errand::Open(conninfo, schema, deadline);
   if (!errand) return Fail(std::move(errand.error()));
   if (auto locked = errand->Execute(kLock, {}); !locked) return Fail(std::move(locked.error()));
-  if (auto created = errand->Script(fmt::format(kCreateTable, schema.name)); !created) {
-    return Fail(std::move(created.error()));
-  }
+  if (auto created = errand->CreateTable(); !created) return Fail(std::move(created.error()));
   auto applied = errand->ReadApplied();
   if (!applied) return Fail(std::move(applied.error()));
   if (auto conflict = FindConflict(Compare(schema, *applied))) return Fail(std::move(*conflict));
 
-  std::vector<uint32_t> versions;
+  std::vector<Migration> pending;
   for (const Migration& migration : schema.migrations) {
-    if (applied->contains(migration.version)) continue;
+    if (!applied->contains(migration.version)) pending.push_back(migration);
+  }
+  if (consent && !pending.empty()) {
+    Migration strictest = *std::ranges::max_element(pending, {}, Serves);
+    strictest.serves = Serves(strictest);
+    if (auto given = consent(strictest); !given) return Fail(std::move(given.error()));
+  }
+
+  std::vector<uint32_t> versions;
+  for (const Migration& migration : pending) {
     if (auto done = errand->Apply(migration); !done) return Fail(std::move(done.error()));
     versions.push_back(migration.version);
   }

@@ -46,6 +46,63 @@ TEST_F(MigratorTest, Check_RefusesANewerDatabase) {
   EXPECT_FALSE(Up(one_));
 }
 
+// A program works with a database that is newer, as long as that serves it.
+TEST_F(MigratorTest, Check_AcceptsANewerDatabaseThatServesIt) {
+  Schema newer = two_;
+  newer.migrations[1].serves = 1;
+  ASSERT_TRUE(Up(newer));
+  EXPECT_TRUE(Check(one_));
+  EXPECT_THAT(Up(one_).value(), IsEmpty());
+  const auto statuses = ReadMigrationStatus(conninfo(), one_, seconds(20));
+  ASSERT_EQ(statuses->size(), 2u);
+  EXPECT_EQ((*statuses)[1].state, MigrationState::kNewer);
+  EXPECT_EQ((*statuses)[1].serves, 1u);
+
+  newer.migrations.push_back({3, "no_rooms", "DROP TABLE house.rooms", 2});
+  ASSERT_TRUE(Up(newer));
+  EXPECT_TRUE(Check(two_));
+  const auto refused = Check(one_);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("migration 3 (no_rooms)"));
+  EXPECT_THAT(refused.error().message, HasSubstr("serves programs that know migration 2"));
+  EXPECT_THAT(refused.error().hint, HasSubstr("Upgrade this program"));
+  EXPECT_FALSE(Up(one_));
+}
+
+// As early versions wrote it.
+TEST_F(MigratorTest, Check_AnEarlyTableServesNobodyOlder) {
+  ASSERT_TRUE(Up(two_));
+  ASSERT_TRUE(Connect()->ExecuteScript("ALTER TABLE house.schema_migrations DROP COLUMN serves",
+                                       In(seconds(10))));
+  EXPECT_TRUE(Check(two_));
+  EXPECT_THAT(Check(one_).error().message, HasSubstr("does not know"));
+  EXPECT_THAT(Up(two_).value(), IsEmpty());
+  EXPECT_TRUE(Check(two_));
+}
+
+TEST_F(MigratorTest, Migrate_AsksBeforeItChangesAnything) {
+  ASSERT_TRUE(Up(one_));
+  Schema three = two_;
+  three.migrations.push_back({3, "walls", "CREATE TABLE house.walls (n int)", 1});
+  uint32_t asked = 0;
+  const auto refused =
+      Migrate(conninfo(), three, seconds(20), [&](const Migration& strictest) -> Result<void> {
+        asked = strictest.version;
+        EXPECT_EQ(strictest.serves, 2u);
+        return Fail(Error{.message = "not now"});
+      });
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, "not now");
+  EXPECT_EQ(asked, 2u);
+  EXPECT_TRUE(Check(one_));
+  EXPECT_FALSE(Check(two_));
+  const auto nothing_pending = Migrate(conninfo(), one_, seconds(20), [](const Migration&) {
+    ADD_FAILURE() << "asked about nothing";
+    return Result<void>();
+  });
+  EXPECT_TRUE(nothing_pending);
+}
+
 TEST_F(MigratorTest, Check_RefusesAChangedMigration) {
   ASSERT_TRUE(Up(one_));
   Schema edited = two_;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -90,6 +91,8 @@ class VigilCluster {
   // How to reach the database itself.
   std::string Conninfo() const { return postgres_.Conninfo(database_); }
 
+  // What is started from here on, in the place of the `vigild` of the build.
+  void Use(std::string vigild) { vigild_ = std::move(vigild); }
   // Starts a coordinator anew whose process has ended; returns when it serves.
   Result<void> StartAgain(int place);
 
@@ -123,7 +126,7 @@ class VigilCluster {
 
   pg::PrivateCluster& postgres_;
   const Options options_;
-  const std::string vigild_;
+  std::string vigild_;
   const std::string vigil_;
   std::string database_;
   std::vector<Place> places_;

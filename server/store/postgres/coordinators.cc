@@ -6,14 +6,15 @@
 #include "store/postgres/observer.h"
 #include "store/postgres/postgres_store.h"
 #include "store/postgres/rows.h"
+#include "store/postgres/schema.h"
 
 namespace vigil {
 namespace {
 
 constexpr pg::Statement kAddCoordinator{
     "add_coordinator",
-    "INSERT INTO vigil.coordinators (coordinator, address, trust_window) VALUES ($1, $2, $3)"
-    " ON CONFLICT DO NOTHING"};
+    "INSERT INTO vigil.coordinators (coordinator, address, trust_window, schema_level, version)"
+    " VALUES ($1, $2, $3, $4::bigint, $5) ON CONFLICT DO NOTHING"};
 
 // Locks the coordinator's row alone.
 constexpr pg::Statement kRenewCoordinator{
@@ -67,7 +68,9 @@ constexpr pg::Statement kGiveUpCoordinators{
 
 Result<void> PostgresStore::AddCoordinator(CoordinatorNumber coordinator,
                                            const std::string& address, Duration trust_window) {
-  auto rows = Change({{&kAddCoordinator, {coordinator, address, trust_window}}});
+  auto rows =
+      Change({{&kAddCoordinator,
+               {coordinator, address, trust_window, PostgresSchema().Level(), VIGIL_VERSION}}});
   if (!rows) return Fail(std::move(rows.error()));
   return {};
 }

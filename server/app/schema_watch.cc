@@ -1,0 +1,76 @@
+#include "app/schema_watch.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/log.h"
+#include "core/errors.h"
+#include "store/postgres/running_servers.h"
+#include "store/postgres/schema.h"
+
+namespace vigil {
+namespace {
+
+constexpr Duration kInterval = std::chrono::seconds(10);
+
+}  // namespace
+
+Result<void> RefuseOverOldServers(const std::string& conninfo, const pg::Migration& strictest,
+                                  Duration deadline) {
+  const auto running = ReadRunningServers(conninfo, deadline);
+  if (!running) return Fail(running.error());
+  std::string old;
+  for (const RunningServer& server : *running) {
+    if (server.level >= strictest.serves) continue;
+    old += fmt::format("{}coordinator {} at {}, which knows {:04}", old.empty() ? "" : ", ",
+                       server.number.value, server.address, server.level);
+  }
+  if (old.empty()) return {};
+  return Fail(Error{
+      Code::kFailedPrecondition,
+      reason::kInternal,
+      fmt::format("migration {:04} ({}) serves servers that know migration {:04} at least, and "
+                  "older ones run: {}",
+                  strictest.version, strictest.name, strictest.serves, old),
+      fmt::format("Upgrade them first, to the version before this one: nothing was changed. One "
+                  "that was stopped is forgotten after {} s.",
+                  kForgottenAfter / std::chrono::seconds(1)),
+      {}});
+}
+
+SchemaWatch::SchemaWatch(std::string conninfo, Duration deadline, Tell tell)
+    : conninfo_(std::move(conninfo)),
+      deadline_(deadline),
+      tell_(std::move(tell)),
+      thread_([this] { Watch(); }) {}
+
+SchemaWatch::~SchemaWatch() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void SchemaWatch::Watch() {
+  bool unfit = false;
+  std::unique_lock lock(mutex_);
+  while (!changed_.wait_for(lock, kInterval, [this] { return stopping_; })) {
+    lock.unlock();
+    const auto checked = pg::CheckSchema(conninfo_, PostgresSchema(), deadline_);
+    if (checked && unfit) {
+      log::Info("The database serves this version again.");
+      tell_(std::nullopt);
+      unfit = false;
+    } else if (!checked && !unfit && checked.error().code == Code::kFailedPrecondition) {
+      log::Failed("The database does not serve this version any more.", checked.error());
+      tell_(checked.error());
+      unfit = true;
+    }
+    lock.lock();
+  }
+}
+
+}  // namespace vigil
