@@ -163,9 +163,9 @@ class Server::Parts {
     }
     health_signs_.emplace(*server_->GetHealthCheckService());
     health_loop_.Post([this] { health_.Start(); });
-    thread_ = Turn(loop_, "vigil-pods");
-    log_thread_ = Turn(log_loop_, "vigil-log");
-    health_thread_ = Turn(health_loop_, "vigil-health");
+    thread_ = Turn(loop_, "pods-loop");
+    log_thread_ = Turn(log_loop_, "log-loop");
+    health_thread_ = Turn(health_loop_, "health-loop");
     log::Info("Listening.", {{"address", config_.listen}, {"port", port_}});
     if (config_.insecure) log::Warning("Serving without TLS and without rights (--insecure).");
     return {};

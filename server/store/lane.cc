@@ -9,7 +9,7 @@ ThreadLane::ThreadLane(Database& database, Options options) : options_(std::move
     std::shared_ptr<Store> store = database.OpenStore(options_.deadline);
     threads_.emplace_back([this, store] { Serve(*store); });
     // As tools show it; so long at most.
-    const std::string name = ("vigil-" + options_.name).substr(0, 15);
+    const std::string name = (options_.name + "-lane").substr(0, 15);
     pthread_setname_np(threads_.back().native_handle(), name.c_str());
   }
 }
