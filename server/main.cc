@@ -9,6 +9,7 @@
 #include "app/commands.h"
 #include "app/config.h"
 #include "app/container_commands.h"
+#include "app/doctor.h"
 #include "app/settings_file.h"
 
 namespace {
@@ -86,11 +87,18 @@ int main(int argc, char** argv) {
   auto* migrate = app.add_subcommand("migrate", "look after the schema of the database");
   auto* up = migrate->add_subcommand("up", "apply the migrations that are pending");
   auto* status = migrate->add_subcommand("status", "show all migrations");
+  auto* doctor =
+      app.add_subcommand("doctor", "look at all that `serve` needs: database, files, ports");
   auto* healthcheck = app.add_subcommand("healthcheck", "ask a coordinator whether it lives");
   auto* prestop = app.add_subcommand("prestop", "wait until nothing new is sent here any more");
   auto* version = app.add_subcommand("version", "show the version");
   migrate->require_subcommand(1);
-  for (CLI::App* command : {serve, dev, up, status}) AddSettings(*command, config, file);
+  for (CLI::App* command : {serve, dev, up, status, doctor}) AddSettings(*command, config, file);
+  std::string output = "text";
+  doctor->add_option("-o,--output", output, "text for people or json for programs")
+      ->type_name("")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->default_str(output);
   std::string http = config.http_listen;
   bool ready = false;
   AddValue(*healthcheck, "--http", http, vigil::ReadAddress, "where it serves HTTP")
@@ -101,7 +109,7 @@ int main(int argc, char** argv) {
   AddValue(*prestop, "--delay", delay, vigil::ReadDuration, "how long")->default_str("5s");
 
   CLI11_PARSE(app, argc, argv);
-  for (const CLI::App* command : {serve, dev, up, status}) {
+  for (const CLI::App* command : {serve, dev, up, status, doctor}) {
     if (const auto read = ReadSettingsFileOf(*command, file, config); !read) {
       std::fprintf(stderr, "vigild: %s. %s\n", read.error().message.c_str(),
                    read.error().hint.c_str());
@@ -117,6 +125,10 @@ int main(int argc, char** argv) {
   if (dev->parsed()) return vigil::ServeDevelopment(config);
   if (up->parsed()) return vigil::MigrateUp(config);
   if (status->parsed()) return vigil::ShowMigrations(config);
+  if (doctor->parsed()) {
+    return vigil::Diagnose(
+        config, output == "json" ? vigil::DoctorOutput::kJson : vigil::DoctorOutput::kText);
+  }
   if (healthcheck->parsed()) return vigil::CheckHealth(http, ready);
   if (prestop->parsed()) return vigil::WaitBeforeStop(delay);
   if (version->parsed()) std::puts("vigild " VIGIL_VERSION);

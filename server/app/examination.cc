@@ -36,10 +36,6 @@ void LogDetection(const pg::Detection& detection, const Config& config) {
                {{"in_force", fmt::format("{}", fmt::join(detection.ignored, " "))}});
 }
 
-int64_t NewPodsRefusedFrom(const pg::Capacity& capacity, const Config& config) {
-  return capacity.LockTable() * config.coordinator.lock_table_percent / 100;
-}
-
 void LogCapacity(const pg::Capacity& capacity, const Config& config) {
   log::Info("What the database holds.",
             {{"lock_table", capacity.LockTable()},
@@ -55,6 +51,10 @@ void LogCapacity(const pg::Capacity& capacity, const Config& config) {
 }
 
 }  // namespace
+
+int64_t NewPodsRefusedFrom(const pg::Capacity& capacity, const Config& config) {
+  return capacity.LockTable() * config.coordinator.lock_table_percent / 100;
+}
 
 Result<void> CheckCapacity(const Config& config, const pg::Capacity& capacity) {
   const int needed = ConnectionsOf(config);

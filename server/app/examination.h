@@ -15,6 +15,9 @@ namespace vigil {
 // Error FAILED_PRECONDITION: no waiting mends it. Any other: try again.
 Result<void> ExamineDatabase(const Config& config, const pg::ConnectOptions& liveness);
 
+// How many locks, of whomever, the table holds when the next new pod is refused.
+int64_t NewPodsRefusedFrom(const pg::Capacity& capacity, const Config& config);
+
 // Error FAILED_PRECONDITION: the connections do not suffice.
 Result<void> CheckCapacity(const Config& config, const pg::Capacity& capacity);
 

@@ -14,7 +14,7 @@ struct CoordinatorSettings {
   Timing timing;
   MassLimits mass_suspicion;
   int liveness_sessions = 8;
-  size_t max_pods = 10000;
+  size_t max_pods = 5000;
   // Of the database's lock table: from there on new pods are refused.
   int lock_table_percent = 80;
   size_t max_subscribers = 10000;

@@ -6,6 +6,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace vigil {
@@ -59,7 +60,46 @@ Result<void> CheckFiles(const TlsFiles& files) {
   return ReadCertificate(files.client_authorities).map([](const Certificate&) {});
 }
 
+std::chrono::seconds Until(const ASN1_TIME* time) {
+  int days = 0;
+  int seconds = 0;
+  ASN1_TIME_diff(&days, &seconds, /*from, now=*/nullptr, time);
+  return std::chrono::hours(24 * days) + std::chrono::seconds(seconds);
+}
+
+CertificateFacts FactsOf(const std::string& file, X509* certificate) {
+  char subject[256] = "";
+  const File text(BIO_new(BIO_s_mem()), BIO_free);
+  X509_NAME_print_ex(text.get(), X509_get_subject_name(certificate), 0, XN_FLAG_ONELINE);
+  const int length = BIO_read(text.get(), subject, sizeof(subject));
+  return {.file = file,
+          .subject = std::string(subject, static_cast<size_t>(std::max(length, 0))),
+          .begins_in = Until(X509_get0_notBefore(certificate)),
+          .ends_in = Until(X509_get0_notAfter(certificate)),
+          .named = X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1) >= 0};
+}
+
+// All of a file; what stands behind the last one is no concern of TLS either.
+void AddFacts(const std::string& name, std::vector<CertificateFacts>& all) {
+  const File file = Open(name);
+  while (file) {
+    const Certificate certificate(PEM_read_bio_X509(file.get(), nullptr, NoPassphrase, nullptr),
+                                  X509_free);
+    if (!certificate) break;
+    all.push_back(FactsOf(name, certificate.get()));
+  }
+  ERR_clear_error();
+}
+
 }  // namespace
+
+Result<std::vector<CertificateFacts>> InspectCertificates(const TlsFiles& files) {
+  if (auto checked = CheckFiles(files); !checked) return Fail(std::move(checked.error()));
+  std::vector<CertificateFacts> all;
+  AddFacts(files.certificate, all);
+  if (!files.client_authorities.empty()) AddFacts(files.client_authorities, all);
+  return all;
+}
 
 Result<std::shared_ptr<grpc::ServerCredentials>> TlsCredentials(const TlsFiles& files) {
   if (auto checked = CheckFiles(files); !checked) return Fail(std::move(checked.error()));

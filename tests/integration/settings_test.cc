@@ -2,9 +2,12 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <array>
+#include <cstring>
 #include <fstream>
 #include <set>
 #include <sstream>
+#include <type_traits>
 
 #include "app/config.h"
 #include "app/settings_file.h"
@@ -27,6 +30,18 @@ TEST(Settings, EachReadsItsOwnDefault) {
       EXPECT_EQ(setting.read(config, setting.fallback), "") << setting.name;
     }
     EXPECT_FALSE(setting.meaning.empty()) << setting.name;
+  }
+}
+
+TEST(Settings, TheDefaultThatIsShownIsTheOneInForce) {
+  static_assert(std::is_trivially_copyable_v<CoordinatorSettings>);
+  for (const Setting& setting : Settings()) {
+    if (setting.fallback.empty()) continue;
+    Config config;
+    std::array<std::byte, sizeof(CoordinatorSettings)> before{};
+    std::memcpy(before.data(), &config.coordinator, before.size());
+    setting.read(config, setting.fallback);
+    EXPECT_EQ(std::memcmp(before.data(), &config.coordinator, before.size()), 0) << setting.name;
   }
 }
 

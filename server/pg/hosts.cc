@@ -1,0 +1,120 @@
+#include "pg/hosts.h"
+
+#include <fmt/format.h>
+#include <libpq-fe.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+
+#include "pg/connecting.h"
+#include "pg/sqlstate.h"
+
+namespace vigil::pg {
+namespace {
+
+constexpr const char* kDefaultPort = "5432";
+
+std::string Quoted(const std::string& value) {
+  std::string quoted = "'";
+  for (const char c : value) {
+    if (c == '\'' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return quoted + "'";
+}
+
+// The parts between the commas; one that is empty of an empty text.
+std::vector<std::string> Split(const std::string& list) {
+  std::vector<std::string> parts;
+  for (size_t begin = 0;;) {
+    const size_t comma = list.find(',', begin);
+    parts.push_back(list.substr(begin, comma - begin));
+    if (comma == std::string::npos) return parts;
+    begin = comma + 1;
+  }
+}
+
+// One port may stand for all hosts.
+std::string PartOf(const std::vector<std::string>& parts, size_t place) {
+  return parts.size() == 1 ? parts.front() : place < parts.size() ? parts[place] : "";
+}
+
+std::string NameOf(const std::string& host, const std::string& port) {
+  if (host.empty()) return "the host that libpq finds by itself";
+  if (host.starts_with('/')) return host;
+  return host + ":" + (port.empty() ? kDefaultPort : port);
+}
+
+bool AwaitSocket(int socket, PostgresPollingStatusType status, Instant until) {
+  const auto left =
+      std::chrono::ceil<std::chrono::milliseconds>(until - SystemClock().Now()).count();
+  if (left <= 0) return false;
+  pollfd entry{socket, static_cast<short>(status == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0};
+  // What is interrupted is asked again.
+  return poll(&entry, 1, static_cast<int>(std::min<int64_t>(left, 60'000))) != 0;
+}
+
+std::string_view TextOf(const char* text) { return text == nullptr ? "" : text; }
+
+}  // namespace
+
+std::string HostFacts::Version() const {
+  return fmt::format("{}.{}", version / 10000, version % 10000);
+}
+
+Result<std::vector<Host>> HostsOf(const std::string& conninfo) {
+  if (auto checked = CheckConninfo(conninfo); !checked) return Fail(std::move(checked.error()));
+  const std::unique_ptr<PQconninfoOption, void (*)(PQconninfoOption*)> parsed(
+      PQconninfoParse(conninfo.c_str(), nullptr), &PQconninfoFree);
+  std::map<std::string, std::string> keywords;
+  for (const PQconninfoOption* option = parsed.get(); option->keyword != nullptr; ++option) {
+    if (option->val != nullptr) keywords[option->keyword] = option->val;
+  }
+  const std::vector<std::string> hosts = Split(keywords["host"]);
+  const std::vector<std::string> addresses = Split(keywords["hostaddr"]);
+  const std::vector<std::string> ports = Split(keywords["port"]);
+  keywords["target_session_attrs"] = "any";
+  std::vector<Host> all;
+  for (size_t place = 0; place < std::max(hosts.size(), addresses.size()); ++place) {
+    keywords["host"] = PartOf(hosts, place);
+    keywords["hostaddr"] = PartOf(addresses, place);
+    keywords["port"] = PartOf(ports, place);
+    Host host;
+    host.name = NameOf(keywords["host"].empty() ? keywords["hostaddr"] : keywords["host"],
+                       keywords["port"]);
+    for (const auto& [keyword, value] : keywords) {
+      if (!value.empty()) host.conninfo += fmt::format("{}={} ", keyword, Quoted(value));
+    }
+    all.push_back(std::move(host));
+  }
+  return all;
+}
+
+Result<HostFacts> LookAt(const Host& host, Duration deadline) {
+  const Instant until = SystemClock().Now() + deadline;
+  auto connection = StartConnecting({.conninfo = host.conninfo});
+  if (!connection) return Fail(std::move(connection.error()));
+  PGconn* conn = connection->get();
+  for (auto status = PGRES_POLLING_WRITING; status != PGRES_POLLING_OK;
+       status = PQconnectPoll(conn)) {
+    if (status == PGRES_POLLING_FAILED) return Fail(ConnectError(conn));
+    if (!AwaitSocket(PQsocket(conn), status, until)) {
+      Error late = ConnectError(conn);
+      late.message = fmt::format("it does not answer within {}", Milliseconds(deadline));
+      return Fail(std::move(late));
+    }
+  }
+  HostFacts facts;
+  const std::string reached(TextOf(PQhost(conn)));
+  const std::string_view address = TextOf(PQhostaddr(conn));
+  facts.local = reached.starts_with('/') || address.starts_with("127.") || address == "::1";
+  facts.where = NameOf(reached, std::string(TextOf(PQport(conn))));
+  facts.version = PQserverVersion(conn);
+  facts.in_recovery = TextOf(PQparameterStatus(conn, "in_hot_standby")) == "on";
+  if (PQsslInUse(conn) != 0) facts.tls = TextOf(PQsslAttribute(conn, "protocol"));
+  return facts;
+}
+
+}  // namespace vigil::pg
