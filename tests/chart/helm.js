@@ -85,6 +85,8 @@ function one(objects, kind, name) {
 
 const ciFiles = () => fs.readdirSync(path.join(CHART, 'ci')).sort();
 const ciValues = (file) => yaml.parse(fs.readFileSync(path.join(CHART, 'ci', file), 'utf8'));
+// Those that the chart's page tells to install with.
+const pageValues = () => yaml.parse(/^```yaml\n(.*?)^```/ms.exec(chartFile('README.md'))[1]);
 const chartFile = (file) => fs.readFileSync(path.join(CHART, file), 'utf8');
 
 // Every pod that an object makes.
@@ -94,6 +96,6 @@ function podOf(object) {
 }
 
 module.exports = {
-  CHART, ROOT, SECURED, TRIAL, chartFile, ciFiles, ciValues, isMap, notes, one, over, parseAll, podOf, refusal, render,
-  succeed,
+  CHART, ROOT, SECURED, TRIAL, chartFile, ciFiles, ciValues, isMap, notes, one, over, pageValues, parseAll, podOf,
+  refusal, render, succeed,
 };

@@ -1,4 +1,5 @@
-// The chart with TLS, tokens and grants, run: every file is where the containers look for it, and says what it should.
+// The chart with TLS, tokens and grants, with the values that its page installs it with, run: every file is where the
+// containers look for it, and says what it should.
 'use strict';
 
 const assert = require('node:assert');
@@ -7,7 +8,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { Container, Pod, startCoordinator } = require('./containers.js');
 const {
-  chartFile, ciValues, one, over, parseAll, podOf, render,
+  chartFile, one, over, pageValues, parseAll, podOf, render,
 } = require('./helm.js');
 
 const TOKENS = { 'helm-test': 'token-of-helm-test-0123456789', orders: 'token-of-orders-0123456789' };
@@ -37,7 +38,7 @@ function mount(spec, held, files) {
 
 module.exports = async (test, { conninfo, kept, files }) => {
   const here = { listenHost: '127.0.0.1', migrations: { mode: 'initContainer' } };
-  const values = over(ciValues('tokens-values.yaml'), here);
+  const values = over(pageValues(), here);
   const objects = render(values);
   const [coordinator, testPod] = ['Deployment', 'Pod'].map((kind) => podOf(one(objects, kind)));
   const grants = one(objects, 'ConfigMap');
