@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 #include <ctime>
+#include <optional>
 
 #include "app/examination.h"
 #include "app/schema_watch.h"
@@ -82,11 +83,13 @@ int ServeUntilStopped(const Config& config, const StopSignals& signals,
                              .operation_deadline = config.database_deadline});
   Server server(loop, log_loop, database, config);
   if (const auto started = server.Start(); !started) return Refuse("cannot start", started.error());
+  // Until the server has stopped: its own end may wait for the database.
+  std::optional<SchemaWatch> watch;
   bool refused = false;
   if (WaitForDatabase(config, database, server, signals, refused)) {
     server.Join();
-    const SchemaWatch watch(config.database, config.database_deadline,
-                            [&server](const auto& unfit) { server.Examined(unfit); });
+    watch.emplace(config.database, config.database_deadline,
+                  [&server](const auto& unfit) { server.Examined(unfit); });
     bool stopped = false;
     while (greet && !stopped && !server.ready()) stopped = signals.WaitFor(kReadyCheck);
     if (greet && !stopped) greet(server);

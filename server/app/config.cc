@@ -265,7 +265,10 @@ std::string ReadAddress(std::string& target, const std::string& text) {
   if (!ReadNumber(port, text.substr(colon + 1), 0, 65535).empty()) {
     return "an address with a port from 0 to 65535";
   }
-  target = text;
+  // As Kubernetes gives the address of a pod, $(POD_IP):7420.
+  const std::string host = text.substr(0, colon);
+  const bool bare = host.find(':') != std::string::npos && host.front() != '[';
+  target = bare ? "[" + host + "]" + text.substr(colon) : text;
   return "";
 }
 

@@ -57,7 +57,8 @@ struct Setting {
 
 const std::vector<Setting>& Settings();
 
-// How a setting reads a duration, and an address HOST:PORT, as `Setting::read` does.
+// How a setting reads a duration, and an address HOST:PORT, as `Setting::read` does. An address of
+// IPv6 may lack its brackets, and has them afterwards.
 std::string ReadDuration(Duration& target, const std::string& text);
 std::string ReadAddress(std::string& target, const std::string& text);
 

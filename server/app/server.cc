@@ -203,6 +203,10 @@ class Server::Parts {
     server_->Shutdown(gpr_time_from_millis(kLastCallsMillis, GPR_TIMESPAN));
     for (EventLoop* loop : {&health_loop_, &loop_, &log_loop_}) loop->Stop();
     for (std::thread* thread : {&health_thread_, &thread_, &log_thread_}) thread->join();
+    for (ThreadLane* lane : {&requests_, &sessions_, &verdicts_, &probe_, &log_, &replay_,
+                             &renewals_, &pruning_, &recovery_}) {
+      lane->Stop();
+    }
   }
 
   int port() const { return port_; }

@@ -83,6 +83,7 @@ grpc::ServerUnaryReactor* Answer(const RpcEnvironment& env, const UnaryCall& cal
         if (call.incarnation) {
           const auto owned = bindings.Check(store, call.ns, call.incarnation, permission);
           if (!owned) return reactor->Finish(ToStatus(owned.error()));
+          if (FinishIfCancelled(*call.context, *reactor)) return;
         }
         Finish<T>(*reactor, work(store), fill);
       });

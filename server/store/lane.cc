@@ -15,13 +15,19 @@ ThreadLane::ThreadLane(Database& database, Options options) : options_(std::move
 }
 
 ThreadLane::~ThreadLane() {
+  Stop();
+  for (auto& thread : threads_) thread.join();
+}
+
+void ThreadLane::Stop() {
+  // What is dropped may hold anything, and is destroyed without the lock.
+  std::deque<std::function<void(Store&)>> dropped;
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
-    queue_.clear();
+    dropped.swap(queue_);
   }
   changed_.notify_all();
-  for (auto& thread : threads_) thread.join();
 }
 
 bool ThreadLane::Enqueue(std::function<void(Store&)> work) {

@@ -46,6 +46,10 @@ class ThreadLane final : public Lane {
   ThreadLane(Database& database, Options options);
   ~ThreadLane() override;
 
+  // Drops what waits and takes no more; what runs goes on. Any thread. Lanes that end together are
+  // stopped all at once before the first is destroyed: the others would go on with what waits.
+  void Stop();
+
   bool Enqueue(std::function<void(Store&)> work) override;
   const std::string& name() const override { return options_.name; }
 

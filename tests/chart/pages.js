@@ -8,7 +8,7 @@ const os = require('node:os');
 const path = require('node:path');
 const yaml = require('yaml');
 const {
-  CHART, ROOT, SECURED, chartFile, isMap, notes, one, podOf, render,
+  CHART, ROOT, SECURED, TRIAL, chartFile, isMap, notes, one, over, podOf, refusal, render,
 } = require('./helm.js');
 
 const GENERATOR = path.join(ROOT, 'tests/tools/node_modules/@bitnami/readme-generator-for-helm/bin/index.js');
@@ -111,6 +111,11 @@ async function tests(test) {
     const [, page] = /One coordinator opens up to (\d+)\s+connections/.exec(source('README.md'));
     assert.match(notes(SECURED), new RegExp(`They open ${page} connections each .* up to ${3 * page} together`));
     assert.ok(chartFile('README.md').includes(`= ${page}`));
+  });
+
+  await test('Stopping_AddsUpOnThePageAsInTheChart', () => {
+    const [, least] = /make (\d+)\./.exec(refusal(over(TRIAL, { terminationGracePeriodSeconds: 1 })));
+    assert.ok(chartFile('README.md').includes(`= ${least} s\n`), `${least} s`);
   });
 
   await test('Versions_TheChartsIsOfThisSource', () => {

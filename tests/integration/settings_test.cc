@@ -101,6 +101,21 @@ TEST(Settings, DurationsAreBounded) {
   EXPECT_FALSE(read("drain-timeout", "2d"));
 }
 
+// Kubernetes gives the address of a pod without brackets, whichever it is: $(POD_IP):7420.
+TEST(Settings, AnAddressOfIpv6GetsItsBrackets) {
+  const std::vector<std::pair<std::string, std::string>> addresses = {
+      {"fd00:10:244::1f:7420", "[fd00:10:244::1f]:7420"},
+      {":::7420", "[::]:7420"},
+      {"[::1]:0", "[::1]:0"},
+      {"10.244.0.31:7420", "10.244.0.31:7420"},
+      {"coordinator.vigil.svc:7420", "coordinator.vigil.svc:7420"}};
+  for (const auto& [text, expected] : addresses) {
+    std::string address;
+    EXPECT_EQ(ReadAddress(address, text), "") << text;
+    EXPECT_EQ(address, expected);
+  }
+}
+
 // P7: settings that would break the timing rule do not start.
 TEST(Settings, TimingThatCannotHoldIsRefused) {
   Config config;

@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <google/protobuf/descriptor.h>
 
+#include <fstream>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "access/grants.h"
@@ -42,6 +44,22 @@ TEST(Grants, AMistakeNamesTheLine) {
     ASSERT_FALSE(grants) << wrong;
     EXPECT_THAT(grants.error().message, HasSubstr("line 2: ")) << wrong;
   }
+}
+
+// The chart's schema is held to the same list.
+TEST(Grants, NameEveryIdentityThatMayBeNamedAndNoOther) {
+  std::ifstream file(VIGIL_SOURCE_DIR "/tests/unit/access/identities.json");
+  const auto identities = nlohmann::json::parse(file);
+  const auto granted = [](const nlohmann::json& row) {
+    std::string identity;
+    for (int left = row.value("times", 1); left > 0; --left) {
+      identity += row.at("text").get<std::string>();
+    }
+    const auto grants = Grants::Parse(identity + " shop member\n");
+    return grants && grants->RolesOf(identity, "shop") == Roles(Role::kMember);
+  };
+  for (const auto& row : identities.at("good")) EXPECT_TRUE(granted(row)) << row;
+  for (const auto& row : identities.at("bad")) EXPECT_FALSE(granted(row)) << row;
 }
 
 // What each role may call, once more in other words than the table's.
