@@ -56,12 +56,25 @@ async function startPostgres() {
   const host = new Vigild(['dev', '--listen', '127.0.0.1:0', '--http-listen', 'off']);
   const [, directory, port] = await host.says(/psql -h (\S+) -p (\d+)/);
   const password = fs.readFileSync(path.join(directory, 'password'), 'utf8').trim();
+  const ask = (...commands) => run('psql',
+    ['-h', directory, '-p', port, '-U', 'postgres', ...commands.flatMap((command) => ['-c', command])],
+    { env: { ...process.env, PGPASSWORD: password }, timeout: STEP_MILLIS });
   const newDatabase = async (name) => {
-    await run('psql', ['-h', directory, '-p', port, '-U', 'postgres', '-c', `CREATE DATABASE ${name}`],
-      { env: { ...process.env, PGPASSWORD: password }, timeout: STEP_MILLIS });
+    await ask(`CREATE DATABASE ${name}`);
     return `host=${directory} port=${port} user=postgres password=${password} dbname=${name}`;
   };
-  return { host, newDatabase };
+  // On 127.0.0.1, from the next connection on.
+  const serveTls = async ({ key, chain }) => {
+    const { uid, gid } = fs.statSync(directory);
+    for (const [name, text] of Object.entries({ key, cert: chain })) {
+      const file = path.join(directory, `tls-${name}.pem`);
+      fs.writeFileSync(file, text, { mode: 0o600 });
+      fs.chownSync(file, uid, gid);
+      await ask(`ALTER SYSTEM SET ssl_${name}_file = '${file}'`);
+    }
+    await ask('ALTER SYSTEM SET ssl = on', 'SELECT pg_reload_conf()');
+  };
+  return { host, newDatabase, serveTls };
 }
 
 // One of the Deployment's.

@@ -100,7 +100,7 @@ module.exports = async (test) => {
       assert.match(pod.text, /"event":"alive"/);
       assert.doesNotMatch(pod.text, /"event":"(suspended|lost)"/);
     });
-    await secured(test, { conninfo: await postgres.newDatabase('secured'), kept, files });
+    await secured(test, { postgres, kept, files });
   } finally {
     for (const each of kept.reverse()) each.kill('SIGKILL');
     fs.rmSync(files, { recursive: true });

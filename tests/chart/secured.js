@@ -36,7 +36,8 @@ function mount(spec, held, files) {
   }
 }
 
-module.exports = async (test, { conninfo, kept, files }) => {
+module.exports = async (test, { postgres, kept, files }) => {
+  const conninfo = await postgres.newDatabase('secured');
   const here = { listenHost: '127.0.0.1', migrations: { mode: 'initContainer' } };
   const values = over(pageValues(), here);
   const objects = render(values);
@@ -44,6 +45,7 @@ module.exports = async (test, { conninfo, kept, files }) => {
   const grants = one(objects, 'ConfigMap');
   const { key, chain } = certificate(files);
   const held = {
+    'vigil-database-ca': { 'ca.crt': chain },
     'vigil-tls': { 'tls.crt': chain, 'tls.key': key, 'ca.crt': chain },
     'vigil-tokens': { tokens: Object.entries(TOKENS).map((pair) => `${pair.join(' ')}\n`).join('') },
     'vigil-test-token': { token: TOKENS['helm-test'] },
@@ -64,6 +66,27 @@ module.exports = async (test, { conninfo, kept, files }) => {
     mount(coordinator, held, place('server'));
     const server = await startCoordinator(coordinator.containers[0], conninfo, kept, place('server'));
     address = { VIGIL_ADDRESS: `127.0.0.1:${server.grpc}` };
+  });
+
+  // No sslmode in the string, as the Secrets of operators have it.
+  await test('Secured_TheDatabaseIsTheOneThatItsCertificateNames', async () => {
+    await postgres.serveTls({ key, chain });
+    const migrate = (host, root) => {
+      const variables = { VIGIL_DATABASE: conninfo.replace(/host=\S+/, `host=${host}`) };
+      return new Container(coordinator.initContainers[0], { variables, files: root }).run();
+    };
+    assert.strictEqual((await migrate('127.0.0.1', place('server'))).stdout, 'nothing to apply\n');
+    await assert.rejects(migrate('localhost', place('server')), ({ stderr }) => {
+      assert.match(stderr, /does not match host name/);
+      return true;
+    });
+    const authority = path.join(place('stranger'), 'etc/vigil/database-ca/ca.crt');
+    fs.mkdirSync(path.dirname(authority), { recursive: true });
+    fs.writeFileSync(authority, certificate(place('stranger')).chain);
+    await assert.rejects(migrate('127.0.0.1', place('stranger')), ({ stderr }) => {
+      assert.match(stderr, /certificate verify failed/);
+      return true;
+    });
   });
 
   await test('Secured_TheTestPodShowsItsToken', async () => {
