@@ -103,8 +103,12 @@ void Greet(const Server& server, const pg::PrivateCluster& cluster) {
   const std::string http =
       server.http_port() == 0
           ? ""
-          : fmt::format("    curl -N 'http://127.0.0.1:{}/v1/events?namespace=default'\n",
-                        server.http_port());
+          : fmt::format(
+                "    curl -N 'http://127.0.0.1:{0}/v1/events?namespace=default'\n"
+                "\n"
+                "  Look at it in a browser:\n"
+                "    http://127.0.0.1:{0}/\n",
+                server.http_port());
   fmt::print(
       "vigild is listening on 127.0.0.1:{0} over a private Postgres that goes when it stops.\n"
       "It is --insecure: no TLS, and whoever reaches the port may do everything.\n"

@@ -24,8 +24,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "coordinator/coordinator.h"
+#include "coordinator/overviews.h"
 #include "grpc/health/v1/health.pb.h"
 #include "http/http_server.h"
+#include "http/overview.h"
+#include "http/page.h"
 #include "rpc/bindings.h"
 #include "rpc/services.h"
 #include "rpc/tls.h"
@@ -116,7 +119,12 @@ class Server::Parts {
              .clock = clock_,
              .make_token = MakeToken,
              .seed = RandomSeed()},
-            SettingsOf(config_), config_.advertise.empty() ? config_.listen : config_.advertise) {}
+            SettingsOf(config_), config_.advertise.empty() ? config_.listen : config_.advertise),
+        overviews_({.lane = replay_,
+                    .scheduler = log_loop_,
+                    .clock = clock_,
+                    .subscribers = [this] { return coordinator_.subscriptions().size(); },
+                    .write = [](const auto&... parts) { return ToJson(parts...); }}) {}
 
   Result<void> Start() {
     // Debian's Abseil looks for deadlocks at every lock of gRPC's, under one lock of all threads.
@@ -237,9 +245,16 @@ class Server::Parts {
                                                      .subscriptions = coordinator_.subscriptions(),
                                                      .access = access_,
                                                      .clock = clock_,
-                                                     .health = [this] { return health_.Now(); }},
+                                                     .health = [this] { return health_.Now(); },
+                                                     .resources = Resources()},
                                      std::min(config_.http_connections, DescriptorLimit() / 2));
     return http_->Start(config_.http_listen);
+  }
+
+  std::vector<Resource> Resources() {
+    std::vector<Resource> resources = PageResources();
+    resources.push_back(OverviewResource(overviews_, log_loop_, access_));
+    return resources;
   }
 
   const Config config_;
@@ -261,6 +276,7 @@ class Server::Parts {
   ThreadLane pruning_;
   ThreadLane recovery_;
   Coordinator coordinator_;
+  Overviews overviews_;
   EventLoop health_loop_;
   std::optional<HealthSigns> health_signs_;
   HealthWatch health_{{.clock = clock_,

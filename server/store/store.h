@@ -26,6 +26,7 @@
 
 #include "base/error.h"
 #include "core/types.h"
+#include "store/overview.h"
 #include "store/records.h"
 
 namespace vigil {
@@ -148,6 +149,10 @@ class Store {
 
   // The living pods and the head of the log, from one snapshot of the database.
   virtual Result<PodSnapshot> Snapshot(const std::string& ns) = 0;
+
+  // For people. Looks at the living pods and as much else as the limits say, however many items the
+  // living own and however long the log is; an unknown namespace is empty.   (P11)
+  virtual Result<Overview> ReadOverview(const std::string& ns, const OverviewLimits& limits) = 0;
 
   // --- Event log
 

@@ -3,7 +3,7 @@
 'use strict';
 
 const assert = require('node:assert');
-const { spawn } = require('node:child_process');
+const { execFileSync, spawn } = require('node:child_process');
 const { randomUUID } = require('node:crypto');
 const fs = require('node:fs');
 const net = require('node:net');
@@ -86,13 +86,17 @@ class Session {
 }
 
 class Cluster {
-  constructor() {
+  // The addresses are those that the coordinators show to people: the one that hosts, and the one that is followed.
+  constructor({ addresses = ['', ''] } = {}) {
     this.ports = { grpc: 0, http: 0 };
+    [this.hostAddress, this.serverAddress] = addresses;
   }
 
   async start() {
-    this.host = new Vigild(['dev', '--listen', '127.0.0.1:0', '--http-listen', 'off']);
+    this.host = new Vigild(['dev', '--listen', '127.0.0.1:0', '--http-listen', 'off'],
+      { VIGIL_ADVERTISE: this.hostAddress });
     const [, address] = await this.host.says(/listening on (127\.0\.0\.1:\d+)/);
+    this.address = address;
     const [, directory, port] = await this.host.says(/psql -h (\S+) -p (\d+)/);
     const password = fs.readFileSync(path.join(directory, 'password'), 'utf8').trim();
     this.database = `host=${directory} port=${port} user=postgres password=${password} dbname=postgres`;
@@ -107,12 +111,19 @@ class Cluster {
   // On the same ports as before.
   async startServer(settings = ['--position-interval', '300ms', '--subscriber-queue-events', '4']) {
     this.server = new Vigild(['serve', '--insecure', 'true', '--listen', `127.0.0.1:${this.ports.grpc}`,
-      '--http-listen', `127.0.0.1:${this.ports.http}`, ...settings], { VIGIL_DATABASE: this.database });
+      '--http-listen', `127.0.0.1:${this.ports.http}`, ...settings],
+    { VIGIL_DATABASE: this.database, VIGIL_ADVERTISE: this.serverAddress });
     const [, http] = await this.server.says(/Serving HTTP\..* port=(\d+)/);
     const [, rpc] = await this.server.says(/Listening\..* port=(\d+)/);
     await this.server.says(/Joined the cluster\./);
     this.ports = { grpc: Number(rpc), http: Number(http) };
     this.origin = `http://127.0.0.1:${http}`;
+  }
+
+  // Runs SQL, as somebody who goes behind the coordinators' back.
+  run(sql) {
+    execFileSync('psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', this.database, '-c', sql],
+      { timeout: STEP_MILLIS });
   }
 
   killServer() {

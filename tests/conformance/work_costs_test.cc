@@ -74,6 +74,20 @@ class WorkCostsTest : public ::testing::Test {
     visited_ = Visited();
   }
 
+  // So many more events, of which nothing tells.
+  void AddEvents(int events) {
+    RunAsSuperuser(
+        database_.conninfo(),
+        fmt::format("INSERT INTO vigil.events (namespace, seq, transaction_end, kind, pod_name,"
+                    "                          incarnation)"
+                    " SELECT 'shop', head + i, head + i, 'POD_REGISTERED', 'pod-1', 1"
+                    "   FROM vigil.namespaces, generate_series(1, {0}) AS i;"
+                    "UPDATE vigil.namespaces SET head = head + {0}; ANALYZE vigil.events",
+                    events));
+    Close(nullptr);
+    visited_ = Visited();
+  }
+
   std::unique_ptr<PostgresStore> Open(Duration deadline = seconds(20)) {
     return std::make_unique<PostgresStore>(
         pg::ConnectOptions{.conninfo = database_.conninfo(), .application_name = "costs"},
@@ -173,6 +187,25 @@ TEST_F(WorkCostsTest, Assigning_LooksAtNothingThatIsForOthers) {
 
   // It counts what the living own.
   EXPECT_LT(VisitedSince(), (kLiving + 1) * kItemsEach);
+}
+
+// An operator looks again and again, whatever the living own and however long the log is.
+TEST_F(WorkCostsTest, Overview_LooksAtNothingOfTheLivingAndAtTheEndOfTheLog) {  // P11
+  constexpr int kEvents = 30 * kItemsEach;
+  constexpr OverviewLimits kLimits{.events_read = 200};
+  constexpr int kTimes = 7;  // Postgres may change its plan after five
+  AddEvents(kEvents);
+  auto store = Open();
+  for (int i = 0; i < kTimes; ++i) {
+    const auto overview = store->ReadOverview(kShop, kLimits);
+    ASSERT_TRUE(overview) << overview.error().message;
+    EXPECT_EQ(overview->alive, uint64_t{kLiving});
+    EXPECT_EQ(overview->orphans.number, 3U);
+  }
+  Close(std::move(store));
+
+  // What has ended, and the living pods, each by more than one index.
+  EXPECT_LT(VisitedSince() / kTimes, 200 + 6 * (kEnded + kLiving));
 }
 
 // It changes nothing. One that the claimant has won already waits: its answer stands for a commit.

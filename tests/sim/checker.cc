@@ -230,7 +230,7 @@ void Checker::LookAtObserver(const Tables& tables, const Server& server, Duratio
       tables.coordinators.begin(), tables.coordinators.end(), [&](const auto& coordinator) {
         const auto& [number, row] = coordinator;
         const auto lock = server.locks.find(LockKey{LockKind::kCoordinator, number.value});
-        if (row.state != memory::CoordinatorState::kAlive || lock == server.locks.end()) {
+        if (row.state != CoordinatorState::kAlive || lock == server.locks.end()) {
           return false;
         }
         const auto client = server_.clients.find(lock->second.holder);

@@ -7,7 +7,8 @@ Result<void> MemoryStore::AddCoordinator(CoordinatorNumber coordinator, const st
                                          Duration trust_window) {
   return Change<void>([&](Transaction& tx) -> Result<void> {
     tx.tables().coordinators.try_emplace(
-        coordinator, CoordinatorRow{.address = address, .trust_window = trust_window});
+        coordinator,
+        CoordinatorRow{.address = address, .trust_window = trust_window, .started_at = tx.now()});
     return {};
   });
 }

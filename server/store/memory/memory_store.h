@@ -37,6 +37,7 @@ class MemoryStore final : public Store {
   Result<PodPage> ListPods(const std::string& ns, bool include_ended, Incarnation after,
                            uint32_t limit) override;
   Result<PodSnapshot> Snapshot(const std::string& ns) override;
+  Result<Overview> ReadOverview(const std::string& ns, const OverviewLimits& limits) override;
 
   Result<WrittenEvents> SuspectHosted(const std::string& ns, Cause cause,
                                       const std::vector<HostedPod>& pods,

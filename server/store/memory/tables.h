@@ -17,12 +17,11 @@
 
 namespace vigil::memory {
 
-enum class CoordinatorState { kAlive, kLeft, kDead };
-
 struct CoordinatorRow {
   CoordinatorState state = CoordinatorState::kAlive;
   std::string address;
   Duration trust_window{};
+  WallMicros started_at;
   WallMicros ended_at;
   // Sessions that ended without it, until it says that it has handled them.
   std::set<SessionNumber> taken;

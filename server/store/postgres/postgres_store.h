@@ -50,6 +50,7 @@ class PostgresStore final : public Store {
   Result<PodPage> ListPods(const std::string& ns, bool include_ended, Incarnation after,
                            uint32_t limit) override;
   Result<PodSnapshot> Snapshot(const std::string& ns) override;
+  Result<Overview> ReadOverview(const std::string& ns, const OverviewLimits& limits) override;
 
   Result<std::vector<LogBounds>> ReadBounds(const std::vector<std::string>& namespaces) override;
   Result<EventPage> ReadEvents(const std::string& ns, Position after, uint32_t limit) override;
