@@ -51,13 +51,15 @@ bool LeaseKeeper::AsksBehindItsAddress() const {
   return options_.addresses == 1 && unwilling_ != Unwilling::kNo && host_ && !attempt_ && !leaving_;
 }
 
-// Each time is a new connection. A host that still grants leases under a degraded link is not in a
-// hurry, and when the database is away, all of them are degraded.
+// Each time is a new connection, and of two coordinators every second one leads to the same.
+// Without leases there is no time to lose; with them it is seldom, since a host may drain with
+// nobody else there, and when the database is away, all of them are degraded.
 void LeaseKeeper::AskBehindItsAddress(Time now) {
   actions_.emplace_back(action::Inquire{host_address_, Patience(), true});
-  const bool hurry = unwilling_ != Unwilling::kNo;
-  const Duration first = hurry ? terms_.lease / 12 : terms_.lease;
-  const Duration most = hurry ? terms_.lease / 2 : 8 * terms_.lease;
+  const bool degraded = unwilling_ == Unwilling::kNo;
+  const bool no_lease = unwilling_ == Unwilling::kNoLease;
+  const Duration first = degraded ? terms_.lease : terms_.lease / 12;
+  const Duration most = degraded ? terms_.lease : terms_.lease / (no_lease ? 4 : 2);
   next_inquiry_at_ = now + Backoff(first, most, inquiries_, options_.random);
   inquiries_ = std::min(inquiries_ + 1, kManyInquiries);
 }

@@ -70,5 +70,44 @@ TEST_F(Scenario, OneAddressRollingRestart_NobodyIsSuspendedAndNothingIsMissed) {
   }
 }
 
+// P9: every second connection leads to the coordinator that has lost its database, too.
+TEST_F(Scenario, OneAddressCoordinatorLosesItsDatabase_ItsPodsMoveAndNobodyIsSuspended) {
+  const auto relay = Relay::Start(Postgres().port());
+  ASSERT_TRUE(relay) << relay.error().message;
+  VigilCluster::Options options{.coordinators = 2};
+  options.conninfo = [&](const std::string& database, int place) {
+    const std::string direct = Postgres().Conninfo(database);
+    return place == 0 ? direct + " host=127.0.0.1 port=" + std::to_string((*relay)->port())
+                      : direct;
+  };
+  ASSERT_NO_FATAL_FAILURE(StartCluster(options));
+  ASSERT_NO_FATAL_FAILURE(WatchFrom(1));
+  const auto balancer = Relay::Start({cluster().port(0), cluster().port(1)});
+  ASSERT_TRUE(balancer) << balancer.error().message;
+  std::vector<std::unique_ptr<Crowd>> pods;
+  for (int i = 0; i < FullOr(40, 8); ++i) {
+    const auto client = client::Client::Create({.addresses = {(*balancer)->address()}});
+    ASSERT_TRUE(client);
+    pods.push_back(
+        std::make_unique<Crowd>(*client, Crowd::Options{.prefix = std::to_string(i) + "-"}));
+  }
+  for (const auto& pod : pods) ASSERT_EQ(pod->AwaitRegistered(), "");
+
+  const Instant cut = Now();
+  (*relay)->Stall();
+  size_t lost = 0, suspended = 0;
+  for (const auto& pod : pods) {
+    EXPECT_FALSE(pod->AwaitAll(HostedElsewhere(cluster().number(0)), seconds(40)).empty());
+    lost += pod->lost();
+    suspended += pod->suspended();
+  }
+  // The default trust window and a lease.
+  ExpectWithin("all have left a coordinator without a database", Now() - cut, seconds(18));
+  ExpectNone("SUSPENDED", suspended);
+  ExpectNone("LOST", lost);
+  ExpectNone("deaths", log().Count(Of(client::EventKind::kPodDied)));
+  (*relay)->Restore();
+}
+
 }  // namespace
 }  // namespace vigil
