@@ -99,6 +99,11 @@ int main(int argc, char** argv) {
       ->type_name("")
       ->check(CLI::IsMember({"text", "json"}))
       ->default_str(output);
+  std::string grant_to;
+  up->add_option("--grant-to", grant_to,
+                 "role that `serve` runs as: it is given the rights that it needs, and no others")
+      ->envname("VIGIL_GRANT_TO")
+      ->type_name("ROLE");
   std::string http = config.http_listen;
   bool ready = false;
   AddValue(*healthcheck, "--http", http, vigil::ReadAddress, "where it serves HTTP")
@@ -123,7 +128,7 @@ int main(int argc, char** argv) {
   }
   if (serve->parsed()) return vigil::Serve(config);
   if (dev->parsed()) return vigil::ServeDevelopment(config);
-  if (up->parsed()) return vigil::MigrateUp(config);
+  if (up->parsed()) return vigil::MigrateUp(config, grant_to);
   if (status->parsed()) return vigil::ShowMigrations(config);
   if (doctor->parsed()) {
     return vigil::Diagnose(

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <fstream>
@@ -53,7 +54,27 @@ bool Permission::Owns(std::string_view binding) const {
   return insecure || binding.empty() || std::ranges::find(bindings, binding) != bindings.end();
 }
 
+Access::FileStamp Access::StampOf(const std::string& file) {
+  struct stat status {};
+  if (file.empty() || stat(file.c_str(), &status) != 0) return {};
+  return {status.st_ino, status.st_size,
+          status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec};
+}
+
 Result<void> Access::Read() {
+  const FileStamps stamps{StampOf(files_.tokens), StampOf(files_.grants)};
+  const bool same = stamps == stamps_;
+  if (same && settled_) return {};
+  stamps_ = stamps;
+  settled_ = false;
+  auto read = ReadAll();
+  // A file that is written to again within a tick of the system's clock looks the same, so what was
+  // read stands only at the second look.
+  settled_ = read && same;
+  return read;
+}
+
+Result<void> Access::ReadAll() {
   std::string tokens;
   if (!files_.tokens.empty()) {
     auto text = Load(files_.tokens);

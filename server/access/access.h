@@ -1,6 +1,8 @@
 // Who may do what, as the files of tokens and grants say at the moment.
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -67,8 +69,9 @@ class Access {
   Access(Files files, const Clock& clock)
       : insecure_(false), files_(std::move(files)), clock_(&clock) {}
 
-  // Reads the files, and puts them in force together if they differ from what is. Error when one of
-  // them cannot be read, or is not as it should be; it names the file and the line, and no token.
+  // Reads the files, unless they are those that it read before, and puts them in force together if
+  // they differ from what is. Error when one of them cannot be read, or is not as it should be; it
+  // names the file and the line, and no token.
   Result<void> Read();
 
   // Read, with a line in the log for what came of it; but for the same mistake once.
@@ -95,12 +98,29 @@ class Access {
     Grants grants;
   };
 
+  // By which a file that was replaced or written to is known, without reading it.
+  struct FileStamp {
+    ino_t inode = 0;
+    off_t size = 0;
+    int64_t changed_nanos = 0;
+    bool operator==(const FileStamp&) const = default;
+  };
+  struct FileStamps {
+    FileStamp tokens;
+    FileStamp grants;
+    bool operator==(const FileStamps&) const = default;
+  };
+
+  Result<void> ReadAll();
+  static FileStamp StampOf(const std::string& file);
   std::shared_ptr<const InForce> Now() const;
 
   const bool insecure_ = true;
   const Files files_ = {};
   const Clock* const clock_ = nullptr;  // null when nobody asks
   Digest read_{};                       // Read's thread
+  FileStamps stamps_;                   // what the last look saw; Read's thread
+  bool settled_ = false;                // the look before it saw the same, and that was good
   std::string complained_;              // Read's thread
   std::atomic<uint64_t> epoch_ = 1;
   mutable std::mutex mutex_;

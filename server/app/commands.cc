@@ -7,7 +7,9 @@
 #include <ctime>
 #include <optional>
 
+#include "app/descriptors.h"
 #include "app/examination.h"
+#include "app/memory.h"
 #include "app/schema_watch.h"
 #include "app/server.h"
 #include "base/log.h"
@@ -15,7 +17,9 @@
 #include "pg/connecting.h"
 #include "pg/migrator.h"
 #include "pg/private_cluster.h"
+#include "pg/rights.h"
 #include "store/postgres/postgres_database.h"
+#include "store/postgres/rights.h"
 #include "store/postgres/running_servers.h"
 #include "store/postgres/schema.h"
 
@@ -62,6 +66,9 @@ bool WaitForDatabase(const Config& config, const PostgresDatabase& database, Ser
   while (true) {
     auto checked = ExamineDatabase(config, database.LivenessOptions());
     if (checked) {
+      checked = pg::CheckRights(config.database, PostgresRights(), config.database_deadline);
+    }
+    if (checked) {
       checked = pg::CheckSchema(config.database, PostgresSchema(), config.database_deadline);
     }
     if (checked) return true;
@@ -74,6 +81,7 @@ bool WaitForDatabase(const Config& config, const PostgresDatabase& database, Ser
 
 int ServeUntilStopped(const Config& config, const StopSignals& signals,
                       const std::function<void(const Server&)>& greet) {
+  RaiseDescriptorLimit();
   EventLoop loop;
   EventLoop log_loop;
   PostgresDatabase database(loop, log_loop,
@@ -93,7 +101,12 @@ int ServeUntilStopped(const Config& config, const StopSignals& signals,
     bool stopped = false;
     while (greet && !stopped && !server.ready()) stopped = signals.WaitFor(kReadyCheck);
     if (greet && !stopped) greet(server);
-    while (!stopped && !signals.WaitFor(kReadAgain)) server.ReadFiles();
+    const SystemClock clock;
+    SpareMemory memory(clock);
+    while (!stopped && !signals.WaitFor(kReadAgain)) {
+      server.ReadFiles();
+      memory.GiveBack();
+    }
   }
   server.Stop();
   return refused ? 1 : 0;
@@ -174,7 +187,7 @@ int ServeDevelopment(Config config) {
                            [&](const Server& server) { Greet(server, **cluster); });
 }
 
-int MigrateUp(const Config& config) {
+int MigrateUp(const Config& config, const std::string& grant_to) {
   const auto applied = pg::Migrate(
       config.database, PostgresSchema(), kMigrationDeadline, [&](const pg::Migration& strictest) {
         return RefuseOverOldServers(config.database, strictest, config.database_deadline);
@@ -182,6 +195,11 @@ int MigrateUp(const Config& config) {
   if (!applied) return Refuse("cannot migrate", applied.error());
   for (const uint32_t version : *applied) fmt::print("applied {:04}\n", version);
   if (applied->empty()) fmt::print("nothing to apply\n");
+  if (grant_to.empty()) return 0;
+  const auto granted =
+      pg::GrantRights(config.database, PostgresRights(), grant_to, kMigrationDeadline);
+  if (!granted) return Refuse("cannot grant", granted.error());
+  fmt::print("granted to {}\n", grant_to);
   return 0;
 }
 

@@ -2,6 +2,8 @@
 // 1 when not.
 #pragma once
 
+#include <string>
+
 #include "app/config.h"
 
 namespace vigil {
@@ -12,7 +14,8 @@ int Serve(const Config& config);
 // The same on a private throw-away Postgres of its own, which goes when the process does.
 int ServeDevelopment(Config config);
 
-int MigrateUp(const Config& config);
+// With a role: gives it afterwards what `serve` needs, and no more.
+int MigrateUp(const Config& config, const std::string& grant_to);
 int ShowMigrations(const Config& config);
 
 }  // namespace vigil

@@ -186,6 +186,13 @@ std::vector<Setting> AccessSettings() {
        "registrations of one identity in a second on this coordinator, and ten times as many at "
        "once; with rights only",
        [](C& c, S text) { return ReadNumber(c.registration_rate, text, 1, kMany); }},
+      {"grpc-connections", "12000",
+       "connections over gRPC at most; never more than half of the files that the process may open",
+       [](C& c, S text) { return ReadNumber(c.grpc_connections, text, 1, kMany); }},
+      {"streams-per-connection", "5000",
+       "calls that one connection over gRPC carries at once, as many as a proxy brings pods and "
+       "subscribers on it",
+       [](C& c, S text) { return ReadNumber(c.streams_per_connection, text, 16, kMany); }},
       {"insecure", "false",
        "true serves without TLS and without rights: whoever reaches the port may do everything",
        [](C& c, S text) { return ReadBool(c.insecure, text); }},

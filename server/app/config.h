@@ -18,6 +18,8 @@ struct Config {
   // Empty when it is off.
   std::string http_listen = "127.0.0.1:7421";
   size_t http_connections = 12000;
+  size_t grpc_connections = 12000;
+  int streams_per_connection = 5000;
   // Files in PEM; none without TLS.
   std::string tls_cert;
   std::string tls_key;

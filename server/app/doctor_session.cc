@@ -17,7 +17,7 @@ using pg::Connection;
 using pg::Statement;
 using std::chrono::microseconds;
 
-// The history of migrations is only read while serving.
+// Those of store/postgres/rights.cc.
 constexpr Statement kReadRights{
     "read_rights",
     "SELECT current_user::text, role.rolsuper, home.oid IS NOT NULL,"
@@ -28,6 +28,9 @@ constexpr Statement kReadRights{
     "         FROM pg_class AS relation,"
     "              unnest(CASE WHEN relation.relkind = 'S' THEN '{USAGE}'::text[]"
     "                          WHEN relation.relname = 'schema_migrations' THEN '{SELECT}'"
+    "                          WHEN relation.relname = 'namespaces' THEN '{SELECT,INSERT,UPDATE}'"
+    "                          WHEN relation.relname IN ('events', 'taken_sessions')"
+    "                               THEN '{SELECT,INSERT,DELETE}'"
     "                          ELSE '{SELECT,INSERT,UPDATE,DELETE}' END) AS kind(privilege)"
     "        WHERE relation.relnamespace = home.oid AND relation.relkind IN ('r', 'p', 'S')"
     "          AND NOT CASE WHEN relation.relkind = 'S'"
@@ -96,10 +99,7 @@ bool DiagnoseRights(const Session& session, Findings& findings) {
                                                  : "EXECUTE on pg_try_advisory_lock";
     findings.Fail(
         kCheck, fmt::format("the role {} lacks {}", role, lacks),
-        fmt::format("As the owner of the schema: GRANT USAGE ON SCHEMA vigil TO {0}; GRANT "
-                    "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA vigil TO {0}; "
-                    "GRANT USAGE ON ALL SEQUENCES IN SCHEMA vigil TO {0}.",
-                    role));
+        fmt::format("Let the owner of the schema run `vigild migrate up --grant-to {}`.", role));
     return false;
   }
   if (superuser) {

@@ -7,7 +7,6 @@
 #include <grpcpp/server_builder.h>
 
 #include <pthread.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <future>
@@ -19,8 +18,10 @@
 
 #include "access/access.h"
 #include "access/rate.h"
+#include "app/descriptors.h"
 #include "app/health_signs.h"
 #include "app/health_watch.h"
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "coordinator/coordinator.h"
@@ -30,6 +31,8 @@
 #include "http/overview.h"
 #include "http/page.h"
 #include "rpc/bindings.h"
+#include "rpc/grpc_log.h"
+#include "rpc/listener.h"
 #include "rpc/services.h"
 #include "rpc/tls.h"
 #include "store/lane.h"
@@ -48,7 +51,6 @@ constexpr int kRecoveryThreads = 1;
 // The coordinator's own session, and the log's listener.
 constexpr int kOtherConnections = 2;
 
-constexpr int kLargestMessage = 256 * 1024;
 // How long calls that are under way at the end may take to finish.
 constexpr int64_t kLastCallsMillis = 500;
 
@@ -73,11 +75,6 @@ std::string MakeToken() {
   return token;
 }
 
-size_t DescriptorLimit() {
-  rlimit limit{};
-  return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
-}
-
 uint64_t RandomSeed() {
   std::random_device random;
   return uint64_t{random()} << 32 | random();
@@ -99,6 +96,8 @@ class Server::Parts {
         log_loop_(log_loop),
         access_(config_.insecure ? Access() : Access({config_.tokens, config_.grants}, clock_)),
         registrations_(config_.registration_rate),
+        listener_({.connections = std::min(config_.grpc_connections, ShareOfDescriptors(config_)),
+                   .streams_per_connection = config_.streams_per_connection}),
         requests_(database,
                   {"request", config_.request_threads, Queue(), config_.database_deadline}),
         sessions_(database,
@@ -127,6 +126,7 @@ class Server::Parts {
                     .write = [](const auto&... parts) { return ToJson(parts...); }}) {}
 
   Result<void> Start() {
+    TakeOverGrpcLog();
     // Debian's Abseil looks for deadlocks at every lock of gRPC's, under one lock of all threads.
     absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
     grpc::EnableDefaultHealthCheckService(true);
@@ -152,29 +152,18 @@ class Server::Parts {
     if (auto serving = ServeHttp(); !serving) return serving;
 
     grpc::ServerBuilder builder;
-    builder.AddListeningPort(config_.listen, *credentials, &port_);
-    // Two servers on one port would share its callers in silence.
-    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-    builder.SetMaxReceiveMessageSize(kLargestMessage);
-    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
-    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
-    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-    builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1'000);
+    auto listening = listener_.AddTo(builder, config_.listen, *credentials);
+    if (!listening) return listening;
     for (auto& service : services_) builder.RegisterService(service.get());
     server_ = builder.BuildAndStart();
-    if (!server_ || port_ == 0) {
-      return Fail(Error{Code::kUnavailable,
-                        "INTERNAL",
-                        "cannot listen on " + config_.listen,
-                        "Choose another address with --listen, or stop what listens there.",
-                        {}});
-    }
+    VIGIL_CHECK(server_ != nullptr);  // it listens nowhere itself
     health_signs_.emplace(*server_->GetHealthCheckService());
+    listener_.Start();
     health_loop_.Post([this] { health_.Start(); });
     thread_ = Turn(loop_, "pods-loop");
     log_thread_ = Turn(log_loop_, "log-loop");
     health_thread_ = Turn(health_loop_, "health-loop");
-    log::Info("Listening.", {{"address", config_.listen}, {"port", port_}});
+    log::Info("Listening.", {{"address", config_.listen}, {"port", port()}});
     if (config_.insecure) log::Warning("Serving without TLS and without rights (--insecure).");
     return {};
   }
@@ -208,6 +197,7 @@ class Server::Parts {
     if (!thread_.joinable()) return;
     // The loops still turn, so that the streams' last callbacks find their way.
     if (http_) http_->Stop(std::chrono::milliseconds(kLastCallsMillis));
+    listener_.Stop();
     server_->Shutdown(gpr_time_from_millis(kLastCallsMillis, GPR_TIMESPAN));
     for (EventLoop* loop : {&health_loop_, &loop_, &log_loop_}) loop->Stop();
     for (std::thread* thread : {&health_thread_, &thread_, &log_thread_}) thread->join();
@@ -217,7 +207,7 @@ class Server::Parts {
     }
   }
 
-  int port() const { return port_; }
+  int port() const { return listener_.port(); }
   int http_port() const { return http_ ? http_->port() : 0; }
   bool ready() const { return health_.Now().Says(Sign::kReady); }
 
@@ -240,14 +230,14 @@ class Server::Parts {
 
   Result<void> ServeHttp() {
     if (config_.http_listen.empty()) return {};
-    http_ =
-        std::make_unique<HttpServer>(HttpEnvironment{.log_loop = log_loop_,
-                                                     .subscriptions = coordinator_.subscriptions(),
-                                                     .access = access_,
-                                                     .clock = clock_,
-                                                     .health = [this] { return health_.Now(); },
-                                                     .resources = Resources()},
-                                     std::min(config_.http_connections, DescriptorLimit() / 2));
+    http_ = std::make_unique<HttpServer>(
+        HttpEnvironment{.log_loop = log_loop_,
+                        .subscriptions = coordinator_.subscriptions(),
+                        .access = access_,
+                        .clock = clock_,
+                        .health = [this] { return health_.Now(); },
+                        .resources = Resources()},
+        std::min(config_.http_connections, ShareOfDescriptors(config_)));
     return http_->Start(config_.http_listen);
   }
 
@@ -264,6 +254,7 @@ class Server::Parts {
   Access access_;
   Bindings bindings_;
   Rate registrations_;
+  Listener listener_;
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<grpc::Server> server_;
   ThreadLane requests_;
@@ -291,7 +282,6 @@ class Server::Parts {
   std::thread thread_;
   std::thread log_thread_;
   std::thread health_thread_;
-  int port_ = 0;
 };
 
 Server::Server(EventLoop& loop, EventLoop& log_loop, Database& database, Config config)

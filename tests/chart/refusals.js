@@ -86,6 +86,8 @@ const MISTAKES = [
     /insecure is set together with an identity of helmTest/],
   ['a release that begins with a digit', TRIAL, /makes the name 1st-vigil for its Services/, '1st'],
   ['a release with a dot', TRIAL, /makes the name a\.b-vigil for its Services/, 'a.b'],
+  ['rights without an owner', over(SECURED, { migrations: { grantTo: 'vigil' } }),
+    /migrations\.grantTo is set without migrations\.existingSecret/],
   ['an owner for nothing', over(SECURED, { migrations: { mode: 'none', existingSecret: 'o' } }),
     /migrations\.mode is none, so nothing would use it/],
   ['no such alert', over(TRIAL, { prometheusRule: { enabled: true, disabled: ['VigilX'] } }),

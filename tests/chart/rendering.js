@@ -273,6 +273,8 @@ module.exports = async (test) => {
     assert.ok(!inPod.some(({ kind }) => kind === 'Job'));
     const [init] = podOf(one(inPod, 'Deployment')).initContainers;
     assert.strictEqual(init.env[0].valueFrom.secretKeyRef.name, 'owner');
+    const granting = one(render(over(SECURED, { migrations: { existingSecret: 'owner', grantTo: 'A "b"' } })), 'Job');
+    assert.deepStrictEqual(podOf(granting).containers[0].args, ['migrate', 'up', '--grant-to', 'A "b"']);
     const none = render(over(SECURED, { migrations: { mode: 'none' } }));
     assert.ok(!none.some(({ kind }) => kind === 'Job') && !podOf(one(none, 'Deployment')).initContainers);
   });

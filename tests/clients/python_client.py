@@ -28,6 +28,10 @@ def generate_stubs(directory):
          "--plugin=protoc-gen-grpc=/usr/bin/grpc_python_plugin", *protos],
         check=True, timeout=PROTOC_SECONDS,
     )  # fmt: skip
+    use_stubs(directory)
+
+
+def use_stubs(directory):
     sys.path.insert(0, directory)
     import google
     import grpc

@@ -208,7 +208,7 @@ TEST_F(DoctorTest, Rights_WhatTheRoleLacksIsNamed) {
                  "REVOKE DELETE ON vigil.events FROM partial");
   EXPECT_THAT(Diagnose(Conninfo() + " user=bare password=bare").errors(),
               Contains(AllOf(HasSubstr("rights: the role bare lacks USAGE on the schema vigil"),
-                             HasSubstr("GRANT USAGE ON SCHEMA vigil TO bare"))));
+                             HasSubstr("vigild migrate up --grant-to bare"))));
   const std::string partial = Conninfo() + " user=partial password=partial";
   EXPECT_THAT(Diagnose(partial).errors(),
               ElementsAre(HasSubstr("rights: the role partial lacks DELETE on events ->")));

@@ -20,6 +20,9 @@
 {{- fail (printf "database.ca.existingSecret is set, but with database.sslMode %s nobody would look whose certificate the database shows: set it to verify-full, or leave it empty." .sslMode) -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.migrations.grantTo (not .Values.migrations.existingSecret) -}}
+{{- fail "migrations.grantTo is set without migrations.existingSecret: the coordinators' own role would migrate, and own what it is given rights in. Name the Secret of a role that owns the schema, or take grantTo away." -}}
+{{- end -}}
 {{- if and .Values.migrations.existingSecret (eq .Values.migrations.mode "none") -}}
 {{- fail "migrations.existingSecret is set, but migrations.mode is none, so nothing would use it: set the mode to hook or initContainer." -}}
 {{- end -}}

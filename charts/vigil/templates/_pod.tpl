@@ -94,6 +94,10 @@ name: migrate
 args:
   - migrate
   - up
+  {{- with $root.Values.migrations.grantTo }}
+  - --grant-to
+  - {{ . | quote }}
+  {{- end }}
 env:
   {{- include "vigil.databaseEnv" . | nindent 2 }}
 {{- with $root.Values.migrations.resources }}

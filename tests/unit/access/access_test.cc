@@ -158,6 +158,31 @@ TEST_F(AccessTest, AFileThatHasBecomeBadChangesNothing) {
   EXPECT_TRUE(access_.Ask(WithToken(kToken), Rpc::kSession, "shop"));
 }
 
+// What shows it is a change that cannot be seen: as many bytes, with the time of the ones before.
+TEST_F(AccessTest, FilesThatStandAreNotReadAgain) {
+  ReadAll();
+  ReadAll();
+  const auto written = std::filesystem::last_write_time(File("tokens"));
+  Write("tokens", std::string("www ") + kToken);
+  std::filesystem::last_write_time(File("tokens"), written);
+  ReadAll();
+  EXPECT_TRUE(access_.Ask(WithToken(kToken), Rpc::kSession, "shop"));
+  std::filesystem::last_write_time(File("tokens"), written + std::chrono::seconds(1));
+  ReadAll();
+  EXPECT_FALSE(access_.Ask(WithToken(kToken), Rpc::kSession, "shop"));
+}
+
+TEST_F(AccessTest, AFileThatIsReplacedWithTheSameSizeAndTimeIsRead) {
+  ReadAll();
+  ReadAll();
+  const auto written = std::filesystem::last_write_time(File("tokens"));
+  Write("next", std::string("www ") + kToken);
+  std::filesystem::last_write_time(File("next"), written);
+  std::filesystem::rename(File("next"), File("tokens"));
+  ReadAll();
+  EXPECT_FALSE(access_.Ask(WithToken(kToken), Rpc::kSession, "shop"));
+}
+
 TEST_F(AccessTest, FilesThatAreTheSameChangeNothing) {
   ReadAll();
   const uint64_t epoch = access_.epoch();

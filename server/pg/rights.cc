@@ -1,0 +1,133 @@
+#include "pg/rights.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "pg/connection.h"
+
+namespace vigil::pg {
+namespace {
+
+// Whether the role is there, and whether it may do with the schema what its owner may.
+constexpr Statement kRole{
+    "role_to_grant_to",
+    "SELECT rolname, pg_has_role(oid, (SELECT nspowner FROM pg_namespace WHERE nspname = $2),"
+    " 'USAGE') FROM pg_roles WHERE rolname = $1"};
+
+Error Refused(std::string message, std::string hint) {
+  return {Code::kFailedPrecondition, kInternal, std::move(message), std::move(hint), {}};
+}
+
+std::string_view KindOf(const Right& right) {
+  return right.kind == Right::Kind::kTable ? "TABLE" : "SEQUENCE";
+}
+
+std::string Script(const Rights& rights, const std::string& role) {
+  const std::string schema = QuotedIdentifier(rights.schema);
+  const std::string to = QuotedIdentifier(role);
+  std::string script = fmt::format(
+      "BEGIN;"
+      "REVOKE ALL ON ALL TABLES IN SCHEMA {0} FROM {1};"
+      "REVOKE ALL ON ALL SEQUENCES IN SCHEMA {0} FROM {1};"
+      "REVOKE ALL ON SCHEMA {0} FROM {1};"
+      "GRANT USAGE ON SCHEMA {0} TO {1};",
+      schema, to);
+  for (const Right& right : rights.rights) {
+    script += fmt::format("GRANT {} ON {} {}.{} TO {};", fmt::join(right.privileges, ", "),
+                          KindOf(right), schema, QuotedIdentifier(right.name), to);
+  }
+  return script + "COMMIT";
+}
+
+// The rights that are lacking, one a row, and the role.
+std::string Question(const Rights& rights) {
+  std::string needed;
+  for (const Right& right : rights.rights) {
+    for (const std::string_view privilege : right.privileges) {
+      needed += fmt::format("{}('{}', '{}', '{}')", needed.empty() ? "" : ", ", right.name,
+                            KindOf(right), privilege);
+    }
+  }
+  return fmt::format(
+      "SELECT current_user, coalesce(string_agg(lacking, ', '), '') FROM ("
+      " SELECT 'USAGE on schema ' || nspname AS lacking FROM pg_namespace"
+      "  WHERE nspname = '{0}' AND NOT has_schema_privilege(oid, 'USAGE')"
+      " UNION ALL"
+      " SELECT privilege || ' on {0}.' || name"
+      "  FROM (VALUES {1}) AS needed (name, kind, privilege)"
+      "  JOIN pg_class AS object ON object.relname = name AND object.relnamespace ="
+      "   (SELECT oid FROM pg_namespace WHERE nspname = '{0}')"
+      "  WHERE NOT CASE kind WHEN 'TABLE' THEN has_table_privilege(object.oid, privilege)"
+      "                      ELSE has_sequence_privilege(object.oid, privilege) END) AS "
+      "all_of_them",
+      rights.schema, needed);
+}
+
+Result<std::unique_ptr<Connection>> Open(const std::string& conninfo, Duration deadline,
+                                         Instant until) {
+  auto opened = Connection::Open({conninfo, "", SettingsForRequests(deadline)}, until);
+  if (!opened) return Fail(std::move(opened.error().error));
+  return std::move(*opened);
+}
+
+Result<Rows> Read(Connection& connection, const Statement& statement, Params params,
+                  Instant until) {
+  auto rows =
+      connection.Execute({.steps = {{&statement, std::move(params)}}, .changes = false}, until);
+  if (!rows) return Fail(std::move(rows.error().error));
+  return std::move(rows->front());
+}
+
+}  // namespace
+
+std::string QuotedIdentifier(std::string_view name) {
+  std::string quoted = "\"";
+  for (const char c : name) {
+    if (c == '"') quoted += c;
+    quoted += c;
+  }
+  return quoted + '"';
+}
+
+Result<void> GrantRights(const std::string& conninfo, const Rights& rights, const std::string& role,
+                         Duration deadline) {
+  const Instant until = SystemClock().Now() + deadline;
+  const auto connection = Open(conninfo, deadline, until);
+  if (!connection) return Fail(connection.error());
+  auto found = Read(**connection, kRole, {role, rights.schema}, until);
+  if (!found) return Fail(std::move(found.error()));
+  if (found->empty()) {
+    return Fail(Refused(fmt::format("there is no role {}", QuotedIdentifier(role)),
+                        fmt::format("Make it first: CREATE ROLE {} LOGIN PASSWORD '...';",
+                                    QuotedIdentifier(role))));
+  }
+  Row row = (*found)[0];
+  row.Text();
+  if (row.Bool()) {
+    return Fail(Refused(
+        fmt::format("the role {} owns the schema {}, or may do what its owner may",
+                    QuotedIdentifier(role), rights.schema),
+        "Let one role own and migrate the schema, and another one, with fewer rights, use it."));
+  }
+  auto granted = (*connection)->ExecuteScript(Script(rights, role), until);
+  if (!granted) return Fail(std::move(granted.error().error));
+  return {};
+}
+
+Result<void> CheckRights(const std::string& conninfo, const Rights& rights, Duration deadline) {
+  const Instant until = SystemClock().Now() + deadline;
+  const auto connection = Open(conninfo, deadline, until);
+  if (!connection) return Fail(connection.error());
+  const std::string question = Question(rights);
+  auto answer = Read(**connection, {"check_rights", question.c_str()}, {}, until);
+  if (!answer) return Fail(std::move(answer.error()));
+  Row row = (*answer)[0];
+  const std::string role = row.Text();
+  const std::string lacking = row.Text();
+  if (lacking.empty()) return {};
+  return Fail(
+      Refused(fmt::format("the role {} lacks {}", QuotedIdentifier(role), lacking),
+              fmt::format("Let the owner of the schema run `{} {}`.", rights.grant_command, role)));
+}
+
+}  // namespace vigil::pg

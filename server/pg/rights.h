@@ -1,0 +1,45 @@
+// What the role of a running program may do in its schema: less than the role that migrates it.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+
+namespace vigil::pg {
+
+// Of one table, or one sequence, of the schema.
+struct Right {
+  enum class Kind { kTable, kSequence };
+  Kind kind = Kind::kTable;
+  std::string_view name;
+  // Those that the program needs, such as "SELECT".
+  std::vector<std::string_view> privileges;
+};
+
+struct Rights {
+  std::string_view schema;
+  // What an operator runs to grant them; named in errors, with the role behind it.
+  std::string_view grant_command;
+  std::vector<Right> rights;
+};
+
+// In SQL, whatever is in it.
+std::string QuotedIdentifier(std::string_view name);
+
+// Each of these opens a connection of its own and ends within `deadline`. Blocks the caller.
+
+// Gives the role these rights, and takes every other one in the schema from it, in one transaction.
+// What is in force already stays as it is, so that it may be repeated, and under a running program.
+// Error FAILED_PRECONDITION: there is no such role; or it owns the schema, so that nothing would be
+// taken from it.
+Result<void> GrantRights(const std::string& conninfo, const Rights& rights, const std::string& role,
+                         Duration deadline);
+
+// Whether the role of this connection has these rights, as far as their objects are there. Error
+// FAILED_PRECONDITION: it names those that it lacks.
+Result<void> CheckRights(const std::string& conninfo, const Rights& rights, Duration deadline);
+
+}  // namespace vigil::pg
