@@ -21,6 +21,7 @@
 #include "app/descriptors.h"
 #include "app/health_signs.h"
 #include "app/health_watch.h"
+#include "app/measuring.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -98,6 +99,7 @@ class Server::Parts {
         registrations_(config_.registration_rate),
         listener_({.connections = std::min(config_.grpc_connections, ShareOfDescriptors(config_)),
                    .streams_per_connection = config_.streams_per_connection}),
+        measuring_(clock_, database, [this] { return ready(); }),
         requests_(database,
                   {"request", config_.request_threads, Queue(), config_.database_deadline}),
         sessions_(database,
@@ -117,13 +119,17 @@ class Server::Parts {
              .log_scheduler = log_loop_,
              .clock = clock_,
              .make_token = MakeToken,
-             .seed = RandomSeed()},
+             .seed = RandomSeed(),
+             .measures = measuring_.measures()},
             SettingsOf(config_), config_.advertise.empty() ? config_.listen : config_.advertise),
         overviews_({.lane = replay_,
                     .scheduler = log_loop_,
                     .clock = clock_,
                     .subscribers = [this] { return coordinator_.subscriptions().size(); },
-                    .write = [](const auto&... parts) { return ToJson(parts...); }}) {}
+                    .write = [](const auto&... parts) { return ToJson(parts...); }}) {
+    measuring_.Watch({&requests_, &sessions_, &verdicts_, &probe_, &log_, &replay_, &renewals_,
+                      &pruning_, &recovery_});
+  }
 
   Result<void> Start() {
     TakeOverGrpcLog();
@@ -134,11 +140,17 @@ class Server::Parts {
     // Reflection finds the descriptor of the health service only once it is linked in and used.
     grpc::health::v1::HealthCheckRequest::descriptor();
 
-    const RpcEnvironment environment{loop_,     coordinator_.conversations(),
-                                     log_loop_, coordinator_.subscriptions(),
-                                     requests_, Queue(),
-                                     access_,   bindings_,
-                                     clock_,    registrations_};
+    const RpcEnvironment environment{loop_,
+                                     coordinator_.conversations(),
+                                     log_loop_,
+                                     coordinator_.subscriptions(),
+                                     requests_,
+                                     Queue(),
+                                     access_,
+                                     bindings_,
+                                     clock_,
+                                     registrations_,
+                                     measuring_.measures()};
     services_.push_back(MakePodRegistryService(environment));
     services_.push_back(MakePodEventService(environment));
     services_.push_back(MakeWorkService(environment));
@@ -170,7 +182,11 @@ class Server::Parts {
 
   void Join() {
     Examined(std::nullopt);
-    loop_.Post([this] { coordinator_.Start(); });
+    loop_.Post([this] {
+      coordinator_.Start();
+      measuring_.ShowCoordinator(loop_, coordinator_);
+    });
+    log_loop_.Post([this] { measuring_.ShowLog(log_loop_, coordinator_); });
   }
 
   void Examined(std::optional<Error> unfit) {
@@ -244,6 +260,7 @@ class Server::Parts {
   std::vector<Resource> Resources() {
     std::vector<Resource> resources = PageResources();
     resources.push_back(OverviewResource(overviews_, log_loop_, access_));
+    resources.push_back(measuring_.resource());
     return resources;
   }
 
@@ -255,6 +272,7 @@ class Server::Parts {
   Bindings bindings_;
   Rate registrations_;
   Listener listener_;
+  Measuring measuring_;
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<grpc::Server> server_;
   ThreadLane requests_;

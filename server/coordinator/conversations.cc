@@ -151,6 +151,10 @@ bool Conversations::Host(const Stream& stream, const Pod& pod) {
   return conversation != nullptr;
 }
 
+TellRefuted Conversations::CountRefuted() const {
+  return [&measures = env_.measures](Duration stood) { measures.Refuted(stood); };
+}
+
 // --- Registration
 
 void Conversations::BeginRegister(const Stream& stream, const RegisterMessage& message) {
@@ -185,7 +189,9 @@ void Conversations::TryRegister(const Stream& stream, const RegisterMessage& mes
   using Outcome = std::variant<Registered, NameTaken>;
   Ask<Outcome>(
       env_.sessions, env_.scheduler,
-      [pod = Newcomer(message, session)](Store& store) { return store.Register(pod); },
+      [pod = Newcomer(message, session), refuted = CountRefuted()](Store& store) {
+        return store.Register(pod, refuted);
+      },
       [this, stream, message, session](Result<Outcome> outcome) {
         if (!outcome) {
           env_.liveness.Release(session);
@@ -219,6 +225,7 @@ void Conversations::TrySupersede(const Stream& stream, const RegisterMessage& me
       [this, stream, message, session, incumbent](Result<Outcome> outcome) {
         if (outcome && *outcome) {
           const Pod& pod = (*outcome)->pod;
+          env_.measures.Died(Cause::kSuperseded, {});
           log::Info("Superseded.",
                     {Describe(pod), {"incarnation", incumbent}, {"by", pod.incarnation}});
           env_.hosted.Superseded(incumbent);
@@ -271,7 +278,8 @@ void Conversations::BeginResume(const Stream& stream, const ResumeMessage& messa
     const ResumePod pod{message.ns, message.incarnation, message.session_token,
                         env_.membership.number(), session};
     Ask<Pod>(
-        env_.sessions, env_.scheduler, [pod](Store& store) { return store.Resume(pod); },
+        env_.sessions, env_.scheduler,
+        [pod, refuted = CountRefuted()](Store& store) { return store.Resume(pod, refuted); },
         [this, stream, session](Result<Pod> resumed) {
           if (!resumed) {
             env_.liveness.Release(session);

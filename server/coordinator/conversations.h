@@ -17,6 +17,7 @@
 #include "coordinator/pod_stream.h"
 #include "coordinator/settings.h"
 #include "core/lock_table.h"
+#include "core/measures.h"
 #include "store/lane.h"
 
 namespace vigil {
@@ -51,6 +52,7 @@ class Conversations {
     HostedPods& hosted;
     LockTableGuard& lock_table;
     Assigner& assigner;
+    Measures& measures;
     // An unguessable string.
     std::function<std::string()> make_token;
     // Called after each transaction that wrote events.
@@ -103,6 +105,7 @@ class Conversations {
   bool Host(const Stream& stream, const Pod& pod);
   std::optional<Error> RefusesNewPods() const;
   std::optional<Error> HostsAsManyAsItMay() const;
+  TellRefuted CountRefuted() const;
   // Null when the conversation is not opening any more.
   Conversation* Opening(const Stream& stream);
   void Finish(const Stream& stream, std::optional<Error> error);

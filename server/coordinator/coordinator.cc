@@ -1,5 +1,6 @@
 #include "coordinator/coordinator.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -15,13 +16,15 @@ constexpr Duration kDrainCheck = std::chrono::milliseconds(20);
 Coordinator::Coordinator(const Environment& environment, const CoordinatorSettings& settings,
                          const std::string& address)
     : env_(environment),
-      event_log_({env_.database, env_.lanes.log, env_.log_scheduler, env_.clock, commit_proof_},
+      settings_(settings),
+      event_log_({env_.database, env_.lanes.log, env_.log_scheduler, env_.clock, commit_proof_,
+                  env_.measures},
                  settings),
       news_(env_.log_scheduler, event_log_),
       assigner_(env_.lanes.recovery, env_.scheduler, env_.clock, settings.recovery_interval,
                 env_.seed, [this] { news_.Wake(); }),
       liveness_(env_.database, env_.scheduler, env_.clock, settings.timing,
-                settings.liveness_sessions, env_.seed),
+                settings.liveness_sessions, env_.seed, env_.measures),
       membership_(env_.database, env_.lanes.renewals, env_.scheduler, env_.clock, settings.timing,
                   address, env_.seed,
                   {.taken = [this](const auto& sessions) { hosted_.Taken(sessions); },
@@ -35,18 +38,19 @@ Coordinator::Coordinator(const Environment& environment, const CoordinatorSettin
       lock_table_(settings.lock_table_percent),
       verdicts_(env_.lanes.verdicts, env_.scheduler, news_, assigner_),
       hosted_({env_.lanes.sessions, env_.scheduler, env_.clock, liveness_, membership_, link_,
-               verdicts_, settings.timing, [this] { news_.Wake(); }}),
+               verdicts_, env_.measures, settings.timing, [this] { news_.Wake(); }}),
       conversations_(
           {env_.lanes.sessions, env_.scheduler, env_.clock, liveness_, membership_, link_, hosted_,
-           lock_table_, assigner_, env_.make_token, [this] { news_.Wake(); }},
+           lock_table_, assigner_, env_.measures, env_.make_token, [this] { news_.Wake(); }},
           settings),
       subscriptions_({event_log_, commit_proof_, env_.lanes.replay, env_.log_scheduler, env_.clock,
-                      settings, env_.seed}),
+                      settings, env_.seed, env_.measures}),
       prober_(env_.lanes.probe, env_.scheduler, env_.clock, settings.timing,
-              settings.mass_suspicion, membership_, lock_table_, assigner_, env_.seed,
-              [this] { news_.Wake(); }),
+              settings.mass_suspicion, membership_, lock_table_, assigner_, env_.measures,
+              env_.seed, [this] { news_.Wake(); }),
       pruner_(env_.lanes.pruning, env_.scheduler, env_.clock, settings.retention,
-              settings.prune_interval, env_.seed) {
+              settings.prune_interval, env_.seed),
+      census_(env_.lanes.pruning, env_.scheduler, env_.clock, env_.seed) {
   liveness_.OnRetaken([this](const auto& sessions) { hosted_.Retaken(sessions); });
 }
 
@@ -58,6 +62,24 @@ void Coordinator::Start() {
   prober_.Start();
   pruner_.Start();
   assigner_.Start();
+  census_.Start();
+}
+
+CoordinatorStanding Coordinator::standing() const {
+  const auto proven = std::min(membership_.renewed(), liveness_.LeastAnswered());
+  return {.trusted_until = proven ? *proven + settings_.timing.trust_window : Instant{},
+          .hosted = hosted_.size(),
+          .most_hosted = settings_.max_pods,
+          .cluster = prober_.view(),
+          .lock_limit = lock_table_.limit(),
+          .waiting = census_.waiting()};
+}
+
+LogStanding Coordinator::log_standing() const {
+  LogStanding standing = event_log_.standing();
+  standing.over_grpc = subscriptions_.over(Protocol::kGrpc);
+  standing.over_http = subscriptions_.over(Protocol::kHttp);
+  return standing;
 }
 
 LinkHealth Coordinator::Health() const {

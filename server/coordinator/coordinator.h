@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "coordinator/assigner.h"
+#include "coordinator/census.h"
 #include "coordinator/commit_news.h"
 #include "coordinator/commit_proof.h"
 #include "coordinator/conversations.h"
@@ -18,8 +19,10 @@
 #include "coordinator/prober.h"
 #include "coordinator/pruner.h"
 #include "coordinator/settings.h"
+#include "coordinator/standing.h"
 #include "coordinator/subscriptions.h"
 #include "coordinator/verdicts.h"
+#include "core/measures.h"
 #include "store/database.h"
 #include "store/lane.h"
 
@@ -57,6 +60,8 @@ class Coordinator {
     std::function<std::string()> make_token;
     // Differs between coordinators, so that they fall out of step.
     uint64_t seed = 0;
+    // Outlives the lanes, too.
+    Measures& measures = Measures::Ignored();
   };
 
   // `address` is shown to people.
@@ -75,16 +80,20 @@ class Coordinator {
   // That, and what else the loop knows of its health.
   LinkHealth Health() const;
 
+  CoordinatorStanding standing() const;
+
   Conversations& conversations() { return conversations_; }
 
   // On the log's thread.
   Subscriptions& subscriptions() { return subscriptions_; }
   EventLog& event_log() { return event_log_; }
+  LogStanding log_standing() const;
 
  private:
   void WaitUntilMoved(Instant deadline, std::function<void()> done);
 
   const Environment env_;
+  const CoordinatorSettings settings_;
   CommitProof commit_proof_;
   EventLog event_log_;
   const CommitNews news_;
@@ -99,6 +108,7 @@ class Coordinator {
   Subscriptions subscriptions_;
   Prober prober_;
   Pruner pruner_;
+  Census census_;
   bool subscribers_told_ = false;
   std::unique_ptr<Timer> drain_timer_;
 };

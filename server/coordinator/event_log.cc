@@ -111,6 +111,7 @@ void EventLog::Look() {
             Want(found->first, found->second);
           } else {
             found->second.reading = {{start.seq.value + 1}, head.seq, asked};
+            found->second.read_to_end = asked;
           }
         }
         ReadOn();
@@ -158,6 +159,7 @@ void EventLog::Took(const std::string& ns, Position after, const EventPage& page
   }
   feed.reading = {page.oldest, page.head, asked};
   if (page.events.empty() || page.events.back().seq >= page.head) {
+    feed.read_to_end = asked;
     // What it has was in a log that was longer.
     LetGo(ns, [head = page.head](const Position& served) { return served.seq > head; });
   } else {
@@ -185,6 +187,7 @@ void EventLog::Serve(const std::string& ns, const std::vector<Event>& events) {
 void EventLog::Serve(const std::string& ns, const std::shared_ptr<const EventBatch>& batch) {
   const auto feed = feeds_.find(ns);
   if (feed == feeds_.end()) return;
+  env_.measures.Served(batch->events().size());
   Remember(feed->second, batch);
   feed->second.position = batch->end();
   // A follower may leave while it is served, and its place in the map with it.
@@ -254,6 +257,7 @@ std::optional<EventLog::Batches> EventLog::Attach(const std::string& ns, Positio
   if (first) {
     feed.position = after;
     feed.reading = reading;
+    feed.read_to_end = env_.clock.Now();
   }
   // What was committed since `after` was read woke nobody here; and where the two do not agree, the
   // reader finds out whether it stands on what was lost.
@@ -283,6 +287,18 @@ bool EventLog::Readable() const {
   const Instant now = env_.clock.Now();
   return now - env_.proof.sent() < unread_ && (feeds_.empty() || now - answered_ < unread_) &&
          !GaveUp();
+}
+
+LogStanding EventLog::standing() const {
+  LogStanding standing;
+  for (const auto& [ns, feed] : feeds_) {
+    const uint64_t head = std::max(feed.reading.head, feed.position.seq).value;
+    standing.head += head;
+    standing.unread += head - feed.position.seq.value;
+    standing.read_to_end =
+        std::min(standing.read_to_end.value_or(feed.read_to_end), feed.read_to_end);
+  }
+  return standing;
 }
 
 bool EventLog::GaveUp() const {

@@ -16,7 +16,9 @@
 #include "coordinator/commit_proof.h"
 #include "coordinator/delivery.h"
 #include "coordinator/settings.h"
+#include "coordinator/standing.h"
 #include "core/health.h"
+#include "core/measures.h"
 #include "store/database.h"
 #include "store/lane.h"
 
@@ -61,6 +63,7 @@ class EventLog {
     Scheduler& scheduler;
     const Clock& clock;
     const CommitProof& proof;
+    Measures& measures;
   };
 
   EventLog(const Environment& environment, const CoordinatorSettings& settings);
@@ -93,10 +96,15 @@ class EventLog {
   // Both.
   LogHealth Health() const { return {Readable(), GaveUp()}; }
 
+  // What concerns subscribers is left out.
+  LogStanding standing() const;
+
  private:
   struct Feed {
     Position position;
     LogReading reading;
+    // When the last reading was asked that came to its end.
+    Instant read_to_end{};
     // Waits for its turn to be read.
     bool wanted = false;
     // What was served last, each with the position before it: a log that is written without rest

@@ -103,7 +103,10 @@ void HostedPods::Heartbeat(SessionNumber session, uint64_t number) {
   hosted->last_heard = now;
   // One whose death is being decided gets no lease that would outlive the decision.
   const bool granted = hosted->condemned == Cause::kNone && Trusted(session, now);
-  if (granted) hosted->last_granted = now;
+  if (granted) {
+    env_.measures.Renewed(hosted->last_granted + hosted->lease - now);
+    hosted->last_granted = now;
+  }
   const bool degraded = !granted || env_.link.Degraded(now);
   hosted->stream->Send(HeartbeatAnswer{number, granted, degraded});
 }
@@ -158,6 +161,7 @@ void HostedPods::Condemn(Hosted& hosted, Cause cause) {
   const SessionNumber session = hosted.session;
   if (!VouchesFor(session)) return;
   hosted.condemned = cause;
+  hosted.condemned_at = env_.clock.Now();
   hosted.timer = nullptr;
   if (hosted.profile == Profile::kFast) {
     Declare(session);
@@ -177,6 +181,10 @@ void HostedPods::SuspectThenDeclare(SessionNumber session) {
   const auto answered = [this, session](const Result<bool>& suspected) {
     Hosted* hosted = Find(session);
     if (!hosted) return;
+    if (suspected && *suspected) {
+      hosted->suspected_at = env_.clock.Now();
+      env_.measures.Suspected(EvidenceOf(hosted->condemned));
+    }
     const Instant surely_ended = hosted->last_granted + Stretched(hosted->lease, env_.timing);
     const Duration rest = std::max(surely_ended - env_.clock.Now(), Duration::zero());
     if (!suspected && rest > kRetry) {
@@ -197,6 +205,9 @@ void HostedPods::Declare(SessionNumber session) {
     if (!condemned) return;
     if (declared) {
       if (*declared) {
+        const Instant now = env_.clock.Now();
+        env_.measures.Died(condemned->condemned, now - condemned->condemned_at);
+        if (condemned->suspected_at) env_.measures.Confirmed(now - *condemned->suspected_at);
         log::Info("Declared DEAD.", {{"namespace", condemned->ns},
                                      {"incarnation", condemned->incarnation},
                                      {"cause", Name(condemned->condemned)}});
@@ -282,7 +293,10 @@ void HostedPods::Refute(const std::string& ns, const std::vector<Taking>& taking
   std::vector<HostedPod> pods;
   for (const Taking& taking : takings) pods.push_back(hosted_.at(taking.session).pod());
   Ask<std::vector<HostedPod>>(
-      env_.sessions, env_.scheduler, [ns, pods](Store& store) { return store.Refute(ns, pods); },
+      env_.sessions, env_.scheduler,
+      [ns, pods, &measures = env_.measures](Store& store) {
+        return store.Refute(ns, pods, [&measures](Duration stood) { measures.Refuted(stood); });
+      },
       [this, takings, pods](const Result<std::vector<HostedPod>>& living) {
         if (!living) {
           log::Failed("Suspicions could not be refuted.", living.error());

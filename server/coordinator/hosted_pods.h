@@ -17,6 +17,7 @@
 #include "coordinator/own_link.h"
 #include "coordinator/pod_stream.h"
 #include "coordinator/verdicts.h"
+#include "core/measures.h"
 #include "core/timing.h"
 #include "store/lane.h"
 
@@ -53,6 +54,7 @@ class HostedPods {
     const Membership& membership;
     const OwnLink& link;
     Verdicts& verdicts;
+    Measures& measures;
     Timing timing;
     // Called after each transaction that wrote events.
     std::function<void()> committed;
@@ -114,6 +116,9 @@ class HostedPods {
     // The last answered heartbeat, or the commit that began the session.
     Instant last_granted{};
     Cause condemned = Cause::kNone;
+    Instant condemned_at{};
+    // When the suspicion was committed that this host raised.
+    std::optional<Instant> suspected_at;
     std::unique_ptr<Timer> timer;
     HostedPod pod() const { return {incarnation, session}; }
   };

@@ -1,5 +1,6 @@
 #include "coordinator/liveness.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -22,11 +23,12 @@ LivenessSessions::Slot::Slot(Duration window_length, uint64_t seed)
     : window(window_length), backoff(kFirstReopen, kLongestReopen, seed) {}
 
 LivenessSessions::LivenessSessions(Database& database, Scheduler& scheduler, const Clock& clock,
-                                   Timing timing, int count, uint64_t seed)
+                                   Timing timing, int count, uint64_t seed, Measures& measures)
     : database_(database),
       scheduler_(scheduler),
       clock_(clock),
       timing_(timing),
+      measures_(measures),
       answered_(timing.trust_window) {
   for (int i = 0; i < count; ++i) {
     slots_.push_back(std::make_unique<Slot>(timing_.trust_window, seed + static_cast<uint64_t>(i)));
@@ -59,6 +61,7 @@ void LivenessSessions::OpenSlot(Slot& slot) {
 
 void LivenessSessions::Answered(Slot& slot, Instant sent) {
   slot.window.Prove(sent);
+  slot.answered = std::max(slot.answered, std::optional(sent));
   answered_.Prove(sent);
 }
 
@@ -126,7 +129,9 @@ void LivenessSessions::PingRegularly(Slot& slot) {
     const Instant sent = clock_.Now();
     slot.session->Ping([this, &slot, sent](const Result<void>& answered) {
       slot.pinging = false;
-      if (answered) Answered(slot, sent);
+      if (!answered) return;
+      measures_.Pinged(clock_.Now() - sent);
+      Answered(slot, sent);
     });
   }
   slot.timer = scheduler_.After(timing_.ping_interval, [this, &slot] { PingRegularly(slot); });
@@ -202,6 +207,12 @@ bool LivenessSessions::Trusts(SessionNumber session, Instant now) const {
   if (found == locks_.end()) return false;
   const Lock& lock = found->second;
   return (lock.confirmed && lock.slot->window.Holds(now)) || lock.carried.Holds(now);
+}
+
+std::optional<Instant> LivenessSessions::LeastAnswered() const {
+  const auto least = std::ranges::min_element(
+      slots_, {}, [](const std::unique_ptr<Slot>& slot) { return slot->answered; });
+  return least == slots_.end() ? std::nullopt : (*least)->answered;
 }
 
 }  // namespace vigil

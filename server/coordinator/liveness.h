@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "core/backoff.h"
+#include "core/measures.h"
 #include "core/timing.h"
 #include "core/trust.h"
 #include "store/database.h"
@@ -39,7 +40,7 @@ struct Taking {
 class LivenessSessions {
  public:
   LivenessSessions(Database& database, Scheduler& scheduler, const Clock& clock, Timing timing,
-                   int count, uint64_t seed);
+                   int count, uint64_t seed, Measures& measures = Measures::Ignored());
 
   // Called with those whose locks were lost and taken again.
   void OnRetaken(std::function<void(std::vector<Taking>)> callback) {
@@ -73,12 +74,18 @@ class LivenessSessions {
   // When the last such question was sent.
   std::optional<Instant> answered() const { return answered_.proven(); }
 
+  // When what was sent that each session last answered, be it lost since or not: the earliest.
+  // Nothing until all have answered once.
+  std::optional<Instant> LeastAnswered() const;
+
  private:
   struct Slot {
     Slot(Duration window, uint64_t seed);
     std::unique_ptr<LivenessSession> session;
     TrustWindow window;
     Backoff backoff;
+    // Of all sessions that it had.
+    std::optional<Instant> answered;
     size_t locks = 0;
     bool pinging = false;
     std::unique_ptr<Timer> timer;
@@ -109,6 +116,7 @@ class LivenessSessions {
   Scheduler& scheduler_;
   const Clock& clock_;
   const Timing timing_;
+  Measures& measures_;
   std::function<void(std::vector<Taking>)> on_retaken_;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::unordered_map<SessionNumber, Lock> locks_;

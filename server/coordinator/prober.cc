@@ -24,11 +24,17 @@ Timing ForHost(Timing timing, Duration host_trust_window) {
   return timing;
 }
 
+std::map<HostedPod, SuspicionNumber> NumbersOf(const std::vector<Suspicion>& suspicions) {
+  std::map<HostedPod, SuspicionNumber> numbers;
+  for (const auto& [pod, number] : suspicions) numbers.emplace(pod, number);
+  return numbers;
+}
+
 }  // namespace
 
 Prober::Prober(Lane& lane, Scheduler& scheduler, const Clock& clock, Timing timing, MassLimits mass,
                const Membership& membership, LockTableGuard& lock_table, Assigner& assigner,
-               uint64_t seed, std::function<void()> committed)
+               Measures& measures, uint64_t seed, std::function<void()> committed)
     : lane_(lane),
       scheduler_(scheduler),
       clock_(clock),
@@ -36,6 +42,7 @@ Prober::Prober(Lane& lane, Scheduler& scheduler, const Clock& clock, Timing timi
       membership_(membership),
       lock_table_(lock_table),
       assigner_(assigner),
+      measures_(measures),
       committed_(std::move(committed)),
       random_(seed),
       pods_(kLongestGapInProbes * timing.probe_interval),
@@ -56,9 +63,11 @@ void Prober::Probe() {
   }
   Ask<ProbeReport>(
       lane_, scheduler_, [observer = *observer](Store& store) { return store.Probe(observer); },
-      [this, observer = *observer](const Result<ProbeReport>& report) {
+      [this, observer = *observer, asked = clock_.Now()](const Result<ProbeReport>& report) {
         if (report) {
+          measures_.Probed(clock_.Now() - asked);
           lock_table_.Read(report->locks);
+          Notice(*report);
         } else if (report.error().Is(reason::kLimitReached)) {
           lock_table_.Full();
         }
@@ -70,6 +79,19 @@ void Prober::Probe() {
         }
         if (under_way_ == 0) ProbeSoon();
       });
+}
+
+void Prober::Notice(const ProbeReport& report) {
+  view_.alive = report.probed - report.suspect;
+  view_.suspect = report.suspect;
+  view_.locks = report.locks;
+  std::unordered_map<SuspicionNumber, Instant> standing;
+  for (const FreePod& free : report.free_pods) {
+    if (!free.suspicion) continue;
+    const auto known = noticed_.find(free.suspicion);
+    standing[free.suspicion] = known == noticed_.end() ? clock_.Now() : known->second;
+  }
+  noticed_ = std::move(standing);
 }
 
 std::map<std::string, std::vector<Suspicion>> Prober::Due(const ProbeReport& report) {
@@ -86,6 +108,7 @@ std::map<std::string, std::vector<Suspicion>> Prober::Due(const ProbeReport& rep
   std::erase_if(standing, [&](const auto& suspicion) { return !due.contains(suspicion.key); });
 
   const auto ruling = mass_.Weigh(standing, suspicions, report.probed, now);
+  view_.mass_suspicion = ruling.held > 0;
   if (ruling.begins) {
     log::Warning("Too many pods are SUSPECT on weak evidence; their deaths are held back.",
                  {{"suspect", suspicions},
@@ -129,7 +152,9 @@ void Prober::Judge(Observer observer, const ProbeReport& report) {
           [observer, ns = ns, batch](Store& store) {
             return store.SuspectFree(observer, ns, batch);
           },
-          [ns = ns](const Suspicion& suspicion) {
+          [this, ns = ns](const Suspicion& suspicion) {
+            noticed_[suspicion.number] = clock_.Now();
+            measures_.Suspected(Evidence::kWeak);
             log::Info("A lock was found free; its pod is SUSPECT.",
                       {{"namespace", ns},
                        {"incarnation", suspicion.pod.incarnation},
@@ -143,8 +168,13 @@ void Prober::Judge(Observer observer, const ProbeReport& report) {
           [observer, ns = ns, batch](Store& store) {
             return store.DeclareFree(observer, ns, batch);
           },
-          [this, ns = ns](const HostedPod& pod) {
+          [this, ns = ns, numbers = NumbersOf(batch)](const HostedPod& pod) {
             assigner_.Look(ns);
+            if (const auto noticed = noticed_.find(numbers.at(pod)); noticed != noticed_.end()) {
+              const Duration stood = clock_.Now() - noticed->second;
+              measures_.Died(Cause::kLockFree, stood);
+              measures_.Confirmed(stood);
+            }
             log::Info("The lock stayed free for the grace; its pod is DEAD.",
                       {{"namespace", ns}, {"incarnation", pod.incarnation}});
           });

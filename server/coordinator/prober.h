@@ -6,14 +6,17 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/loop.h"
 #include "coordinator/assigner.h"
 #include "coordinator/membership.h"
+#include "coordinator/standing.h"
 #include "core/lock_table.h"
 #include "core/mass_suspicion.h"
+#include "core/measures.h"
 #include "core/suspicion.h"
 #include "core/timing.h"
 #include "store/lane.h"
@@ -35,9 +38,12 @@ class Prober {
   // probe read of it, and the assigner looks where pods have died.
   Prober(Lane& lane, Scheduler& scheduler, const Clock& clock, Timing timing, MassLimits mass,
          const Membership& membership, LockTableGuard& lock_table, Assigner& assigner,
-         uint64_t seed, std::function<void()> committed);
+         Measures& measures, uint64_t seed, std::function<void()> committed);
 
   void Start();
+
+  // As the last probe saw it.
+  const ClusterView& view() const { return view_; }
 
  private:
   void ProbeSoon();
@@ -45,6 +51,7 @@ class Prober {
   // The database has answered this observer.
   void Saw();
   void Judge(Observer observer, const ProbeReport& report);
+  void Notice(const ProbeReport& report);
   // The suspicions that are due and not held, by namespace.
   std::map<std::string, std::vector<Suspicion>> Due(const ProbeReport& report);
   template <typename T, typename Verdict>
@@ -57,8 +64,12 @@ class Prober {
   const Membership& membership_;
   LockTableGuard& lock_table_;
   Assigner& assigner_;
+  Measures& measures_;
   const std::function<void()> committed_;
   std::mt19937_64 random_;
+  // When this observer raised or first read each weak suspicion that stands. Decides nothing.
+  std::unordered_map<SuspicionNumber, Instant> noticed_;
+  ClusterView view_;
   // Of the last report.
   DatabaseIdentity identity_;
   SuspicionTracker<SuspicionNumber> pods_;

@@ -22,10 +22,13 @@ struct FromOldest {};
 struct FromNow {};
 using SubscriptionStart = std::variant<Cursor, FromOldest, FromNow>;
 
+enum class Protocol { kGrpc, kHttp };
+
 struct SubscriptionRequest {
   std::string ns;
   SubscriptionStart start;
   EventFilter filter;
+  Protocol protocol = Protocol::kGrpc;
   // Why the subscriber may not be told any more; nothing while it may. Asked before each message;
   // none: whoever reaches it may. The log's thread.
   std::function<std::optional<Error>()> refusal = {};

@@ -27,6 +27,18 @@ std::optional<Position> PositionAfter(const SubscriberMessage& message) {
   return pods && (*pods)->cursor ? std::optional((*pods)->cursor->position) : std::nullopt;
 }
 
+SubscriptionEnd EndOf(EndReason reason) {
+  switch (reason) {
+    case EndReason::kExpired:
+      return SubscriptionEnd::kExpired;
+    case EndReason::kLagged:
+      return SubscriptionEnd::kLagged;
+    case EndReason::kDraining:
+      break;
+  }
+  return SubscriptionEnd::kDraining;
+}
+
 }  // namespace
 
 Subscription::Subscription(const Environment& environment, SubscriptionRequest request,
@@ -209,7 +221,7 @@ void Subscription::Enqueue(SubscriberMessage message, size_t bytes) {
 void Subscription::WriteNext() {
   if (writing_ || phase_ == Phase::kOver) return;
   if (auto refusal = request_.refusal ? request_.refusal() : std::nullopt) {
-    return Fail(std::move(*refusal));
+    return Fail(std::move(*refusal), SubscriptionEnd::kRefused);
   }
   SubscriberMessage message;
   if (snapshot_) {
@@ -268,7 +280,8 @@ PositionNotice Subscription::Standing() const {
   return {*WrittenUpTo(), reading.oldest, head, env_.clock.Now() - proven};
 }
 
-void Subscription::Finish() {
+void Subscription::Finish(SubscriptionEnd end) {
+  env_.measures.Ended(end);
   if (phase_ == Phase::kLive) env_.log.Detach(request_.ns, this);
   phase_ = Phase::kOver;
   position_timer_ = nullptr;
@@ -276,7 +289,7 @@ void Subscription::Finish() {
 }
 
 void Subscription::End(EndNotice notice) {
-  Finish();
+  Finish(EndOf(notice.reason));
   end_timer_ = env_.scheduler.After(kEndPatience, [this] { stream_->Cancel(); });
   if (writing_) {
     ending_ = std::move(notice);
@@ -286,10 +299,14 @@ void Subscription::End(EndNotice notice) {
   stream_->End(std::nullopt);
 }
 
-void Subscription::Fail(Error error) {
-  Finish();
+void Subscription::Fail(Error error, SubscriptionEnd end) {
+  Finish(end);
   end_timer_ = env_.scheduler.After(kEndPatience, [this] { stream_->Cancel(); });
   stream_->End(std::move(error));
+}
+
+void Subscription::Gone() {
+  if (phase_ != Phase::kOver) env_.measures.Ended(SubscriptionEnd::kClosed);
 }
 
 void Subscription::Drain() {

@@ -15,6 +15,7 @@
 #include "coordinator/snapshots.h"
 #include "coordinator/subscriber_stream.h"
 #include "core/bounded_queue.h"
+#include "core/measures.h"
 #include "store/lane.h"
 
 namespace vigil {
@@ -49,6 +50,7 @@ class Subscription final : public LogFollower {
     Scheduler& scheduler;
     const Clock& clock;
     CoordinatorSettings settings;
+    Measures& measures;
   };
 
   Subscription(const Environment& environment, SubscriptionRequest request,
@@ -60,6 +62,10 @@ class Subscription final : public LogFollower {
   void Start();
   void Written();
   void Drain();
+  // The subscriber itself went, if it was not told an end.
+  void Gone();
+
+  Protocol protocol() const { return request_.protocol; }
 
   void OnEvents(const std::shared_ptr<const EventBatch>& batch) override;
   void OnDetached() override;
@@ -79,9 +85,9 @@ class Subscription final : public LogFollower {
   void ReadAgainOnceProven();
   void Enqueue(SubscriberMessage message, size_t bytes);
   void WriteNext();
-  void Finish();
+  void Finish(SubscriptionEnd end);
   void End(EndNotice notice);
-  void Fail(Error error);
+  void Fail(Error error, SubscriptionEnd end = SubscriptionEnd::kFailed);
   void TellPositionRegularly();
   PositionNotice Standing() const;
   // Nothing while a snapshot is not written to its end.

@@ -18,8 +18,8 @@ constexpr Duration kDrainEach = std::chrono::milliseconds(1);
 
 Subscriptions::Subscriptions(const Environment& environment)
     : snapshots_(environment.replay, environment.scheduler, environment.clock),
-      env_{environment.log,       environment.proof, environment.replay,  snapshots_,
-           environment.scheduler, environment.clock, environment.settings},
+      env_{environment.log,       environment.proof, environment.replay,   snapshots_,
+           environment.scheduler, environment.clock, environment.settings, environment.measures},
       random_(environment.seed) {}
 
 void Subscriptions::Opened(const Stream& stream, SubscriptionRequest request) {
@@ -32,6 +32,7 @@ void Subscriptions::Opened(const Stream& stream, SubscriptionRequest request) {
         LimitReached("max-subscribers", "this coordinator serves as many subscribers as it may"));
     return;
   }
+  ++over_[static_cast<size_t>(request.protocol)];
   auto& subscription = subscriptions_[stream];
   subscription = std::make_unique<Subscription>(env_, std::move(request), stream);
   subscription->Start();
@@ -42,7 +43,13 @@ void Subscriptions::Written(const Stream& stream) {
   if (found != subscriptions_.end()) found->second->Written();
 }
 
-void Subscriptions::Ended(const Stream& stream) { subscriptions_.erase(stream); }
+void Subscriptions::Ended(const Stream& stream) {
+  const auto found = subscriptions_.find(stream);
+  if (found == subscriptions_.end()) return;
+  found->second->Gone();
+  --over_[static_cast<size_t>(found->second->protocol())];
+  subscriptions_.erase(found);
+}
 
 void Subscriptions::Drain(Duration longest, std::function<void()> done) {
   log::Info("Ending the subscriptions.", {{"subscribers", subscriptions_.size()}});

@@ -1,6 +1,7 @@
 // All subscriptions of this coordinator.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <random>
@@ -25,6 +26,7 @@ class Subscriptions {
     const Clock& clock;
     CoordinatorSettings settings;
     uint64_t seed = 0;
+    Measures& measures;
   };
 
   explicit Subscriptions(const Environment& environment);
@@ -39,6 +41,7 @@ class Subscriptions {
   void Drain(Duration longest, std::function<void()> done);
 
   size_t size() const { return subscriptions_.size(); }
+  size_t over(Protocol protocol) const { return over_[static_cast<size_t>(protocol)]; }
 
  private:
   void DrainSome(size_t share);
@@ -47,6 +50,8 @@ class Subscriptions {
   const Subscription::Environment env_;
   std::mt19937_64 random_;
   std::unordered_map<Stream, std::unique_ptr<Subscription>> subscriptions_;
+  // By protocol.
+  std::array<size_t, 2> over_{};
   bool draining_ = false;
   std::vector<std::weak_ptr<SubscriberStream>> to_drain_;
   std::function<void()> drained_;

@@ -46,6 +46,9 @@ class LockTableGuard {
 
   void Took() { ++taken_; }
 
+  // From which on new pods are refused; 0 when no limit is known.
+  uint64_t limit() const { return table_.size * percent_ / 100; }
+
   std::optional<Error> RefusesNew() const { return RefusesFrom(percent_); }
   std::optional<Error> RefusesMoved() const { return RefusesFrom(100); }
 

@@ -79,6 +79,8 @@ constexpr Evidence EvidenceOf(Cause cause) {
 
 enum class WorkState { kOwned, kReleased, kCompleted, kQuarantined };
 
+enum class ClaimOutcome { kClaimed, kLost, kReserved, kQuarantined };
+
 // Who takes an orphan over: any survivor; the one that the coordinators choose; a pod of its
 // owner's name, and any survivor after a while.
 enum class RecoveryPolicy { kCompete, kAssign, kSticky };

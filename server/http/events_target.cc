@@ -112,7 +112,7 @@ Result<SubscriptionRequest> ParseEventsTarget(std::string_view target,
   if (start && !last_event_id.empty()) start = AfterCursor(last_event_id, *parameters.ns);
   if (!start) return Fail(std::move(start.error()));
   return SubscriptionRequest{std::move(*parameters.ns), std::move(*start),
-                             std::move(parameters.filter)};
+                             std::move(parameters.filter), Protocol::kHttp};
 }
 
 }  // namespace vigil

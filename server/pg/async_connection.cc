@@ -151,6 +151,7 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
     timeline_ = facts->server.timeline;
     state_ = State::kOpen;
     was_open_ = true;
+    open_ = KnownServer::Open(options_.known);
     backend_ = PQbackendPID(handle_.get());
     Post([then = std::exchange(opened_, nullptr)] { then({}); });
   }
@@ -300,6 +301,7 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
   void Disconnect() {
     Release();
     handle_.reset();
+    open_ = {};
   }
 
   EventLoop& loop_;
@@ -315,6 +317,7 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
   bool unsent_ = false;
   int backend_ = 0;
   uint32_t timeline_ = 0;
+  KnownServer::Open open_;
   std::unique_ptr<Timer> timer_;
   std::deque<Query> queue_;
   std::optional<Result<Rows>> answer_;

@@ -291,6 +291,7 @@ Attempt<std::unique_ptr<Connection>> Connection::Open(const ConnectOptions& opti
   auto facts = CheckSession(conn, answer->front(), options);
   if (!facts) return tl::unexpected(Lost(facts.error(), /*retry=*/false));
   connection->facts_ = std::move(*facts);
+  connection->open_ = KnownServer::Open(options.known);
   return connection;
 }
 

@@ -85,6 +85,7 @@ class Connection {
   ConnectionHandle handle_;
   const std::shared_ptr<KnownServer> known_;
   SessionFacts facts_;
+  KnownServer::Open open_;
   std::set<std::string> prepared_;
   // What comes after the last batch's commit.
   std::deque<Expected> owed_;

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -57,12 +58,36 @@ class KnownServer {
   // another one. Empty when the order is good as it is.
   std::vector<std::pair<std::string, std::string>> Reorder(const std::string& conninfo) const;
 
+  // How many connections are open: set up, and not yet found to be lost.
+  size_t open() const { return open_; }
+
+  // Lives as long as one of them.
+  class Open {
+   public:
+    Open() = default;
+    explicit Open(std::shared_ptr<KnownServer> server) : server_(std::move(server)) {
+      if (server_) ++server_->open_;
+    }
+    ~Open() {
+      if (server_) --server_->open_;
+    }
+    Open(Open&& other) noexcept = default;
+    Open& operator=(Open&& other) noexcept {
+      std::swap(server_, other.server_);
+      return *this;
+    }
+
+   private:
+    std::shared_ptr<KnownServer> server_;
+  };
+
  private:
   mutable std::mutex mutex_;
   std::string system_;                         // guarded by mutex_
   std::map<ServerAddress, uint64_t> refused_;  // by when, in refusals; guarded by mutex_
   uint64_t refusals_ = 0;                      // guarded by mutex_
   std::atomic<uint32_t> timeline_ = 0;
+  std::atomic<size_t> open_ = 0;
 };
 
 }  // namespace vigil::pg

@@ -57,7 +57,9 @@ class SubscribeStream final : public SubscriberStream,
                               public std::enable_shared_from_this<SubscribeStream> {
  public:
   SubscribeStream(const RpcEnvironment& environment, grpc::CallbackServerContext* context)
-      : env_(environment), context_(context), writer_(*this) {}
+      : env_(environment),
+        context_(context),
+        writer_(*this, environment.measures, Rpc::kSubscribe) {}
 
   void Begin(Result<SubscriptionRequest> request) {
     self_ = shared_from_this();

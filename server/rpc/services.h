@@ -11,6 +11,7 @@
 #include "base/loop.h"
 #include "coordinator/conversations.h"
 #include "coordinator/subscriptions.h"
+#include "core/measures.h"
 #include "rpc/bindings.h"
 #include "store/lane.h"
 
@@ -33,6 +34,7 @@ struct RpcEnvironment {
   const Clock& clock;
   // How often each identity may register. The scheduler's thread only.
   Rate& registrations;
+  Measures& measures;
 };
 
 // The environment outlives the services, and the services the server that they are registered with.

@@ -27,7 +27,7 @@ class SessionStream final : public PodStream,
                             public std::enable_shared_from_this<SessionStream> {
  public:
   SessionStream(const RpcEnvironment& environment, grpc::CallbackServerContext* context)
-      : env_(environment), context_(context), writer_(*this) {}
+      : env_(environment), context_(context), writer_(*this, environment.measures, Rpc::kSession) {}
 
   void Begin() {
     self_ = shared_from_this();

@@ -8,6 +8,9 @@
 #include <optional>
 #include <utility>
 
+#include "access/rights.h"
+#include "core/measures.h"
+
 namespace vigil {
 
 // Serves one gRPC server reactor, which passes its OnWriteDone on. Any thread; decides under its
@@ -15,7 +18,9 @@ namespace vigil {
 template <typename Reactor, typename Response>
 class StreamWriter {
  public:
-  explicit StreamWriter(Reactor& reactor) : reactor_(reactor) {}
+  // The end is counted as that of `rpc`.
+  StreamWriter(Reactor& reactor, Measures& measures, Rpc rpc)
+      : reactor_(reactor), measures_(measures), rpc_(rpc) {}
 
   // False when `limit` messages wait already: the peer does not read.   (P11)
   [[nodiscard]] bool Write(Response response, size_t limit) {
@@ -38,6 +43,7 @@ class StreamWriter {
       std::lock_guard lock(mutex_);
       if (end_) return;
       end_ = std::move(status);
+      measures_.Answered(RightOf(rpc_).name, end_->error_code());
       if (!waiting_.empty()) return;
     }
     reactor_.Finish(*end_);
@@ -67,6 +73,8 @@ class StreamWriter {
 
  private:
   Reactor& reactor_;
+  Measures& measures_;
+  const Rpc rpc_;
   std::mutex mutex_;
   // The front is under way. References to it stay valid while others are added behind.
   std::deque<Response> waiting_;     // guarded by mutex_

@@ -5,6 +5,7 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <functional>
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
@@ -15,20 +16,49 @@
 
 namespace vigil {
 
-// Whoever has stopped waiting gets no transaction, and no answer but this.
-inline bool FinishIfCancelled(const grpc::CallbackServerContext& context,
-                              grpc::ServerUnaryReactor& reactor) {
-  if (!context.IsCancelled()) return false;
-  reactor.Finish(grpc::Status::CANCELLED);
-  return true;
-}
+// Answers one call, once, and counts it. A copy answers the same call.
+class Reply {
+ public:
+  Reply(const RpcEnvironment& env, grpc::CallbackServerContext* context, Rpc rpc)
+      : context_(context),
+        reactor_(context->DefaultReactor()),
+        measures_(&env.measures),
+        clock_(&env.clock),
+        rpc_(RightOf(rpc).name),
+        began_(env.clock.Now()) {}
 
-template <typename T>
-void Finish(grpc::ServerUnaryReactor& reactor, Result<T> outcome,
-            const std::function<void(T&&)>& fill) {
-  if (outcome) fill(std::move(*outcome));
-  reactor.Finish(outcome ? grpc::Status::OK : ToStatus(outcome.error()));
-}
+  grpc::ServerUnaryReactor* reactor() const { return reactor_; }
+
+  void Finish(const grpc::Status& status) const {
+    measures_->Answered(rpc_, status.error_code());
+    measures_->Took(rpc_, clock_->Now() - began_);
+    reactor_->Finish(status);
+  }
+
+  void Refuse(const Error& error) const { Finish(ToStatus(error)); }
+
+  // `fill` puts a success into the response.
+  template <typename T>
+  void Finish(Result<T> outcome, const std::function<void(T&&)>& fill) const {
+    if (outcome) fill(std::move(*outcome));
+    Finish(outcome ? grpc::Status::OK : ToStatus(outcome.error()));
+  }
+
+  // Whoever has stopped waiting gets no transaction, and no answer but this.
+  bool FinishIfCancelled() const {
+    if (!context_->IsCancelled()) return false;
+    Finish(grpc::Status::CANCELLED);
+    return true;
+  }
+
+ private:
+  grpc::CallbackServerContext* context_;
+  grpc::ServerUnaryReactor* reactor_;
+  Measures* measures_;
+  const Clock* clock_;
+  std::string_view rpc_;
+  Instant began_;
+};
 
 struct UnaryCall {
   grpc::CallbackServerContext* context;
@@ -45,19 +75,18 @@ inline Result<Permission> PermissionFor(const RpcEnvironment& env, const UnaryCa
 }
 
 // Goes on, here or in the lane, if the caller may act for the incarnation; answers otherwise.
-inline void IfOwned(const RpcEnvironment& env, const UnaryCall& call,
-                    grpc::ServerUnaryReactor* reactor, const Permission& permission,
-                    std::function<void()> then) {
-  const auto go_on = [reactor, then = std::move(then)](const Result<void>& owned) {
-    if (!owned) return reactor->Finish(ToStatus(owned.error()));
+inline void IfOwned(const RpcEnvironment& env, const UnaryCall& call, const Reply& reply,
+                    const Permission& permission, std::function<void()> then) {
+  const auto go_on = [reply, then = std::move(then)](const Result<void>& owned) {
+    if (!owned) return reply.Refuse(owned.error());
     then();
   };
   if (const auto known = env.bindings.Look(call.incarnation, permission)) return go_on(*known);
   const bool taken = env.requests.Enqueue([=, &bindings = env.bindings](Store& store) {
-    if (FinishIfCancelled(*call.context, *reactor)) return;
+    if (reply.FinishIfCancelled()) return;
     go_on(bindings.Check(store, call.ns, call.incarnation, permission));
   });
-  if (!taken) reactor->Finish(ToStatus(RequestQueueFull()));
+  if (!taken) reply.Refuse(RequestQueueFull());
 }
 
 // Answers with `work`'s outcome: `fill` puts a success into the response. The caller's rights, and
@@ -66,29 +95,25 @@ template <typename T>
 grpc::ServerUnaryReactor* Answer(const RpcEnvironment& env, const UnaryCall& call,
                                  const Result<void>& checked, std::function<Result<T>(Store&)> work,
                                  std::function<void(T&&)> fill) {
-  grpc::ServerUnaryReactor* reactor = call.context->DefaultReactor();
+  const Reply reply(env, call.context, call.rpc);
   auto permission = PermissionFor(env, call);
-  if (!permission) {
-    reactor->Finish(ToStatus(permission.error()));
-    return reactor;
-  }
-  if (!checked) {
-    reactor->Finish(ToStatus(checked.error()));
-    return reactor;
+  if (!permission || !checked) {
+    reply.Refuse(permission ? checked.error() : permission.error());
+    return reply.reactor();
   }
   const bool taken = env.requests.Enqueue(
-      [reactor, call, &bindings = env.bindings, permission = std::move(*permission),
+      [reply, call, &bindings = env.bindings, permission = std::move(*permission),
        work = std::move(work), fill = std::move(fill)](Store& store) {
-        if (FinishIfCancelled(*call.context, *reactor)) return;
+        if (reply.FinishIfCancelled()) return;
         if (call.incarnation) {
           const auto owned = bindings.Check(store, call.ns, call.incarnation, permission);
-          if (!owned) return reactor->Finish(ToStatus(owned.error()));
-          if (FinishIfCancelled(*call.context, *reactor)) return;
+          if (!owned) return reply.Refuse(owned.error());
+          if (reply.FinishIfCancelled()) return;
         }
-        Finish<T>(*reactor, work(store), fill);
+        reply.Finish<T>(work(store), fill);
       });
-  if (!taken) reactor->Finish(ToStatus(RequestQueueFull()));
-  return reactor;
+  if (!taken) reply.Refuse(RequestQueueFull());
+  return reply.reactor();
 }
 
 }  // namespace vigil

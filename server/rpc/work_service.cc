@@ -134,30 +134,31 @@ class WorkService final : public v1::WorkService::CallbackService {
 
   Unary* ClaimWork(Context* context, const v1::ClaimWorkRequest* request,
                    v1::ClaimWorkResponse* response) override {
-    Unary* reactor = context->DefaultReactor();
+    const Reply reply(env_, context, Rpc::kClaimWork);
     const UnaryCall call{context, Rpc::kClaimWork, request->namespace_(), {request->incarnation()}};
     const auto permission = PermissionFor(env_, call);
     const auto checked = Checked(permission).and_then([&] { return Check(*request); });
     if (!checked) {
-      reactor->Finish(ToStatus(checked.error()));
-      return reactor;
+      reply.Refuse(checked.error());
+      return reply.reactor();
     }
-    IfOwned(env_, call, reactor, *permission, [=, this] {
+    IfOwned(env_, call, reply, *permission, [=, this] {
       claims_.Make({.claim = {request->namespace_(),
                               request->key(),
                               {request->incarnation()},
                               {request->expected_owner()},
                               {request->expected_fence()}},
-                    .abandoned = [=] { return FinishIfCancelled(*context, *reactor); },
+                    .abandoned = [=] { return reply.FinishIfCancelled(); },
                     .answer =
-                        [=](Result<ClaimedWork> claimed) {
-                          Finish<ClaimedWork>(*reactor, std::move(claimed), [=](ClaimedWork&& won) {
+                        [=, this](Result<ClaimedWork> claimed) {
+                          if (claimed) env_.measures.Claimed(claimed->outcome, 1);
+                          reply.Finish<ClaimedWork>(std::move(claimed), [=](ClaimedWork&& won) {
                             response->set_outcome(ToProto(won.outcome));
                             *response->mutable_item() = vigil::ToProto(won.item);
                           });
                         }});
     });
-    return reactor;
+    return reply.reactor();
   }
 
   Unary* ClaimOrphans(Context* context, const v1::ClaimOrphansRequest* request,
@@ -170,7 +171,8 @@ class WorkService final : public v1::WorkService::CallbackService {
         [claim = std::move(claim).value_or(OrphansClaim{})](Store& store) {
           return store.ClaimOrphans(claim);
         },
-        [response](std::vector<WorkItem>&& items) {
+        [response, &measures = env_.measures](std::vector<WorkItem>&& items) {
+          measures.Claimed(ClaimOutcome::kClaimed, items.size());
           for (const auto& item : items) *response->add_items() = vigil::ToProto(item);
         });
   }

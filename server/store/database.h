@@ -86,6 +86,10 @@ class Database {
 
   // The log's thread.
   virtual std::unique_ptr<LogListener> Listen(WakeUp wake_up) = 0;
+
+  // How many connections to the database are open. Any thread, without waiting for those that use
+  // them.
+  virtual size_t OpenConnections() const { return 0; }
 };
 
 }  // namespace vigil

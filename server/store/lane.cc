@@ -35,6 +35,7 @@ bool ThreadLane::Enqueue(std::function<void(Store&)> work) {
     std::lock_guard lock(mutex_);
     if (stopping_ || queue_.size() >= options_.queue) return false;
     queue_.push_back(std::move(work));
+    waiting_ = queue_.size();
   }
   changed_.notify_one();
   return true;
@@ -50,8 +51,11 @@ void ThreadLane::Serve(Store& store) {
       if (stopping_) return;
       work = std::move(queue_.front());
       queue_.pop_front();
+      waiting_ = queue_.size();
     }
+    ++under_way_;
     work(store);
+    --under_way_;
   }
 }
 

@@ -2,6 +2,7 @@
 // that none starves another.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -53,6 +54,12 @@ class ThreadLane final : public Lane {
   bool Enqueue(std::function<void(Store&)> work) override;
   const std::string& name() const override { return options_.name; }
 
+  // How much waits, and how many threads are at work: as it was a moment ago. Any thread, without
+  // waiting for those that use the lane.
+  size_t waiting() const { return waiting_; }
+  size_t under_way() const { return under_way_; }
+  size_t limit() const { return options_.queue; }
+
  private:
   void Serve(Store& store);
 
@@ -61,6 +68,8 @@ class ThreadLane final : public Lane {
   std::condition_variable changed_;
   std::deque<std::function<void(Store&)>> queue_;  // guarded by mutex_
   bool stopping_ = false;                          // guarded by mutex_
+  std::atomic<size_t> waiting_ = 0;
+  std::atomic<size_t> under_way_ = 0;
   std::vector<std::thread> threads_;
 };
 

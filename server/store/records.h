@@ -90,8 +90,9 @@ struct FreeCoordinator {
 
 struct ProbeReport {
   DatabaseIdentity identity;
-  // How many living pods were probed.
+  // How many living pods were probed, and how many of them were SUSPECT.
   uint64_t probed = 0;
+  uint64_t suspect = 0;
   std::vector<FreePod> free_pods;
   LockTable locks;
   // ALIVE coordinators whose lock is free.
@@ -216,7 +217,6 @@ struct StartedWork {
   WorkItem item;
 };
 
-enum class ClaimOutcome { kClaimed, kLost, kReserved, kQuarantined };
 struct ClaimedWork {
   ClaimOutcome outcome = ClaimOutcome::kClaimed;
   WorkItem item;

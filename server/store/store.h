@@ -26,18 +26,12 @@
 
 #include "base/error.h"
 #include "core/types.h"
+#include "store/counted.h"
+#include "store/deeds.h"
 #include "store/overview.h"
 #include "store/records.h"
 
 namespace vigil {
-
-// How many ids of requests an item or a pod remembers, and an item of its former owners.   (P11)
-inline constexpr size_t kRememberedRequests = 16;
-inline constexpr size_t kRememberedOwners = 16;
-// An ownership that lasted as long makes the adoptions before it forgotten: one with a checkpoint,
-// which shows that the work went on, and one without.
-inline constexpr Duration kLongOwnership = std::chrono::minutes(10);
-inline constexpr Duration kLongIdleOwnership = std::chrono::hours(24);
 
 // One connection to the state engine. One thread at a time; blocks the caller, so never the loop's
 // thread. Reconnects by itself: after an error the next call tries anew.
@@ -75,7 +69,8 @@ class Store {
   // Begins an incarnation, with a REGISTERED event; creates the namespace where needed. When
   // `registration_id` has made an incarnation already, that one gets the new session as in Resume.
   // Errors: INCARNATION_ENDED (that one has ended), SESSION_TAKEN as in Resume.
-  virtual Result<std::variant<Registered, NameTaken>> Register(const NewPod& pod) = 0;
+  virtual Result<std::variant<Registered, NameTaken>> Register(const NewPod& pod,
+                                                               const TellRefuted& refuted = {}) = 0;
 
   // Begins an incarnation in the place of the living one named, which ends as DEAD with the cause
   // SUPERSEDED: its DIED event and the REGISTERED event are one transaction. The end needs no
@@ -91,7 +86,7 @@ class Store {
   // the old one. The same session once more is a repetition. Errors: POD_NOT_FOUND,
   // SESSION_TOKEN_INVALID, INCARNATION_ENDED, and SESSION_TAKEN when the incarnation has a newer
   // session (a larger number) than the one given: this resume came late.   (P1)
-  virtual Result<Pod> Resume(const ResumePod& pod) = 0;
+  virtual Result<Pod> Resume(const ResumePod& pod, const TellRefuted& refuted = {}) = 0;
 
   // Ends a living incarnation as LEFT, with its event. Idempotent. Errors: POD_NOT_FOUND,
   // INCARNATION_ENDED (DEAD), SESSION_TAKEN.
@@ -114,7 +109,8 @@ class Store {
   // The host holds the locks of these sessions (again): SUSPECT ones become ALIVE, with an event.
   // Returns those that live in these sessions now, refuted or never suspected.
   virtual Result<std::vector<HostedPod>> Refute(const std::string& ns,
-                                                const std::vector<HostedPod>& pods) = 0;
+                                                const std::vector<HostedPod>& pods,
+                                                const TellRefuted& refuted = {}) = 0;
 
   // Tries the current lock of every living pod and of every ALIVE coordinator but the observer, and
   // lets go of those that it got. Changes nothing. Error COORDINATOR_UNTRUSTED: the observer's own
@@ -235,6 +231,9 @@ class Store {
   // selector, each to the one that owns the fewest items by then, skipping locked ones. Rows are
   // locked as in a claim.   (P5, P6)
   virtual Result<AssignedWork> AssignWork(const std::string& ns, uint32_t limit) = 0;
+
+  // Of all namespaces. Reads none of what the living own.
+  virtual Result<WaitingWork> CountWaiting() = 0;
 
   // Error WORK_NOT_FOUND.
   virtual Result<WorkItem> GetWork(const std::string& ns, const std::string& key) = 0;

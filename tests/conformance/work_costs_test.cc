@@ -159,6 +159,31 @@ TEST_F(WorkCostsTest, ListAssignable_LooksAtNothingOfTheLiving) {
   EXPECT_LT(VisitedSince(), kItemsEach / 2);
 }
 
+TEST_F(WorkCostsTest, CountWaiting_LooksAtNothingOfTheLiving) {
+  auto store = Open();
+  for (int i = 0; i < 3; ++i) {
+    const auto waiting = store->CountWaiting();
+    ASSERT_TRUE(waiting) << waiting.error().message;
+    EXPECT_EQ(waiting->compete, 2U);
+    EXPECT_EQ(waiting->assign, 1U);
+  }
+  Close(std::move(store));
+
+  EXPECT_LT(VisitedSince(), kItemsEach / 2);
+}
+
+// P11
+TEST_F(WorkCostsTest, CountWaiting_NoFurtherThanItSays) {
+  AddBacklog(5 * kMostWaiting);
+  auto store = Open();
+  const auto waiting = store->CountWaiting();
+  ASSERT_TRUE(waiting) << waiting.error().message;
+  EXPECT_EQ(waiting->compete + waiting->assign, kMostWaiting);
+  Close(std::move(store));
+
+  EXPECT_LT(VisitedSince(), 3 * int64_t{kMostWaiting});
+}
+
 // But to see who owns the fewest it counts what each of those owns who may be given something.
 TEST_F(WorkCostsTest, AssignWork_OnlyCountsWhatTheLivingOwn) {
   auto store = Open();

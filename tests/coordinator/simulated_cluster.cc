@@ -24,7 +24,8 @@ SimulatedCluster::Member::Member(SimulatedCluster& cluster, uint64_t seed)
                        [seed, n = 0]() mutable {
                          return "token-" + std::to_string(seed) + "-" + std::to_string(++n);
                        },
-                   .seed = seed},
+                   .seed = seed,
+                   .measures = measures},
                   cluster.settings_, "simulated") {}
 
 SimulatedCluster::Member& SimulatedCluster::Add() {

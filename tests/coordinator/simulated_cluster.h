@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "coordinator/coordinator.h"
+#include "coordinator/recorded_measures.h"
 #include "history/from_coordinator.h"
 #include "history/validators.h"
 #include "store/memory/memory_database.h"
@@ -114,6 +115,7 @@ class SimulatedCluster {
    public:
     Member(SimulatedCluster& cluster, uint64_t seed);
 
+    RecordedMeasures measures;
     MemoryDatabase database;
     SimulatedLane lane;
     Coordinator coordinator;

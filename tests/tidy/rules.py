@@ -30,7 +30,8 @@ LAYERS = {
     "access": {"core", "base"},
     "rpc": {"access", "coordinator", "store", "core", "base", "proto"},
     "http": {"access", "coordinator", "core", "base"},
-    "app": {"rpc", "http", "access", "coordinator", "store/postgres", "store/memory", "store", "pg", "core", "base", "proto"},
+    "metrics": {"coordinator", "store", "core", "base"},
+    "app": {"rpc", "http", "metrics", "access", "coordinator", "store/postgres", "store/memory", "store", "pg", "core", "base", "proto"},
     "main": {"app", "base"},
 }
 
@@ -44,7 +45,7 @@ THIRD_PARTIES = {
     "CLI/": {"app", "main"},
     "boost/": {"http"},
     "openssl/": {"access", "pg", "rpc"},
-    "prometheus/": {"http", "app"},
+    "prometheus/": {"metrics"},
 }
 
 _INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.MULTILINE)

@@ -28,9 +28,10 @@ class MemoryStore final : public Store {
   Result<std::vector<CoordinatorNumber>> GiveUpCoordinators(
       const Observer& observer, const std::vector<CoordinatorNumber>& coordinators) override;
 
-  Result<std::variant<Registered, NameTaken>> Register(const NewPod& pod) override;
+  Result<std::variant<Registered, NameTaken>> Register(const NewPod& pod,
+                                                       const TellRefuted& refuted) override;
   Result<std::optional<Registered>> Supersede(const NewPod& pod, Incarnation incumbent) override;
-  Result<Pod> Resume(const ResumePod& pod) override;
+  Result<Pod> Resume(const ResumePod& pod, const TellRefuted& refuted) override;
   Result<void> Leave(const std::string& ns, HostedPod pod) override;
   Result<Pod> GetPod(const std::string& ns, const std::string& name) override;
   Result<std::string> BindingOfPod(const std::string& ns, Incarnation incarnation) override;
@@ -45,8 +46,8 @@ class MemoryStore final : public Store {
   Result<WrittenEvents> DeclareHosted(const std::string& ns, Cause cause,
                                       const std::vector<HostedPod>& pods,
                                       const Committed& committed) override;
-  Result<std::vector<HostedPod>> Refute(const std::string& ns,
-                                        const std::vector<HostedPod>& pods) override;
+  Result<std::vector<HostedPod>> Refute(const std::string& ns, const std::vector<HostedPod>& pods,
+                                        const TellRefuted& refuted) override;
   Result<ProbeReport> Probe(const Observer& observer) override;
   Result<std::vector<Suspicion>> SuspectFree(const Observer& observer, const std::string& ns,
                                              const std::vector<HostedPod>& pods) override;
@@ -68,6 +69,7 @@ class MemoryStore final : public Store {
   Result<WorkItem> ReleaseWork(const WorkHolder& holder) override;
   Result<WorkItem> FailWork(const WorkHolder& holder, const std::string& reason) override;
   Result<WorkItem> TransferWork(const WorkHolder& holder, const std::string& to_name) override;
+  Result<WaitingWork> CountWaiting() override;
   Result<WorkItem> GetWork(const std::string& ns, const std::string& key) override;
   Result<WorkPage> ListWork(const std::string& ns, const WorkFilter& filter,
                             const std::string& after, uint32_t limit) override;
@@ -107,6 +109,9 @@ void End(Transaction& transaction, PodRow& row, PodState state, Cause cause);
 void TellHost(Transaction& transaction, CoordinatorNumber coordinator, SessionNumber session);
 
 // Makes a SUSPECT pod ALIVE, with its event.
-void RefuteSuspicion(Transaction& transaction, PodRow& row);
+// Notes how long a suspicion stood, if there was one.
+using StoodFor = std::vector<Duration>;
+void RefuteSuspicion(Transaction& transaction, PodRow& row, StoodFor& stood);
+void Tell(const StoodFor& stood, const TellRefuted& refuted);
 
 }  // namespace vigil::memory

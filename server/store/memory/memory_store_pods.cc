@@ -21,9 +21,9 @@ PodRow* FindRegistration(NamespaceRow& space, const std::string& registration_id
 
 // Error SESSION_TAKEN: this resume came late.
 Result<void> GiveSession(Transaction& tx, PodRow& row, CoordinatorNumber coordinator,
-                         SessionNumber session) {
+                         SessionNumber session, StoodFor& stood) {
   if (session < row.pod.session) return Fail(SessionTaken(row.pod.session));
-  RefuteSuspicion(tx, row);
+  RefuteSuspicion(tx, row, stood);
   CoordinatorNumber old_coordinator = std::exchange(row.pod.coordinator, coordinator);
   SessionNumber old_session = std::exchange(row.pod.session, session);
   if (old_coordinator != coordinator) tx.Append(EventKind::kPodMoved, row.pod);
@@ -103,8 +103,9 @@ void TellHost(Transaction& tx, CoordinatorNumber coordinator, SessionNumber sess
   if (host != tx.tables().coordinators.end()) host->second.taken.insert(session);
 }
 
-void RefuteSuspicion(Transaction& tx, PodRow& row) {
+void RefuteSuspicion(Transaction& tx, PodRow& row, StoodFor& stood) {
   if (row.pod.state != PodState::kSuspect) return;
+  stood.push_back(std::chrono::microseconds(tx.now().value - row.suspected_at.value));
   row.pod.state = PodState::kAlive;
   row.pod.cause = Cause::kNone;
   row.suspicion = {};
@@ -113,14 +114,20 @@ void RefuteSuspicion(Transaction& tx, PodRow& row) {
   tx.Append(EventKind::kPodRefuted, row.pod);
 }
 
-Result<RegisterOutcome> MemoryStore::Register(const NewPod& pod) {
-  return Change<RegisterOutcome>([&](Transaction& tx) -> Result<RegisterOutcome> {
+void Tell(const StoodFor& stood, const TellRefuted& refuted) {
+  if (!refuted) return;
+  for (const Duration each : stood) refuted(each);
+}
+
+Result<RegisterOutcome> MemoryStore::Register(const NewPod& pod, const TellRefuted& refuted) {
+  StoodFor stood;
+  auto outcome = Change<RegisterOutcome>([&](Transaction& tx) -> Result<RegisterOutcome> {
     NamespaceRow& space = tx.tables().namespaces[pod.ns];
     PodRow* row = FindRegistration(space, pod.registration_id);
     if (row != nullptr) {
       const Pod& made = row->pod;
       if (!made.living()) return Fail(IncarnationEnded(made.incarnation, made.state, made.cause));
-      auto given = GiveSession(tx, *row, pod.coordinator, pod.session);
+      auto given = GiveSession(tx, *row, pod.coordinator, pod.session, stood);
       if (!given) return Fail(std::move(given.error()));
     } else {
       PodRow* incumbent = FindLiving(space, pod.name);
@@ -129,6 +136,8 @@ Result<RegisterOutcome> MemoryStore::Register(const NewPod& pod) {
     }
     return Registered{row->pod, row->session_token, PredecessorsWork(space, row->pod)};
   });
+  if (outcome) Tell(stood, refuted);
+  return outcome;
 }
 
 Result<std::optional<Registered>> MemoryStore::Supersede(const NewPod& pod, Incarnation incumbent) {
@@ -146,18 +155,21 @@ Result<std::optional<Registered>> MemoryStore::Supersede(const NewPod& pod, Inca
   });
 }
 
-Result<Pod> MemoryStore::Resume(const ResumePod& pod) {
-  return Change<Pod>([&](Transaction& tx) -> Result<Pod> {
+Result<Pod> MemoryStore::Resume(const ResumePod& pod, const TellRefuted& refuted) {
+  StoodFor stood;
+  auto resumed = Change<Pod>([&](Transaction& tx) -> Result<Pod> {
     PodRow* row = tx.FindPod(pod.ns, pod.incarnation);
     if (row == nullptr) return Fail(PodNotFound(std::to_string(pod.incarnation.value)));
     if (row->session_token != pod.session_token) return Fail(SessionTokenInvalid(pod.incarnation));
     if (!row->pod.living()) {
       return Fail(IncarnationEnded(pod.incarnation, row->pod.state, row->pod.cause));
     }
-    auto given = GiveSession(tx, *row, pod.coordinator, pod.session);
+    auto given = GiveSession(tx, *row, pod.coordinator, pod.session, stood);
     if (!given) return Fail(std::move(given.error()));
     return row->pod;
   });
+  if (resumed) Tell(stood, refuted);
+  return resumed;
 }
 
 Result<void> MemoryStore::Leave(const std::string& ns, HostedPod pod) {

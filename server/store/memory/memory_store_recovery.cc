@@ -183,4 +183,25 @@ Result<AssignedWork> MemoryStore::AssignWork(const std::string& ns, uint32_t lim
   });
 }
 
+Result<WaitingWork> MemoryStore::CountWaiting() {
+  return Read<WaitingWork>([&](Transaction& tx) -> Result<WaitingWork> {
+    WaitingWork waiting;
+    WallMicros first_end = tx.now();
+    uint64_t orphans = 0;
+    for (const auto& [ns, space] : tx.tables().namespaces) {
+      for (const auto& [key, row] : space.work) {
+        const WorkItem& item = row.item;
+        if (item.state == WorkState::kQuarantined && waiting.quarantined < kMostWaiting) {
+          ++waiting.quarantined;
+        }
+        if (!IsOrphan(space, item) || orphans++ >= kMostWaiting) continue;
+        ++CountOf(waiting, item.traits.policy);
+        first_end = std::min(first_end, space.pods.at(item.owner).pod.ended_at);
+      }
+    }
+    waiting.oldest = std::chrono::microseconds(tx.now().value - first_end.value);
+    return waiting;
+  });
+}
+
 }  // namespace vigil::memory

@@ -67,17 +67,21 @@ Result<WrittenEvents> MemoryStore::DeclareHosted(const std::string& ns, Cause ca
   return written;
 }
 
-Result<Hosted> MemoryStore::Refute(const std::string& ns, const std::vector<HostedPod>& pods) {
-  return Change<Hosted>([&](Transaction& tx) -> Result<Hosted> {
-    Hosted living;
+Result<Hosted> MemoryStore::Refute(const std::string& ns, const std::vector<HostedPod>& pods,
+                                   const TellRefuted& refuted) {
+  StoodFor stood;
+  auto living = Change<Hosted>([&](Transaction& tx) -> Result<Hosted> {
+    Hosted still;
     for (const HostedPod& pod : pods) {
       PodRow* row = FindHosted(tx, ns, pod);
       if (row == nullptr) continue;
-      RefuteSuspicion(tx, *row);
-      living.push_back(pod);
+      RefuteSuspicion(tx, *row, stood);
+      still.push_back(pod);
     }
-    return living;
+    return still;
   });
+  if (living) Tell(stood, refuted);
+  return living;
 }
 
 Result<ProbeReport> MemoryStore::Probe(const Observer& observer) {
@@ -89,6 +93,7 @@ Result<ProbeReport> MemoryStore::Probe(const Observer& observer) {
       for (const auto& [incarnation, row] : space.pods) {
         if (!row.pod.living()) continue;
         ++report.probed;
+        if (row.pod.state == PodState::kSuspect) ++report.suspect;
         if (!IsFree(tx, row)) continue;
         report.free_pods.push_back(
             {.ns = ns,

@@ -123,7 +123,9 @@ constexpr pg::Statement kResume{
     "         LATERAL (VALUES ('POD_REFUTED', 1, before.state = 'SUSPECT'),"
     "                         ('POD_MOVED', 2, before.coordinator <> $4))"
     "           AS told(kind, position, happened)"
-    "   WHERE told.happened)," VIGIL_APPEND_NEWS "SELECT session_token = $3, " VIGIL_POD_COLUMNS
+    "   WHERE told.happened)," VIGIL_APPEND_NEWS
+    "SELECT (SELECT " VIGIL_STOOD("before") " FROM before, changed WHERE before.state = 'SUSPECT'),"
+    "       session_token = $3, " VIGIL_POD_COLUMNS
     "  FROM (SELECT * FROM changed"
     "        UNION ALL SELECT * FROM before WHERE NOT EXISTS (SELECT FROM changed)) AS now"};
 
@@ -191,7 +193,8 @@ Registered RegisteredFrom(pg::Row& row, const pg::Rows& work) {
 
 }  // namespace
 
-Result<std::variant<Registered, NameTaken>> PostgresStore::Register(const NewPod& pod) {
+Result<std::variant<Registered, NameTaken>> PostgresStore::Register(const NewPod& pod,
+                                                                    const TellRefuted& refuted) {
   for (int race = 0; race < kRaces; ++race) {
     auto rows =
         ChangeAndWake(pod.ns, {{&kEnsureNamespace, {pod.ns}},
@@ -210,7 +213,8 @@ Result<std::variant<Registered, NameTaken>> PostgresStore::Register(const NewPod
 
     // This registration made an incarnation before; it gets its new session.
     auto resumed = Resume({pod.ns, registered.pod.incarnation, registered.session_token,
-                           pod.coordinator, pod.session});
+                           pod.coordinator, pod.session},
+                          refuted);
     if (!resumed) return Fail(std::move(resumed.error()));
     registered.pod = std::move(*resumed);
     return registered;
@@ -232,7 +236,7 @@ Result<std::optional<Registered>> PostgresStore::Supersede(const NewPod& pod,
   return RegisteredFrom(row, rows->back());
 }
 
-Result<Pod> PostgresStore::Resume(const ResumePod& pod) {
+Result<Pod> PostgresStore::Resume(const ResumePod& pod, const TellRefuted& refuted) {
   auto rows = ChangeAndWake(
       pod.ns,
       {{&kLockPods, {pod.ns, Numbers(std::vector{pod.incarnation})}},
@@ -240,6 +244,9 @@ Result<Pod> PostgresStore::Resume(const ResumePod& pod) {
   if (!rows) return Fail(std::move(rows.error()));
   if (rows->back().empty()) return Fail(PodNotFound(std::to_string(pod.incarnation.value)));
   pg::Row row = rows->back()[0];
+  const bool was_suspect = !row.IsNull();
+  const Duration stood = row.Interval();
+  if (was_suspect && refuted) refuted(stood);
   const bool token_is_right = row.Bool();
   Pod now = PodFrom(row);
   if (!token_is_right) return Fail(SessionTokenInvalid(pod.incarnation));

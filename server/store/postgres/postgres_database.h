@@ -42,6 +42,7 @@ class PostgresDatabase final : public Database {
   std::unique_ptr<Store> OpenStore(Duration deadline) override;
   void OpenLivenessSession(Then<std::unique_ptr<LivenessSession>> then) override;
   std::unique_ptr<LogListener> Listen(WakeUp wake_up) override;
+  size_t OpenConnections() const override { return known_->open(); }
 
  private:
   pg::ConnectOptions OptionsFor(const char* purpose,

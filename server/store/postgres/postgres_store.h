@@ -28,9 +28,10 @@ class PostgresStore final : public Store {
   Result<std::vector<CoordinatorNumber>> GiveUpCoordinators(
       const Observer& observer, const std::vector<CoordinatorNumber>& coordinators) override;
 
-  Result<std::variant<Registered, NameTaken>> Register(const NewPod& pod) override;
+  Result<std::variant<Registered, NameTaken>> Register(const NewPod& pod,
+                                                       const TellRefuted& refuted) override;
   Result<std::optional<Registered>> Supersede(const NewPod& pod, Incarnation incumbent) override;
-  Result<Pod> Resume(const ResumePod& pod) override;
+  Result<Pod> Resume(const ResumePod& pod, const TellRefuted& refuted) override;
   Result<void> Leave(const std::string& ns, HostedPod pod) override;
   Result<WrittenEvents> SuspectHosted(const std::string& ns, Cause cause,
                                       const std::vector<HostedPod>& pods,
@@ -38,8 +39,8 @@ class PostgresStore final : public Store {
   Result<WrittenEvents> DeclareHosted(const std::string& ns, Cause cause,
                                       const std::vector<HostedPod>& pods,
                                       const Committed& committed) override;
-  Result<std::vector<HostedPod>> Refute(const std::string& ns,
-                                        const std::vector<HostedPod>& pods) override;
+  Result<std::vector<HostedPod>> Refute(const std::string& ns, const std::vector<HostedPod>& pods,
+                                        const TellRefuted& refuted) override;
   Result<ProbeReport> Probe(const Observer& observer) override;
   Result<std::vector<Suspicion>> SuspectFree(const Observer& observer, const std::string& ns,
                                              const std::vector<HostedPod>& pods) override;
@@ -74,6 +75,7 @@ class PostgresStore final : public Store {
   Result<std::vector<std::string>> ListAssignable(const std::string& after,
                                                   uint32_t limit) override;
   Result<AssignedWork> AssignWork(const std::string& ns, uint32_t limit) override;
+  Result<WaitingWork> CountWaiting() override;
   Result<WorkItem> GetWork(const std::string& ns, const std::string& key) override;
   Result<WorkPage> ListWork(const std::string& ns, const WorkFilter& filter,
                             const std::string& after, uint32_t limit) override;

@@ -85,6 +85,10 @@ Position PositionFrom(pg::Row& row);
 #define VIGIL_KEEP_SUSPECTED_AT \
   "suspected_at = CASE WHEN pod.state = 'SUSPECT' THEN pod.suspected_at END"
 
+// How long the suspicion of `pod`, a row from before its end, has stood.
+#define VIGIL_STOOD(pod) \
+  "coalesce(greatest(clock_timestamp() - " pod ".suspected_at, interval '0'), interval '0')"
+
 // How many items an ended incarnation leaves. Its row is locked, so none can come or go meanwhile.
 #define VIGIL_ORPHANS                              \
   "(SELECT count(*) FROM vigil.work_items AS item" \

@@ -44,18 +44,21 @@ constexpr pg::Statement kDeclareHosted{
 
 constexpr pg::Statement kRefute{
     "refute",
-    "WITH changed AS ("
+    "WITH before AS MATERIALIZED ("
+    "  SELECT pod.incarnation, pod.suspected_at FROM vigil.pods AS pod"
+    "    JOIN unnest($2::bigint[], $3::bigint[]) AS hosted(incarnation, session)"
+    "      ON pod.incarnation = hosted.incarnation AND pod.session = hosted.session"
+    "   WHERE pod.namespace = $1 AND pod.state = 'SUSPECT'),"
+    " changed AS ("
     "  UPDATE vigil.pods AS pod"
     "     SET state = 'ALIVE', cause = 'NONE', suspicion = NULL, suspicion_identity = NULL,"
     "         suspected_at = NULL"
-    "    FROM unnest($2::bigint[], $3::bigint[]) AS hosted(incarnation, session)"
-    "   WHERE pod.namespace = $1 AND pod.incarnation = hosted.incarnation"
-    "     AND pod.session = hosted.session AND pod.state = 'SUSPECT'"
-    "  RETURNING pod.*)," VIGIL_POD_NEWS("'POD_REFUTED'", "'NONE'", "0", VIGIL_NOT_DETECTED)
-        VIGIL_APPEND_NEWS
-    "SELECT incarnation, session FROM changed"
+    "    FROM before WHERE pod.incarnation = before.incarnation"
+    "  RETURNING pod.*, " VIGIL_STOOD("before") " AS stood)," VIGIL_POD_NEWS(
+        "'POD_REFUTED'", "'NONE'", "0", VIGIL_NOT_DETECTED) VIGIL_APPEND_NEWS
+    "SELECT incarnation, session, stood FROM changed"
     " UNION ALL "
-    "SELECT pod.incarnation, pod.session"
+    "SELECT pod.incarnation, pod.session, NULL"
     "  FROM vigil.pods AS pod"
     "  JOIN unnest($2::bigint[], $3::bigint[]) AS hosted(incarnation, session)"
     "    ON pod.incarnation = hosted.incarnation AND pod.session = hosted.session"
@@ -97,12 +100,18 @@ Result<WrittenEvents> PostgresStore::DeclareHosted(const std::string& ns, Cause 
 }
 
 Result<std::vector<HostedPod>> PostgresStore::Refute(const std::string& ns,
-                                                     const std::vector<HostedPod>& pods) {
+                                                     const std::vector<HostedPod>& pods,
+                                                     const TellRefuted& refuted) {
   if (pods.empty()) return std::vector<HostedPod>{};
   const HostedArrays arrays(pods);
   auto rows = ChangeAndWake(ns, {{&kLockPods, {ns, arrays.incarnations}},
                                  {&kRefute, {ns, arrays.incarnations, arrays.sessions}}});
   if (!rows) return Fail(std::move(rows.error()));
+  for (pg::Row row : rows->back()) {
+    row.Skip();
+    row.Skip();
+    if (!row.IsNull() && refuted) refuted(row.Interval());
+  }
   return HostedFrom(rows->back());
 }
 

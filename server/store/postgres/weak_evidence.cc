@@ -31,6 +31,7 @@ constexpr pg::Statement kProbe{
     " free_coordinators AS MATERIALIZED ("
     "  SELECT * FROM others WHERE pg_try_advisory_xact_lock_shared($5 + coordinator)) "
     "SELECT observer.sound, server.identity, (SELECT count(*) FROM living),"
+    "       (SELECT count(*) FROM living WHERE state = 'SUSPECT'),"
     "       (SELECT count(*) FROM locks WHERE NOT fastpath),"
     "       current_setting('max_locks_per_transaction')::bigint"
     "         * (current_setting('max_connections')::bigint"
@@ -109,6 +110,7 @@ Result<ProbeReport> PostgresStore::Probe(const Observer& observer) {
     if (!row.Bool()) return Fail(UnsoundObserver());
     report.identity = row.Text();
     report.probed = static_cast<uint64_t>(row.Bigint());
+    report.suspect = static_cast<uint64_t>(row.Bigint());
     report.locks.in_use = static_cast<uint64_t>(row.Bigint());
     report.locks.size = static_cast<uint64_t>(row.Bigint());
     const auto coordinator = row.As<CoordinatorNumber>();

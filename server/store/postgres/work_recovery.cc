@@ -114,6 +114,32 @@ constexpr pg::Statement kAssignWork{
     "," VIGIL_NOTE_NO_ORPHANS("100") " SELECT count(*) FILTER (WHERE state = 'OWNED'),"
     "       count(*) FILTER (WHERE state = 'QUARANTINED') FROM changed"};
 
+// In the order of indexes that have nothing of the living, and no further than is counted: a plan
+// that gathers and sorts would first read all that waits, however much that is.
+constexpr pg::Statement kPlanInOrder{
+    "plan_in_order",
+    "SELECT set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true),"
+    "       set_config('enable_seqscan', 'off', true)"};
+static_assert(kMostWaiting == 10000);
+constexpr pg::Statement kCountWaiting{
+    "count_waiting",
+    "WITH orphans AS MATERIALIZED ("
+    "  SELECT item.policy, ended.ended_at"
+    "    FROM (SELECT incarnation, ended_at FROM vigil.pods"
+    "           WHERE state IN ('DEAD', 'LEFT') AND may_have_orphans"
+    "           ORDER BY namespace, incarnation LIMIT 10000) AS ended,"
+    "         LATERAL (SELECT item.policy FROM vigil.work_items AS item"
+    "                   WHERE item.owner = ended.incarnation AND item.state = 'OWNED'"
+    "                   ORDER BY item.key LIMIT 10000) AS item"
+    "   LIMIT 10000) "
+    "SELECT count(*) FILTER (WHERE policy = 'COMPETE'),"
+    "       count(*) FILTER (WHERE policy = 'ASSIGN'),"
+    "       count(*) FILTER (WHERE policy = 'STICKY'),"
+    "       coalesce(greatest(clock_timestamp() - min(ended_at), interval '0'), interval '0'),"
+    "       (SELECT count(*) FROM (SELECT FROM vigil.work_items WHERE state = 'QUARANTINED'"
+    "                               ORDER BY namespace, key LIMIT 10000) AS stuck)"
+    "  FROM orphans"};
+
 constexpr pg::Statement kReleaseQuarantined{
     "release_quarantined",
     "WITH stuck AS MATERIALIZED ("
@@ -244,6 +270,20 @@ Result<AssignedWork> PostgresStore::AssignWork(const std::string& ns, uint32_t l
   done.more = changed > 0 && (further || changed < items.size());
   if (changed > 0) Wake(ns);
   return done;
+}
+
+Result<WaitingWork> PostgresStore::CountWaiting() {
+  const auto rows =
+      link_.Execute({.steps = {{&kPlanInOrder, {}}, {&kCountWaiting, {}}}, .changes = false});
+  if (!rows) return Fail(rows.error());
+  pg::Row row = rows->back()[0];
+  WaitingWork waiting;
+  waiting.compete = static_cast<uint64_t>(row.Bigint());
+  waiting.assign = static_cast<uint64_t>(row.Bigint());
+  waiting.sticky = static_cast<uint64_t>(row.Bigint());
+  waiting.oldest = row.Interval();
+  waiting.quarantined = static_cast<uint64_t>(row.Bigint());
+  return waiting;
 }
 
 Result<WorkItem> PostgresStore::ReleaseQuarantined(const std::string& ns, const std::string& key,
