@@ -162,7 +162,7 @@ TEST_F(HealthScenario, ALoopThatStandsStill_IsNotLive) {
 
 // It goes on hosting pods meanwhile: only the log is not read.
 TEST_F(HealthScenario, AReadingOfTheLogThatNeverComesBack_IsNotLive) {
-  ASSERT_NO_FATAL_FAILURE(Start(1, seconds(30), {"--database-deadline", "500ms"}));
+  ASSERT_NO_FATAL_FAILURE(Start(1, seconds(30), {"--database-deadline", "2s"}));
   const auto live = Probe(0, "/livez");
   const auto ready = Probe(0, "/readyz");
   const auto events = Watch(0, kPodEvents);
