@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <netdb.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,6 +14,7 @@
 #include <optional>
 
 #include "access/access.h"
+#include "app/descriptors.h"
 #include "app/server.h"
 #include "core/timing.h"
 #include "http/ask.h"
@@ -205,23 +205,21 @@ void DiagnosePorts(const Config& config, Findings& findings) {
 
 void DiagnoseFiles(const Config& config, Findings& findings) {
   constexpr std::string_view kCheck = "files";
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  // A connection for each pod, HTTP's, which take no more than half, the database's, and a few.
-  const size_t http =
-      config.http_listen.empty() ? 0 : std::min(config.http_connections, limit.rlim_cur / 2);
-  const size_t needed =
-      config.coordinator.max_pods + http + static_cast<size_t>(ConnectionsOf(config)) + 100;
+  RaiseDescriptorLimit();
+  const size_t share = ShareOfDescriptors(config);
+  const size_t http = config.http_listen.empty() ? 0 : config.http_connections;
   const std::string sum = fmt::format(
-      "this process may open {} files; {} pods, {} connections over HTTP and those to "
-      "the database need up to {}",
-      limit.rlim_cur, config.coordinator.max_pods, http, needed);
-  if (limit.rlim_cur >= needed) {
+      "the files that this process may open are enough for {} connections over gRPC "
+      "and for {} over HTTP",
+      std::min(config.grpc_connections, share), std::min(http, share));
+  if (share >= config.grpc_connections && share >= http) {
     findings.Ok(kCheck, sum);
   } else {
     findings.Warn(kCheck, sum,
-                  fmt::format("Start it with `ulimit -n {}`, or lower --max-pods.",
-                              config.coordinator.max_pods + config.http_connections + 1000));
+                  fmt::format("The settings ask for {} and {}: start it with a hard limit of {} "
+                              "files, or lower --grpc-connections and --http-connections.",
+                              config.grpc_connections, http,
+                              2 * std::max(config.grpc_connections, http) + 1000));
   }
 }
 

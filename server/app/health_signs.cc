@@ -32,13 +32,15 @@ HealthSigns::HealthSigns(grpc::HealthCheckServiceInterface& service) : service_(
 }
 
 void HealthSigns::Show(const Health& health) {
-  if (health.Says(Sign::kReady) != shown_[0]) Log(health.FirstFailing(Sign::kReady));
+  const bool changed = health.Says(Sign::kReady) != shown_[0];
   for (size_t i = 0; i < kServices; ++i) {
     const bool says_yes = health.Says(kShown[i].sign);
     if (says_yes == shown_[i]) continue;
     shown_[i] = says_yes;
     service_.SetServingStatus(kShown[i].name, says_yes);
   }
+  // Last: a log that nobody takes may hold its writers up.
+  if (changed) Log(health.FirstFailing(Sign::kReady));
 }
 
 }  // namespace vigil

@@ -16,7 +16,7 @@ HealthWatch::HealthWatch(Environment environment)
     : env_(std::move(environment)), pods_{"pods", env_.loop}, log_{"the event log", env_.log_loop} {
   facts_.trust_window = env_.trust_window;
   facts_.unexamined = DatabaseUnavailable("the database has not been examined yet");
-  published_ = HealthOf(facts_);
+  published_ = facts_;
 }
 
 void HealthWatch::Start() {
@@ -60,15 +60,22 @@ void HealthWatch::Publish() {
       facts_.halted.push_back(loop->name);
     }
   }
-  Health health = HealthOf(facts_);
-  env_.show(health);
-  const std::lock_guard lock(mutex_);
-  published_ = std::move(health);
+  {
+    const std::lock_guard lock(mutex_);
+    published_ = facts_;
+    published_at_ = env_.clock.Now();
+  }
+  // Last: whoever hears it there asks over HTTP at once.
+  env_.show(HealthOf(facts_));
 }
 
 Health HealthWatch::Now() const {
   const std::lock_guard lock(mutex_);
-  return published_;
+  HealthFacts facts = published_;
+  if (published_at_ && env_.clock.Now() - *published_at_ >= kPatience) {
+    facts.halted.emplace_back("the health watch");
+  }
+  return HealthOf(facts);
 }
 
 }  // namespace vigil

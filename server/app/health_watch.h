@@ -44,7 +44,8 @@ class HealthWatch {
   // From now on nothing is offered to anybody.
   void Drain();
 
-  // What was last published. Any thread.
+  // What was last published; and that nothing is published any more, when the own loop does not
+  // turn. Any thread.
   Health Now() const;
 
  private:
@@ -67,7 +68,8 @@ class HealthWatch {
   std::unique_ptr<Timer> timer_;
 
   mutable std::mutex mutex_;
-  Health published_;  // guarded by mutex_
+  HealthFacts published_;                // guarded by mutex_
+  std::optional<Instant> published_at_;  // guarded by mutex_; none before Start
 };
 
 }  // namespace vigil

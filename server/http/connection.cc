@@ -41,6 +41,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
  private:
   void SetDeadline();
+  void StandInLine();
   void OnRequest(const error_code& error);
   void Take(const http::request<http::empty_body>& request);
   // Why this may not be followed, if it may not.
@@ -58,7 +59,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::beast::flat_buffer buffer_{kLargestHead + kReadAhead};
   // A new one for each request.
   std::optional<http::request_parser<http::empty_body>> parser_;
-  Waiting::iterator place_in_line_;
+  Line::Spot spot_;
   std::string written_;
   bool late_ = false;
   // The request at hand is HEAD.
@@ -75,20 +76,24 @@ void Connection::SetDeadline() {
   });
 }
 
+void Connection::StandInLine() {
+  spot_ = peer_.line.Join([weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->Close();
+  });
+}
+
 void Connection::ReadRequest() {
   parser_.emplace();
   parser_->header_limit(kLargestHead);
   SetDeadline();
-  place_in_line_ = reception_.waiting->insert(reception_.waiting->end(), [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->Close();
-  });
+  StandInLine();
   http::async_read_header(
       peer_.socket, buffer_, *parser_,
       [self = shared_from_this()](const error_code& error, size_t) { self->OnRequest(error); });
 }
 
 void Connection::OnRequest(const error_code& error) {
-  reception_.waiting->erase(place_in_line_);
+  spot_.reset();
   deadline_.cancel();
   const bool begun = parser_->got_some() || buffer_.size() > 0;
   if (!error) {
@@ -177,6 +182,7 @@ void Connection::Answer(const vigil::Answer& answer, bool keep) {
   written_ = ToText(answer, keep, std::exchange(head_only_, false));
   late_ = false;
   SetDeadline();
+  StandInLine();
   boost::asio::async_write(peer_.socket, boost::asio::buffer(written_),
                            [self = shared_from_this(), keep](const error_code& error, size_t) {
                              self->OnAnswered(error, keep);
@@ -184,6 +190,7 @@ void Connection::Answer(const vigil::Answer& answer, bool keep) {
 }
 
 void Connection::OnAnswered(const error_code& error, bool keep) {
+  spot_.reset();
   deadline_.cancel();
   if (error) {
     Close();

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <list>
 
 #include "base/clock.h"
 #include "http/answer.h"
@@ -10,10 +9,6 @@
 #include "http/socket.h"
 
 namespace vigil {
-
-// The connections from which a request is awaited, each as what closes it; the one that has waited
-// longest comes first.
-using Waiting = std::list<std::function<void()>>;
 
 // What connections ask of the server that took them.
 struct Reception {
@@ -23,7 +18,6 @@ struct Reception {
   std::function<Duration()> retry;
   // Counts the streams that are not over.
   std::function<Place()> stream;
-  Waiting* waiting = nullptr;
 };
 
 // Reads requests, one after another, and answers them, until the client or an answer ends it, or

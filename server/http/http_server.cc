@@ -125,12 +125,12 @@ class HttpServer::Parts {
 
   void Take(HttpSocket socket) {
     const bool full = connections_ >= max_connections_;
-    // Whoever asks for nothing makes room for who comes: idle connections cost nothing to open.
-    const bool made_room = full && !waiting_.empty();
-    if (made_room) waiting_.front()();
+    // Whoever keeps us waiting makes room for who comes: such connections cost nothing to open.
+    const bool made_room = full && !line_.empty();
+    if (made_room) line_.CloseFirst();
     if (connections_ >= max_connections_ + kTurnedAway) return;
     SetUp(socket);
-    Peer peer{std::move(socket), Count(connections_), env_, context_};
+    Peer peer{std::move(socket), Count(connections_), line_, env_, context_};
     if (full && !made_room) {
       TurnAway(std::move(peer), reception_);
     } else {
@@ -163,10 +163,9 @@ class HttpServer::Parts {
   const Reception reception_{
       .probe = [this](const Probe& probe) { return AnswerTo(probe, env_.health()); },
       .retry = [this] { return Retry(); },
-      .stream = [this] { return Count(streams_); },
-      .waiting = &waiting_};
+      .stream = [this] { return Count(streams_); }};
   // The HTTP thread's.
-  Waiting waiting_;
+  Line line_;
   size_t connections_ = 0;
   size_t streams_ = 0;
   // The last connection could not be taken.

@@ -32,8 +32,8 @@ struct HttpEnvironment {
 // Serves on a thread of its own, which decodes, posts and returns, as gRPC's threads do; nothing
 // blocks it and it decides nothing.
 //
-// Bounded are the connections: one too many takes the place of that which has asked for nothing the
-// longest; where all are busy, probes are answered and others told so. Bounded are, too, a
+// Bounded are the connections: one too many takes the place of that which has waited longest for
+// its client; where none does, probes are answered and others told so. Bounded are, too, a
 // request's head (16 KiB) and the time until it is whole (10 s, also on a connection that is kept);
 // what a connection that is not read from keeps for its client: one message of its subscription,
 // and 256 KiB in the kernel.   (P11)

@@ -20,6 +20,10 @@ class Farewell : public std::enable_shared_from_this<Farewell> {
 
   void Begin() {
     error_code ignored;
+    spot_ = peer_.line.JoinFirst([weak = weak_from_this()] {
+      error_code unused;
+      if (const auto self = weak.lock()) self->peer_.socket.close(unused);
+    });
     peer_.socket.shutdown(HttpSocket::shutdown_send, ignored);
     timer_.async_wait([self = shared_from_this()](const error_code& error) {
       error_code unused;
@@ -43,12 +47,27 @@ class Farewell : public std::enable_shared_from_this<Farewell> {
   }
 
   Peer peer_;
+  Line::Spot spot_;
   boost::asio::steady_timer timer_;
   std::array<char, 4096> unwanted_{};
   size_t read_ = 0;
 };
 
 }  // namespace
+
+Line::Spot Line::Join(std::function<void()> close) {
+  return Leaving(waiting_.insert(waiting_.end(), std::move(close)));
+}
+
+Line::Spot Line::JoinFirst(std::function<void()> close) {
+  return Leaving(waiting_.insert(waiting_.begin(), std::move(close)));
+}
+
+Line::Spot Line::Leaving(Waiting::iterator where) {
+  return {nullptr, [this, where](void*) { waiting_.erase(where); }};
+}
+
+void Line::CloseFirst() { waiting_.front()(); }
 
 void CloseGently(Peer peer) { std::make_shared<Farewell>(std::move(peer))->Begin(); }
 

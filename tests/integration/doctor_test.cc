@@ -325,13 +325,13 @@ TEST_F(DoctorFilesTest, Tls_ExpiryAndTheWrongKeyAreFound) {
 TEST_F(DoctorFilesTest, Settings_TheFileIsReadAsForServe) {
   const std::string file = Write("vigild.conf",
                                  "database = host=127.0.0.1 port=1\n"
-                                 "insecure = true\nmax-pods = 123\n");
+                                 "insecure = true\ngrpc-connections = 123\n");
   Words settings = OwnPorts();
   settings.insert(settings.end(), {"--config", file});
   const Diagnosis diagnosis = RunDoctor(settings, {});
   EXPECT_EQ(diagnosis.exit_code, 1);
-  EXPECT_THAT(diagnosis.said,
-              AllOf(HasSubstr("connection   127.0.0.1:1: "), HasSubstr("123 pods")));
+  EXPECT_THAT(diagnosis.said, AllOf(HasSubstr("connection   127.0.0.1:1: "),
+                                    HasSubstr("123 connections over gRPC")));
   EXPECT_EQ(RunDoctor({"--config", "/nonexistent"}, {}).exit_code, 2);
 }
 
@@ -385,6 +385,15 @@ TEST_F(DoctorTest, Secrets_NoPasswordIsEverSaid) {
       RunDoctor({"--database", "host=127.0.0.1 password=canary-password"}, {});
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_THAT(refused.said, Not(HasSubstr(kSecret)));
+}
+
+TEST(Doctor, FilesThatAreTooFewForTheConnectionsAskedForAreSaid) {
+  TestDatabase database;
+  const auto few =
+      Diagnose(database.conninfo(), {"--grpc-connections", "20", "--http-connections", "20"});
+  EXPECT_THAT(few.fine(), Contains(HasSubstr("files: ")));
+  const auto many = Diagnose(database.conninfo(), {"--grpc-connections", "1000000"});
+  EXPECT_THAT(many.warnings(), Contains(AllOf(HasSubstr("files: "), HasSubstr("hard limit of"))));
 }
 
 }  // namespace

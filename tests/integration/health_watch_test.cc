@@ -108,6 +108,17 @@ TEST_F(HealthWatchTest, ALoopThatDoesNotTurnIsNoticed) {
   EXPECT_TRUE(watch_.Now().Says(Sign::kLive));
 }
 
+TEST_F(HealthWatchTest, AWatchThatDoesNotTurnIsNoticedByWhoAsks) {
+  clock_.now += seconds(10);
+  const Health health = watch_.Now();
+  ASSERT_NE(health.FirstFailing(Sign::kLive), nullptr);
+  EXPECT_EQ(health.FirstFailing(Sign::kLive)->sentence,
+            "the loop of the health watch does not turn");
+  EXPECT_FALSE(health.Says(Sign::kReady));
+  Turn({&pods_, &log_});
+  EXPECT_TRUE(watch_.Now().Says(Sign::kReady));
+}
+
 TEST_F(HealthWatchTest, BeforeItHasLookedNothingIsPromised) {
   HealthWatch fresh({.clock = clock_,
                      .scheduler = own_,

@@ -161,6 +161,22 @@ TEST_F(HttpLimitsTest, WhoAsksForNothingMakesRoom) {
   EXPECT_TRUE(stream.Await("position"));
 }
 
+// Neither who does not take its answers nor who does not go keeps a probe out.
+TEST_F(HttpLimitsTest, WhoDoesNotTakeItsAnswerMakesRoom) {
+  Start({}, /*http_connections=*/3);
+  std::vector<std::unique_ptr<HttpClient>> stalled;
+  for (int i = 0; i < 150; ++i) {
+    stalled.push_back(std::make_unique<HttpClient>(port()));
+    std::string requests = "GET /livez HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
+    if (i % 2 == 1) {
+      requests.clear();
+      for (int k = 0; k < 200; ++k) requests += "GET /page/main.js HTTP/1.1\r\nHost: t\r\n\r\n";
+    }
+    stalled.back()->Send(requests);
+  }
+  EXPECT_EQ(Fetch(port(), "/livez").status, 200);
+}
+
 TEST_F(HttpLimitsTest, WhoDoesNotFinishARequestIsNotWaitedFor) {
   Start({});
   HttpClient silent(port());
