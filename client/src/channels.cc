@@ -44,27 +44,49 @@ Channels::Channels(std::vector<std::string> addresses,
                    std::shared_ptr<const Credentials> credentials)
     : addresses_(std::move(addresses)),
       credentials_(std::move(credentials)),
-      links_(addresses_.size()) {}
+      places_(addresses_.size()) {}
+
+std::shared_ptr<Link> Channels::Make(std::size_t index) const {
+  return std::make_shared<Link>(addresses_[index], credentials_);
+}
 
 std::shared_ptr<Link> Channels::At(std::size_t index) {
   MutexLock lock(mutex_);
-  if (!links_[index]) links_[index] = Anew(index);
-  return links_[index];
+  Place& place = places_[index];
+  if (!place.link) {
+    place.link = Make(index);
+    place.declined = false;
+  }
+  return place.link;
 }
 
-std::shared_ptr<Link> Channels::Anew(std::size_t index) const {
-  return std::make_shared<Link>(addresses_[index], credentials_);
+std::shared_ptr<Link> Channels::Another(std::size_t index, const std::shared_ptr<Link>& than) {
+  MutexLock lock(mutex_);
+  Place& place = places_[index];
+  if (place.link && place.link != than && !place.declined) return place.link;
+  auto asked = place.asked.lock();
+  if (!asked || asked == than) place.asked = asked = Make(index);
+  return asked;
+}
+
+void Channels::Decline(const std::shared_ptr<Link>& link) {
+  MutexLock lock(mutex_);
+  for (Place& place : places_) {
+    if (place.link == link) place.declined = true;
+    if (place.asked.lock() == link) place.asked.reset();
+  }
 }
 
 void Channels::Adopt(std::size_t index, std::shared_ptr<Link> link) {
   MutexLock lock(mutex_);
-  links_[index] = std::move(link);
+  places_[index] = Place{std::move(link), false, {}};
 }
 
 void Channels::Distrust(const std::shared_ptr<Link>& link) {
   MutexLock lock(mutex_);
-  for (auto& current : links_) {
-    if (current == link) current.reset();
+  for (Place& place : places_) {
+    if (place.link == link) place.link.reset();
+    if (place.asked.lock() == link) place.asked.reset();
   }
 }
 

@@ -33,6 +33,10 @@ struct Link {
 // One link per address, made when first used and shared by calls and streams, so that a call finds
 // its connection open.
 //
+// Behind one address there may be several coordinators, and only another connection leads to
+// another of them. Who looks for one shares it with all others that do: they end up together, on
+// one connection, and however many ask at once, it is one that is made.
+//
 // Thread safety: everything may be called from any thread.
 class Channels {
  public:
@@ -40,12 +44,15 @@ class Channels {
   Channels(std::vector<std::string> addresses, std::shared_ptr<const Credentials> credentials);
 
   std::shared_ptr<Link> At(std::size_t index);
-  // A new connection to that address, for the caller alone until it is adopted.
-  std::shared_ptr<Link> Anew(std::size_t index) const;
-  // From here on At gives this link, which Anew made for that address.
+  // Another connection to that address than this one, which may be null: the one that At gives, or
+  // the one that somebody asks on just now, or a new one. Never one that was declined.
+  std::shared_ptr<Link> Another(std::size_t index, const std::shared_ptr<Link>& than);
+  // Whoever is at the end of this link is of no use to who asked there: Another gives it to nobody.
+  void Decline(const std::shared_ptr<Link>& link);
+  // From here on At gives this link, which Another gave for that address.
   void Adopt(std::size_t index, std::shared_ptr<Link> link);
-  // Something timed out on this link, so its connection may be dead without saying so: the next At
-  // makes a new one. What runs on the old one is left alone.
+  // Something timed out on this link, so its connection may be dead without saying so: neither At
+  // nor Another gives it any more. What runs on it is left alone.
   void Distrust(const std::shared_ptr<Link>& link);
 
   // Where to begin: the last address that was seen to work, or the first.
@@ -56,10 +63,19 @@ class Channels {
   std::size_t size() const { return addresses_.size(); }
 
  private:
+  struct Place {
+    std::shared_ptr<Link> link;
+    bool declined = false;
+    // What Another made, for as long as somebody asks on it.
+    std::weak_ptr<Link> asked;
+  };
+
+  std::shared_ptr<Link> Make(std::size_t index) const;
+
   const std::vector<std::string> addresses_;
   const std::shared_ptr<const Credentials> credentials_;
   mutable Mutex mutex_;
-  std::vector<std::shared_ptr<Link>> links_ VIGIL_GUARDED_BY(mutex_);
+  std::vector<Place> places_ VIGIL_GUARDED_BY(mutex_);
   std::size_t preferred_ VIGIL_GUARDED_BY(mutex_) = 0;
 };
 

@@ -25,7 +25,8 @@ struct Open {
   bool resume;
   // For a `Register`: under a registration id that was never used.
   bool new_registration;
-  // On a new connection, which may lead to another coordinator.
+  // On another connection than the one it was refused on, since that may lead to another
+  // coordinator.
   bool anew = false;
 };
 struct Heartbeat {
@@ -37,7 +38,8 @@ struct Heartbeat {
 struct Inquire {
   std::size_t address;
   Duration patience;
-  // On a new connection. When the answer is yes, streams that are opened later use it.
+  // On another connection than the host's. When the answer is yes, streams that are opened later
+  // use it.
   bool anew = false;
 };
 struct Leave {

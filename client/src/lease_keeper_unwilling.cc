@@ -8,6 +8,9 @@ namespace {
 
 // From here on the pause between two inquiries has its full length; more need not be counted.
 constexpr unsigned kManyInquiries = 16;
+// Under a degraded link each question behind an only address may be a handshake, and in an outage
+// of the database all pods ask. However short their leases, it is not more often than this.
+constexpr Duration kDegradedPause = std::chrono::seconds(2);
 
 }  // namespace
 
@@ -51,15 +54,16 @@ bool LeaseKeeper::AsksBehindItsAddress() const {
   return options_.addresses == 1 && unwilling_ != Unwilling::kNo && host_ && !attempt_ && !leaving_;
 }
 
-// Each time is a new connection, and of two coordinators every second one leads to the same.
+// Each time may be a new connection, and of two coordinators every second one leads to the same.
 // Without leases there is no time to lose; with them it is seldom, since a host may drain with
 // nobody else there, and when the database is away, all of them are degraded.
 void LeaseKeeper::AskBehindItsAddress(Time now) {
   actions_.emplace_back(action::Inquire{host_address_, Patience(), true});
   const bool degraded = unwilling_ == Unwilling::kNo;
   const bool no_lease = unwilling_ == Unwilling::kNoLease;
-  const Duration first = degraded ? terms_.lease : terms_.lease / 12;
-  const Duration most = degraded ? terms_.lease : terms_.lease / (no_lease ? 4 : 2);
+  const Duration seldom = std::max(terms_.lease, kDegradedPause);
+  const Duration first = degraded ? seldom : terms_.lease / 12;
+  const Duration most = degraded ? seldom : terms_.lease / (no_lease ? 4 : 2);
   next_inquiry_at_ = now + Backoff(first, most, inquiries_, options_.random);
   inquiries_ = std::min(inquiries_ + 1, kManyInquiries);
 }

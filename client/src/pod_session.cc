@@ -7,6 +7,7 @@
 #include "convert.h"
 #include "core.h"
 #include "inquiry.h"
+#include "lease_failures.h"
 #include "lease_keeper.h"
 #include "own_error.h"
 #include "random_id.h"
@@ -139,8 +140,9 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
   }
 
   void Do(const action::Open& open) {
-    if (open.anew) core_->channels.Adopt(open.address, core_->channels.Anew(open.address));
-    const auto link = core_->channels.At(open.address);
+    Channels& channels = core_->channels;
+    if (open.anew) channels.Adopt(open.address, channels.Another(open.address, refused_.lock()));
+    const auto link = channels.At(open.address);
     // Whoever knows it can take the pod's place.
     if (open.new_registration) registration_id_ = RandomId();
     SessionStream::Handlers handlers{
@@ -166,13 +168,15 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
     const std::size_t address = inquire.address;
     if (inquiries_.count(address) != 0) return;
     Channels& channels = core_->channels;
-    const auto link = inquire.anew ? channels.Anew(address) : channels.At(address);
+    const auto link = inquire.anew ? channels.Another(address, host_.lock()) : channels.At(address);
     const auto then = [self = shared_from_this(), address, link](bool welcome) {
       self->inquiries_.erase(address);
       if (self->closing_) return self->TellWhenClosed();
       if (welcome) {
         self->core_->channels.Adopt(address, link);
         self->keeper_->OnWelcome(address, BootClock::now());
+      } else {
+        self->core_->channels.Decline(link);
       }
       self->Act();
     };
@@ -229,13 +233,11 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
         token_ = message.registered().session_token();
         pod_ = FromProto(message.registered().pod());
         predecessors_work_ = FromProtos<WorkItem>(message.registered().predecessors_work());
-        keeper_->OnHosted(id, now, Terms(message.registered().terms()));
-        core_->channels.Prefer(keeper_->address());
+        HandleHosted(id, now, Terms(message.registered().terms()));
         break;
       case v1::SessionResponse::kResumed:
         pod_ = FromProto(message.resumed().pod());
-        keeper_->OnHosted(id, now, Terms(message.resumed().terms()));
-        core_->channels.Prefer(keeper_->address());
+        HandleHosted(id, now, Terms(message.resumed().terms()));
         break;
       case v1::SessionResponse::kHeartbeat:
         keeper_->OnHeartbeatAnswer(
@@ -254,7 +256,17 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
     Act();
   }
 
+  void HandleHosted(StreamId id, Time now, const LeaseTerms& terms) {
+    if (const SessionStream* stream = Find(id)) host_ = stream->link();
+    keeper_->OnHosted(id, now, terms);
+    core_->channels.Prefer(keeper_->address());
+  }
+
   void HandleEnd(StreamId id, const Error& why) {
+    if (const SessionStream* stream = Find(id); stream && IsOfOneCoordinator(why)) {
+      refused_ = stream->link();
+      core_->channels.Decline(stream->link());
+    }
     streams_.erase(id);
     if (closing_) return TellWhenClosed();
     keeper_->OnStreamEnded(id, BootClock::now(), why);
@@ -341,6 +353,9 @@ class PodSession::Driver : public std::enable_shared_from_this<Driver> {
   std::optional<LeaseKeeper> keeper_;
   ClockWatch clocks_{ReadClocks()};
   std::map<StreamId, std::shared_ptr<SessionStream>> streams_;
+  // Where the pod was taken in last, and where it was refused last, on whatever connection.
+  std::weak_ptr<Link> host_;
+  std::weak_ptr<Link> refused_;
   // At most one to each address.
   std::map<std::size_t, std::shared_ptr<Inquiry>> inquiries_;
   TimerId timer_;

@@ -172,7 +172,7 @@ class Subscription::Driver : public std::enable_shared_from_this<Driver> {
     if (cancelled_ || !inquiries_.empty()) return;
     reading_.OnAsked(BootClock::now());
     Channels& channels = core_->channels;
-    if (channels.size() == 1) return Inquire(0, channels.Anew(0));
+    if (channels.size() == 1) return Inquire(0, channels.Another(0, stream_->link()));
     for (std::size_t address = 0; address < channels.size(); ++address) {
       if (address != address_) Inquire(address, channels.At(address));
     }
@@ -182,7 +182,8 @@ class Subscription::Driver : public std::enable_shared_from_this<Driver> {
     const auto then = [self = shared_from_this(), address, link](bool serving) {
       self->inquiries_.erase(address);
       if (self->cancelled_) return self->TellWhenClosed();
-      if (serving) self->MoveTo(address, link);
+      if (!serving) return self->core_->channels.Decline(link);
+      self->MoveTo(address, link);
     };
     inquiries_.emplace(address, Inquiry::Send(loop_, link, kPodEvents, kInquiryPatience, then));
   }

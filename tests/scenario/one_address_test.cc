@@ -70,6 +70,36 @@ TEST_F(Scenario, OneAddressRollingRestart_NobodyIsSuspendedAndNothingIsMissed) {
   }
 }
 
+// P9: the pods and subscriptions of one process have one connection, and move together.
+TEST_F(Scenario, OneAddressDrain_ThePodsOfAProcessStayOnOneConnection) {
+  ASSERT_NO_FATAL_FAILURE(
+      StartCluster({.coordinators = 2, .settings = {"--drain-timeout", "40s"}}));
+  const auto balancer = Relay::Start({cluster().port(0), cluster().port(1)});
+  ASSERT_TRUE(balancer) << balancer.error().message;
+  const auto client = client::Client::Create({.addresses = {(*balancer)->address()}});
+  ASSERT_TRUE(client);
+  Crowd pods(*client, {.size = 20});
+  EventRecorder follower(*client, "default");
+  ASSERT_EQ(pods.AwaitRegistered(), "");
+  ASSERT_EQ((*balancer)->connections_ever(), 1U);
+
+  constexpr int kRestarts = 4;
+  for (int restart = 0; restart < kRestarts; ++restart) {
+    const auto host = pods.pod(0).standing().coordinator;
+    const int place = host == cluster().number(0) ? 0 : 1;
+    cluster().coordinator(place).Signal(SIGTERM);
+    EXPECT_EQ(cluster().coordinator(place).AwaitEnd(seconds(60)), 0);
+    EXPECT_FALSE(pods.AwaitAll(HostedElsewhere(host), kPatience).empty());
+    EXPECT_LE((*balancer)->connections(), 3U);
+    const auto again = cluster().StartAgain(place);
+    ASSERT_TRUE(again) << again.error().message;
+  }
+  // Some questions of each drain come to the one that drains, but not one of each pod.
+  EXPECT_LT((*balancer)->connections_ever(), static_cast<size_t>(kRestarts * pods.size()));
+  ExpectNone("SUSPENDED", pods.suspended(), kRestarts);
+  ExpectNone("LOST", pods.lost(), kRestarts);
+}
+
 // P9: every second connection leads to the coordinator that has lost its database, too.
 TEST_F(Scenario, OneAddressCoordinatorLosesItsDatabase_ItsPodsMoveAndNobodyIsSuspended) {
   const auto relay = Relay::Start(Postgres().port());

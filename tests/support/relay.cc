@@ -117,6 +117,16 @@ void Relay::Order(const std::function<void()>& order) {
   Wake();
 }
 
+size_t Relay::connections() const {
+  std::lock_guard lock(mutex_);
+  return connections_;
+}
+
+size_t Relay::connections_ever() const {
+  std::lock_guard lock(mutex_);
+  return connections_ever_;
+}
+
 void Relay::Isolate() {
   Order([this] { isolated_ = true; });
 }
@@ -159,6 +169,7 @@ void Relay::Serve() {
       std::lock_guard lock(mutex_);
       if (stopping_) break;
       if (isolated_) links_.clear();
+      connections_ = links_.size();
       stalls_after_ = stalled_;
       slicing_ = slices_;
       if (std::exchange(half_close_, false)) {
@@ -226,6 +237,8 @@ void Relay::Accept() {
     setsockopt(end, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   }
   links_.push_back(std::make_unique<Link>(client, server));
+  std::lock_guard lock(mutex_);
+  ++connections_ever_;
 }
 
 int Relay::Connect() {

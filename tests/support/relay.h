@@ -38,6 +38,10 @@ class Relay {
   int port() const { return port_; }
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
 
+  // The connections that it passes on now, and all that it ever did.
+  size_t connections() const;
+  size_t connections_ever() const;
+
   // Resets all connections, and each new one at once.
   void Isolate();
   // New connections are passed on again, and answers as they come.
@@ -90,9 +94,11 @@ class Relay {
   std::optional<size_t> stalls_after_;
   std::optional<Slices> slicing_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   // Guarded by mutex_.
+  size_t connections_ = 0;
+  size_t connections_ever_ = 0;
   bool stopping_ = false;
   bool isolated_ = false;
   std::optional<size_t> stalled_;
