@@ -196,8 +196,8 @@ int MigrateUp(const Config& config, const std::string& grant_to) {
   for (const uint32_t version : *applied) fmt::print("applied {:04}\n", version);
   if (applied->empty()) fmt::print("nothing to apply\n");
   if (grant_to.empty()) return 0;
-  const auto granted =
-      pg::GrantRights(config.database, PostgresRights(), grant_to, kMigrationDeadline);
+  const auto granted = pg::GrantRights(config.database, PostgresRights(), PostgresSchema(),
+                                       grant_to, kMigrationDeadline);
   if (!granted) return Refuse("cannot grant", granted.error());
   fmt::print("granted to {}\n", grant_to);
   return 0;

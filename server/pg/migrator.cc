@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
+#include <future>
 #include <map>
 #include <optional>
 
@@ -13,15 +14,30 @@
 namespace vigil::pg {
 namespace {
 
-// Of one migration.
+// Of one migration that ends in a deadlock.
 constexpr int kAttempts = 5;
+
+// Every writer of a table stands behind a migration that waits for it. Shorter than the default of
+// deadlock_timeout, so that it is the migration that gives way, and far shorter than a trust
+// window.
+constexpr Duration kLockWait = std::chrono::milliseconds(800);
+// For those who stood behind it.
+constexpr Duration kRest = std::chrono::seconds(2);
+constexpr Statement kPause{"rest", "SELECT pg_sleep_for($1)"};
+
+// A role without pg_read_all_stats is not told what the sessions of others are and do.
+constexpr Statement kBlockers{
+    "blockers",
+    "SELECT coalesce(string_agg(format('%s of %s (%s, %s)', pid, coalesce(usename, 'the server'),"
+    "                                  coalesce(nullif(application_name, ''), 'unnamed'),"
+    "                                  coalesce(state, 'state unknown')), ', ' ORDER BY pid), '')"
+    "  FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids($1::bigint::integer))"};
 
 constexpr Statement kHasTable{"has_migrations_table",
                               "SELECT to_regclass(format('%I.schema_migrations', $1)) IS NOT NULL"};
 
-// "VM" and a random number; taken for the session, so that it covers all the transactions of a
-// migration.
-constexpr Statement kLock{"lock_migrations", "SELECT pg_advisory_lock(6218512763478912000)"};
+// Taken for the session, so that it covers all the transactions of a migration.
+constexpr Statement kLock{"lock_migrations", "SELECT pg_advisory_lock($1)"};
 
 constexpr std::string_view kCreateTable = R"(
 CREATE SCHEMA IF NOT EXISTS {0};
@@ -67,6 +83,18 @@ Error SchemaError(std::string message, std::string hint) {
   return {Code::kFailedPrecondition, kInternal, std::move(message), std::move(hint), {}};
 }
 
+// Who holds what this session waits for, in the middle of a wait; empty when it waits for nobody,
+// or when that cannot be known. Only another session can see it.
+std::string LookForBlockers(const std::string& conninfo, int backend) {
+  const Instant until = SystemClock().Now() + 2 * kLockWait;
+  auto opened = Connection::Open({conninfo, "", SettingsForRequests(2 * kLockWait)}, until);
+  if (!opened) return "";
+  auto rows = (*opened)->Execute(
+      {.steps = {{&kPause, {kLockWait / 4}}, {&kBlockers, {int64_t{backend}}}}, .changes = false},
+      until);
+  return rows ? rows->back()[0].Text() : "";
+}
+
 // One connection for one errand with the migrations.
 class Errand {
  public:
@@ -75,7 +103,7 @@ class Errand {
     ConnectOptions options{conninfo, "", SettingsForRequests(deadline)};
     auto opened = Connection::Open(options, until);
     if (!opened) return Fail(std::move(opened.error().error));
-    return Errand(std::move(*opened), schema, until);
+    return Errand(std::move(*opened), conninfo, schema, until);
   }
 
   Result<Rows> Execute(const Statement& statement, Params params) {
@@ -121,7 +149,15 @@ class Errand {
     const auto has_serves = Execute(kHasServes, {schema_.name});
     if (!has_serves) return Fail(has_serves.error());
     if ((*has_serves)[0].Bool()) return {};
-    return Script(fmt::format(kAddServes, schema_.name));
+    const auto added = Begin(fmt::format(kAddServes, schema_.name));
+    return added ? Script("COMMIT") : added;
+  }
+
+  // Waits for every other migration first.
+  Result<void> LockOut() {
+    if (auto locked = Execute(kLock, {kMigrationLock}); !locked)
+      return Fail(std::move(locked.error()));
+    return Script(fmt::format("SET lock_timeout = {}", kLockWait / std::chrono::milliseconds(1)));
   }
 
   // An error on the way leaves the transaction to the end of the connection, which undoes it.
@@ -146,25 +182,55 @@ class Errand {
   }
 
  private:
-  Errand(std::unique_ptr<Connection> connection, const Schema& schema, Instant until)
-      : connection_(std::move(connection)), schema_(schema), until_(until) {}
+  Errand(std::unique_ptr<Connection> connection, std::string conninfo, const Schema& schema,
+         Instant until)
+      : connection_(std::move(connection)),
+        conninfo_(std::move(conninfo)),
+        schema_(schema),
+        until_(until) {}
 
   // Runs it in a transaction, which stays open. One that a deadlock with somebody who uses the
-  // database has ended is begun again.
+  // database has ended is begun again at once, and one that waited for a lock for too long later.
   Result<void> Begin(const std::string& sql) {
-    for (int attempt = 1;; ++attempt) {
+    std::string blockers;
+    for (int deadlocks = 0;;) {
       if (auto begun = Script("BEGIN"); !begun) return begun;
       auto done = connection_->ExecuteScript(sql, until_);
       if (done) return {};
       Fault& fault = done.error();
-      if (fault.lost || !fault.retry || attempt == kAttempts) return Fail(std::move(fault.error));
+      if (fault.lost || !(fault.retry || fault.blocked)) return Fail(std::move(fault.error));
       if (auto undone = Script("ROLLBACK"); !undone) return undone;
+      if (!fault.blocked) {
+        if (++deadlocks == kAttempts) return Fail(std::move(fault.error));
+        continue;
+      }
+      if (watch_.valid()) {
+        if (auto seen = watch_.get(); !seen.empty()) blockers = std::move(seen);
+      }
+      if (SystemClock().Now() + kRest + kLockWait > until_) return Fail(Blocked(blockers));
+      auto rested = Execute(kPause, {kRest});
+      if (!rested) return Fail(std::move(rested.error()));
+      watch_ = std::async(std::launch::async, LookForBlockers, conninfo_, connection_->backend());
     }
   }
 
+  static Error Blocked(const std::string& blockers) {
+    Error error = DatabaseUnavailable(
+        blockers.empty() ? "other sessions hold a lock that it needs"
+                         : "these sessions hold a lock that it needs: " + blockers);
+    error.hint =
+        "Nothing of it was changed: end their transactions (a dump, a forgotten psql), if need be "
+        "with SELECT pg_terminate_backend(PID), and migrate again.";
+    return error;
+  }
+
   std::unique_ptr<Connection> connection_;
+  std::string conninfo_;
   const Schema& schema_;
   Instant until_;
+  // Looks, beside an attempt after the first one, for whom it waits. Nobody waits for it while a
+  // transaction is open.
+  std::future<std::string> watch_;
 };
 
 std::vector<MigrationStatus> Compare(const Schema& schema, const AppliedByVersion& applied) {
@@ -235,7 +301,7 @@ Result<std::vector<uint32_t>> Migrate(const std::string& conninfo, const Schema&
                                       Duration deadline, const Consent& consent) {
   auto errand = Errand::Open(conninfo, schema, deadline);
   if (!errand) return Fail(std::move(errand.error()));
-  if (auto locked = errand->Execute(kLock, {}); !locked) return Fail(std::move(locked.error()));
+  if (auto locked = errand->LockOut(); !locked) return Fail(std::move(locked.error()));
   if (auto created = errand->CreateTable(); !created) return Fail(std::move(created.error()));
   auto applied = errand->ReadApplied();
   if (!applied) return Fail(std::move(applied.error()));

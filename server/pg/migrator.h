@@ -37,6 +37,9 @@ struct Schema {
   uint32_t Level() const { return migrations.empty() ? 0 : migrations.back().version; }
 };
 
+// "VM" and a random number: the advisory lock that every migration holds.
+inline constexpr int64_t kMigrationLock = 6218512763478912000;
+
 enum class MigrationState { kApplied, kPending, kChanged, kNewer, kUnknown };
 
 struct MigrationStatus {
@@ -57,6 +60,10 @@ struct MigrationStatus {
 // is begun again, four times at most. Returns the versions that it applied; none when the database
 // is newer and serves this binary. Refuses a database that has a changed migration or a gap, or is
 // too new.
+//
+// Whoever uses a table stands behind a migration that waits for it. So it waits for no lock longer
+// than 0.8 s, gives up those that it has, lets them pass for 2 s and begins again, for as long as
+// `deadline` allows. The error then names the sessions that it waited for.
 //
 // `consent` is asked under that lock before anything is applied, when there is something, and told
 // the migration that serves the fewest. Its error is returned, and nothing was done.

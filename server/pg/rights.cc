@@ -22,21 +22,23 @@ std::string_view KindOf(const Right& right) {
   return right.kind == Right::Kind::kTable ? "TABLE" : "SEQUENCE";
 }
 
-std::string Script(const Rights& rights, const std::string& role) {
-  const std::string schema = QuotedIdentifier(rights.schema);
-  const std::string to = QuotedIdentifier(role);
-  std::string script = fmt::format(
-      "BEGIN;"
+std::string Revocation(const Rights& rights, const std::string& role) {
+  return fmt::format(
       "REVOKE ALL ON ALL TABLES IN SCHEMA {0} FROM {1};"
       "REVOKE ALL ON ALL SEQUENCES IN SCHEMA {0} FROM {1};"
-      "REVOKE ALL ON SCHEMA {0} FROM {1};"
-      "GRANT USAGE ON SCHEMA {0} TO {1};",
-      schema, to);
+      "REVOKE ALL ON SCHEMA {0} FROM {1};",
+      QuotedIdentifier(rights.schema), QuotedIdentifier(role));
+}
+
+std::string Grant(const Rights& rights, const std::string& role) {
+  const std::string schema = QuotedIdentifier(rights.schema);
+  const std::string to = QuotedIdentifier(role);
+  std::string script = fmt::format("GRANT USAGE ON SCHEMA {} TO {};", schema, to);
   for (const Right& right : rights.rights) {
     script += fmt::format("GRANT {} ON {} {}.{} TO {};", fmt::join(right.privileges, ", "),
                           KindOf(right), schema, QuotedIdentifier(right.name), to);
   }
-  return script + "COMMIT";
+  return script;
 }
 
 // The rights that are lacking, one a row, and the role.
@@ -78,6 +80,27 @@ Result<Rows> Read(Connection& connection, const Statement& statement, Params par
   return std::move(rows->front());
 }
 
+Result<void> Run(Connection& connection, const std::string& script, Instant until) {
+  auto done = connection.ExecuteScript(script, until);
+  if (!done) return Fail(std::move(done.error().error));
+  return {};
+}
+
+// Under the lock of the migrations, so that a newer program cannot migrate and grant what it needs
+// between the look and the revocation. An error leaves the transaction to the end of the
+// connection, which undoes it.
+Result<void> Give(Connection& connection, const Rights& rights, const Schema& schema,
+                  const std::string& role, Instant until) {
+  const std::string begin = fmt::format("BEGIN; SELECT pg_advisory_xact_lock({})", kMigrationLock);
+  if (auto begun = Run(connection, begin, until); !begun) return begun;
+  const std::string sql = fmt::format(
+      "SELECT EXISTS (SELECT FROM {}.schema_migrations WHERE version > $1::bigint)", rights.schema);
+  auto newer = Read(connection, {"has_newer_migration", sql.c_str()}, {schema.Level()}, until);
+  if (!newer) return Fail(std::move(newer.error()));
+  const std::string revocation = (*newer)[0].Bool() ? "" : Revocation(rights, role);
+  return Run(connection, revocation + Grant(rights, role) + "COMMIT", until);
+}
+
 }  // namespace
 
 std::string QuotedIdentifier(std::string_view name) {
@@ -89,8 +112,8 @@ std::string QuotedIdentifier(std::string_view name) {
   return quoted + '"';
 }
 
-Result<void> GrantRights(const std::string& conninfo, const Rights& rights, const std::string& role,
-                         Duration deadline) {
+Result<void> GrantRights(const std::string& conninfo, const Rights& rights, const Schema& schema,
+                         const std::string& role, Duration deadline) {
   const Instant until = SystemClock().Now() + deadline;
   const auto connection = Open(conninfo, deadline, until);
   if (!connection) return Fail(connection.error());
@@ -109,9 +132,7 @@ Result<void> GrantRights(const std::string& conninfo, const Rights& rights, cons
                     QuotedIdentifier(role), rights.schema),
         "Let one role own and migrate the schema, and another one, with fewer rights, use it."));
   }
-  auto granted = (*connection)->ExecuteScript(Script(rights, role), until);
-  if (!granted) return Fail(std::move(granted.error().error));
-  return {};
+  return Give(**connection, rights, schema, role, until);
 }
 
 Result<void> CheckRights(const std::string& conninfo, const Rights& rights, Duration deadline) {

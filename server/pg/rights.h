@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "pg/migrator.h"
 
 namespace vigil::pg {
 
@@ -33,10 +34,11 @@ std::string QuotedIdentifier(std::string_view name);
 
 // Gives the role these rights, and takes every other one in the schema from it, in one transaction.
 // What is in force already stays as it is, so that it may be repeated, and under a running program.
-// Error FAILED_PRECONDITION: there is no such role; or it owns the schema, so that nothing would be
-// taken from it.
-Result<void> GrantRights(const std::string& conninfo, const Rights& rights, const std::string& role,
-                         Duration deadline);
+// In a database that has a later migration than `schema` it takes nothing: the rights are those
+// that a newer program needs. Error FAILED_PRECONDITION: there is no such role; or it owns the
+// schema, so that nothing would be taken from it.
+Result<void> GrantRights(const std::string& conninfo, const Rights& rights, const Schema& schema,
+                         const std::string& role, Duration deadline);
 
 // Whether the role of this connection has these rights, as far as their objects are there. Error
 // FAILED_PRECONDITION: it names those that it lacks.

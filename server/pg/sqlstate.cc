@@ -105,7 +105,8 @@ Fault FaultOf(const pg_result* result) {
            std::string(rule.hint),
            {}},
           rule.retry,
-          fatal || !rule.keeps_connection};
+          fatal || !rule.keeps_connection,
+          sqlstate == "55P03"};
 }
 
 std::string OneLine(std::string text) {

@@ -44,6 +44,8 @@ struct Fault {
   bool retry = false;
   // The connection is lost or not to be trusted any more.
   bool lost = false;
+  // Nothing was changed, since somebody held a lock for longer than lock_timeout.
+  bool blocked = false;
 };
 
 // Whether the error is one that Postgres sent, and not libpq's own about a lost connection.

@@ -1,8 +1,10 @@
 // Migrations are applied once, in order, and never over something else.
 #include "pg/migrator.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <future>
 #include <thread>
 
@@ -149,6 +151,56 @@ TEST_F(MigratorTest, Migrate_BeginsAgainAfterADeadlock) {
   const auto migrated = migration.get();
   ASSERT_TRUE(migrated) << migrated.error().message;
   EXPECT_THAT(*migrated, ElementsAre(3));
+}
+
+// A dump, or a transaction that somebody forgot, stands in a migration's way, and every writer
+// would stand behind the two of them.
+TEST_F(MigratorTest, Migrate_HoldsNoWriterUpBehindAReader) {
+  ASSERT_TRUE(Up(two_));
+  Schema three = two_;
+  three.migrations.push_back({3, "windows", "ALTER TABLE house.rooms ADD COLUMN windows int"});
+  auto reader = Connect();
+  auto writer = Connect();
+  ASSERT_TRUE(reader->ExecuteScript("BEGIN; SELECT FROM house.rooms", In(seconds(10))));
+  auto migration = std::async(std::launch::async, [&] { return Up(three); });
+
+  constexpr Duration kNoticed = std::chrono::milliseconds(400);
+  const Instant end = In(seconds(15));
+  Duration longest{};
+  // It tries again, with the reader still there.
+  for (int held_up = 0; held_up < 2;) {
+    const Instant begin = SystemClock().Now();
+    ASSERT_LT(begin, end);
+    const auto written =
+        writer->ExecuteScript("INSERT INTO house.rooms (n) VALUES (1)", In(seconds(10)));
+    ASSERT_TRUE(written) << written.error().error.message;
+    const Duration took = SystemClock().Now() - begin;
+    longest = std::max(longest, took);
+    if (took > kNoticed) ++held_up;
+  }
+  EXPECT_LT(longest, seconds(3));
+  EXPECT_EQ(migration.wait_for(seconds(0)), std::future_status::timeout);
+
+  ASSERT_TRUE(reader->ExecuteScript("COMMIT", In(seconds(10))));
+  const auto migrated = migration.get();
+  ASSERT_TRUE(migrated) << migrated.error().message;
+  EXPECT_THAT(*migrated, ElementsAre(3));
+}
+
+TEST_F(MigratorTest, Migrate_NamesWhomItWaitedFor) {
+  ASSERT_TRUE(Up(two_));
+  Schema three = two_;
+  three.migrations.push_back({3, "windows", "ALTER TABLE house.rooms ADD COLUMN windows int"});
+  auto reader = Connect();
+  ASSERT_TRUE(reader->ExecuteScript("BEGIN; SELECT FROM house.rooms", In(seconds(10))));
+
+  const auto migrated = Migrate(conninfo(), three, seconds(8));
+
+  ASSERT_FALSE(migrated);
+  EXPECT_THAT(migrated.error().message, HasSubstr("migration 3 (windows) failed"));
+  EXPECT_THAT(migrated.error().message, HasSubstr(fmt::format("{} of ", reader->backend())));
+  EXPECT_THAT(migrated.error().message, HasSubstr("(test, idle in transaction)"));
+  EXPECT_THAT(migrated.error().hint, HasSubstr("pg_terminate_backend"));
 }
 
 TEST_F(MigratorTest, Migrate_ManyAtOnceApplyEachOnce) {
