@@ -11,6 +11,7 @@
 #include "access/lines.h"
 #include "base/log.h"
 #include "core/errors.h"
+#include "core/validate.h"
 
 namespace vigil {
 namespace {
@@ -39,6 +40,23 @@ Failure In(const std::string& file, Error error) {
   return Fail(std::move(error));
 }
 
+// Whoever writes a file in place leaves it so for a moment.
+Error CutShort() {
+  return Error{Code::kFailedPrecondition,
+               "INTERNAL",
+               "it is empty, or its last line has no end",
+               "End its last line with a line feed, and replace the file at once.",
+               {}};
+}
+
+Error NothingIn() {
+  return Error{Code::kFailedPrecondition,
+               "INTERNAL",
+               "it has no entry",
+               "Give it a line for whoever may call; one file without any would lock all out.",
+               {}};
+}
+
 }  // namespace
 
 std::optional<Digest> TokenFrom(std::string_view authorization) {
@@ -51,7 +69,8 @@ std::optional<Digest> TokenFrom(std::string_view authorization) {
 }
 
 bool Permission::Owns(std::string_view binding) const {
-  return insecure || binding.empty() || std::ranges::find(bindings, binding) != bindings.end();
+  if (insecure) return true;
+  return binding.empty() ? operates : std::ranges::find(bindings, binding) != bindings.end();
 }
 
 Access::FileStamp Access::StampOf(const std::string& file) {
@@ -83,14 +102,19 @@ Result<void> Access::ReadAll() {
   }
   const auto grants = Load(files_.grants);
   if (!grants) return Fail(grants.error());
-  // Neither file has a zero byte, or it is refused below.
-  const Digest read = DigestOf(tokens + '\0' + *grants);
-  if (Equal(read, read_)) return {};
+  const std::array read{DigestOf(tokens), DigestOf(*grants)};
+  if (read == read_) return {};
 
+  for (const auto& [file, text] :
+       {std::pair(files_.tokens, tokens), std::pair(files_.grants, *grants)}) {
+    if (!file.empty() && !text.ends_with('\n')) return In(file, CutShort());
+  }
   auto parsed_tokens = Tokens::Parse(tokens);
   if (!parsed_tokens) return In(files_.tokens, std::move(parsed_tokens.error()));
   auto parsed_grants = Grants::Parse(*grants);
   if (!parsed_grants) return In(files_.grants, std::move(parsed_grants.error()));
+  if (!files_.tokens.empty() && parsed_tokens->size() == 0) return In(files_.tokens, NothingIn());
+  if (parsed_grants->size() == 0) return In(files_.grants, NothingIn());
   auto next = std::make_shared<const InForce>(
       InForce{std::move(*parsed_tokens), std::move(*parsed_grants)});
   log::Info("Rights are in force.",
@@ -134,40 +158,55 @@ Result<std::vector<std::string>> IdentitiesOf(const Caller& caller, const Tokens
   return identities;
 }
 
-Error CertificateEnded() { return CallerUnknown("the certificate that was shown has expired"); }
+std::string BindingFor(const std::string& identity) { return ShortText(DigestOf(identity)); }
 
 }  // namespace
 
-Result<void> Access::Recognize(const Caller& caller) const {
-  if (insecure_) return {};
-  if (Expired(caller)) return Fail(CertificateEnded());
-  return IdentitiesOf(caller, Now()->tokens).map([](const auto&) {});
+Result<std::vector<std::string>> Access::Granted(
+    const Caller& caller, const InForce& now, Rpc rpc, std::string_view where,
+    const std::function<Roles(const std::string&)>& roles_of) const {
+  if (Expired(caller)) return Fail(CallerUnknown("the certificate that was shown has expired"));
+  auto identities = IdentitiesOf(caller, now.tokens);
+  if (!identities) return identities;
+  const Right& right = RightOf(rpc);
+  const auto granted = [&](const std::string& one) { return roles_of(one).Meets(right.roles); };
+  const auto first = std::stable_partition(identities->begin(), identities->end(), granted);
+  if (first != identities->begin()) return identities;
+  identities->resize(std::min(identities->size(), kNamesShown));
+  return Fail(NotGranted(fmt::format("{}", fmt::join(*identities, ", ")),
+                         right.name.substr(right.name.find('/') + 1), where, Names(right.roles)));
+}
+
+Result<std::string> Access::AskAnywhere(const Caller& caller, Rpc rpc) const {
+  if (insecure_) return std::string();
+  const auto now = Now();
+  return Granted(caller, *now, rpc, "any namespace",
+                 [&](const std::string& identity) { return now->grants.RolesAnywhere(identity); })
+      .map([](const auto& identities) { return BindingFor(identities.front()); });
 }
 
 Result<Permission> Access::Ask(const Caller& caller, Rpc rpc, std::string_view ns) const {
   if (insecure_) return Permission{.insecure = true};
-  if (Expired(caller)) return Fail(CertificateEnded());
   const auto now = Now();
-  auto identities = IdentitiesOf(caller, now->tokens);
-  if (!identities) return Fail(std::move(identities.error()));
-
-  const Right& right = RightOf(rpc);
-  const auto granted = [&](const std::string& identity) {
-    return now->grants.RolesOf(identity, ns).Meets(right.roles);
-  };
-  const auto first = std::stable_partition(identities->begin(), identities->end(), granted);
-  if (first == identities->begin()) {
-    identities->resize(std::min(identities->size(), kNamesShown));
-    return Fail(NotGranted(fmt::format("{}", fmt::join(*identities, ", ")),
-                           right.name.substr(right.name.find('/') + 1), ns, Names(right.roles)));
-  }
+  // What is no namespace may be as long as a message.
+  const std::string where =
+      CheckNamespace(ns) ? fmt::format("the namespace '{}'", ns) : "what is no namespace";
+  const auto identities = Granted(caller, *now, rpc, where, [&](const std::string& identity) {
+    return now->grants.RolesOf(identity, ns);
+  });
+  if (!identities) return Fail(identities.error());
   Permission permission;
   for (const std::string& identity : *identities) {
-    permission.operates =
-        permission.operates || now->grants.RolesOf(identity, ns).Has(Role::kOperator);
-    permission.bindings.push_back(ShortText(DigestOf(identity)));
+    const Roles roles = now->grants.RolesOf(identity, ns);
+    permission.operates = permission.operates || roles.Has(Role::kOperator);
+    permission.bindings.push_back(BindingFor(identity));
   }
   return permission;
+}
+
+Result<Share> Access::Take(ShareOf what, std::string_view name) const {
+  if (name.empty()) return Share();
+  return shares_.Take(what, name);
 }
 
 std::optional<Error> Permit::Refusal() {

@@ -3,8 +3,10 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -15,6 +17,7 @@
 #include "access/digest.h"
 #include "access/grants.h"
 #include "access/rights.h"
+#include "access/shares.h"
 #include "access/tokens.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -45,8 +48,11 @@ struct Permission {
   std::vector<std::string> bindings;
 
   // Whether it may go on with what the identity behind this binding has begun. Nobody is behind an
-  // empty one: it was begun where nobody asked.
+  // empty one: it was begun where nobody asked, and only an operator may go on with it.
   bool Owns(std::string_view binding) const;
+
+  // What it takes its shares as; empty where nobody asks.
+  std::string_view name() const { return bindings.empty() ? std::string_view() : bindings.front(); }
 };
 
 // Asks the files again when it is told to, and keeps what was in force while one of them is not as
@@ -65,13 +71,13 @@ class Access {
 
   // Nobody is asked who calls.
   Access() = default;
-  // Nobody may do anything before Read. `clock` outlives it.
-  Access(Files files, const Clock& clock)
-      : insecure_(false), files_(std::move(files)), clock_(&clock) {}
+  // Nobody may do anything before Read. `clock` outlives it. Without `most` nobody gets a share.
+  Access(Files files, const Clock& clock, const Shares::Most& most = {})
+      : insecure_(false), files_(std::move(files)), clock_(&clock), shares_(most) {}
 
   // Reads the files, unless they are those that it read before, and puts them in force together if
-  // they differ from what is. Error when one of them cannot be read, or is not as it should be; it
-  // names the file and the line, and no token.
+  // they differ from what is. Error when one of them cannot be read, or is not as it should be, as
+  // one that is empty or ends within a line; it names the file and the line, and no token.
   Result<void> Read();
 
   // Read, with a line in the log for what came of it; but for the same mistake once.
@@ -86,8 +92,13 @@ class Access {
     return caller.certified_until && clock_ && clock_->Now() >= *caller.certified_until;
   }
 
-  // Whether the caller is anybody. Error CALLER_UNKNOWN.
-  Result<void> Recognize(const Caller& caller) const;
+  // Whether the caller may do this in one namespace or another: for who has not said yet in which.
+  // What it takes its shares as. Errors CALLER_UNKNOWN, NOT_GRANTED.
+  Result<std::string> AskAnywhere(const Caller& caller, Rpc rpc) const;
+
+  // One more for who goes by this name (Permission::name). Nothing is counted where nobody asks.
+  // Error LIMIT_REACHED.
+  Result<Share> Take(ShareOf what, std::string_view name) const;
 
   // Errors CALLER_UNKNOWN, NOT_GRANTED.
   Result<Permission> Ask(const Caller& caller, Rpc rpc, std::string_view ns) const;
@@ -114,14 +125,20 @@ class Access {
   Result<void> ReadAll();
   static FileStamp StampOf(const std::string& file);
   std::shared_ptr<const InForce> Now() const;
+  // The caller's identities, those first that have one of the rpc's roles. Errors CALLER_UNKNOWN,
+  // NOT_GRANTED.
+  Result<std::vector<std::string>> Granted(
+      const Caller& caller, const InForce& now, Rpc rpc, std::string_view where,
+      const std::function<Roles(const std::string&)>& roles_of) const;
 
   const bool insecure_ = true;
   const Files files_ = {};
   const Clock* const clock_ = nullptr;  // null when nobody asks
-  Digest read_{};                       // Read's thread
+  std::array<Digest, 2> read_{};        // Read's thread
   FileStamps stamps_;                   // what the last look saw; Read's thread
   bool settled_ = false;                // the look before it saw the same, and that was good
   std::string complained_;              // Read's thread
+  mutable Shares shares_{{}};
   std::atomic<uint64_t> epoch_ = 1;
   mutable std::mutex mutex_;
   std::shared_ptr<const InForce> in_force_ = std::make_shared<InForce>();  // guarded by mutex_

@@ -55,4 +55,12 @@ Roles Grants::RolesOf(std::string_view identity, std::string_view ns) const {
   return roles;
 }
 
+Roles Grants::RolesAnywhere(std::string_view identity) const {
+  const auto found = granted_.find(identity);
+  if (found == granted_.end()) return {};
+  Roles roles;
+  for (const auto& [ns, granted] : found->second) roles = roles | granted;
+  return roles;
+}
+
 }  // namespace vigil

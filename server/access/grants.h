@@ -22,6 +22,9 @@ class Grants {
   // None when the identity has none there.
   Roles RolesOf(std::string_view identity, std::string_view ns) const;
 
+  // All that it has in one namespace or another.
+  Roles RolesAnywhere(std::string_view identity) const;
+
   // How many lines there are that grant something.
   size_t size() const { return size_; }
 

@@ -28,8 +28,7 @@ namespace {
 
 constexpr Duration kMigrationDeadline = std::chrono::minutes(5);
 constexpr Duration kReadyCheck = std::chrono::milliseconds(10);
-// How often to look whether the files of tokens and grants have changed.
-constexpr Duration kReadAgain = std::chrono::seconds(1);
+constexpr Duration kLongestWait = std::chrono::seconds(1);
 
 constexpr int kWrongUsage = 2;
 
@@ -103,10 +102,7 @@ int ServeUntilStopped(const Config& config, const StopSignals& signals,
     if (greet && !stopped) greet(server);
     const SystemClock clock;
     SpareMemory memory(clock);
-    while (!stopped && !signals.WaitFor(kReadAgain)) {
-      server.ReadFiles();
-      memory.GiveBack();
-    }
+    while (!stopped && !signals.WaitFor(kLongestWait)) memory.GiveBack();
   }
   server.Stop();
   return refused ? 1 : 0;

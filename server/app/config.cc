@@ -193,6 +193,14 @@ std::vector<Setting> AccessSettings() {
        "calls that one connection over gRPC carries at once, as many as a proxy brings pods and "
        "subscribers on it",
        [](C& c, S text) { return ReadNumber(c.streams_per_connection, text, 16, kMany); }},
+      {"identity-sessions", "0",
+       "streams of its pods that one identity may have here, old ones beside those that come back; "
+       "0 is one and a half for each of max-pods; with rights only",
+       [](C& c, S text) { return ReadNumber(c.identity_sessions, text, 0, kMany); }},
+      {"identity-percent", "50",
+       "share of the subscriptions and of the waiting requests that one identity may have; with "
+       "rights only",
+       [](C& c, S text) { return ReadNumber(c.identity_percent, text, 1, 100); }},
       {"insecure", "false",
        "true serves without TLS and without rights: whoever reaches the port may do everything",
        [](C& c, S text) { return ReadBool(c.insecure, text); }},

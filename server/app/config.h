@@ -29,6 +29,9 @@ struct Config {
   std::string grants;
   // A second and identity, where rights are asked.
   int registration_rate = 200;
+  // The most that one identity may have; 0 sessions are those of one and a half times max_pods.
+  size_t identity_sessions = 0;
+  size_t identity_percent = 50;
   // Neither TLS nor rights, as asked for.
   bool insecure = false;
   // What other people's tools show for this coordinator; `listen` when empty.

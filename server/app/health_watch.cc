@@ -48,6 +48,11 @@ void HealthWatch::Examined(std::optional<Error> unfit) {
   Publish();
 }
 
+void HealthWatch::Connectable(std::optional<Error> fault) {
+  facts_.unconnectable = std::move(fault);
+  Publish();
+}
+
 void HealthWatch::Drain() {
   facts_.draining = true;
   Publish();

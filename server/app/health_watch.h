@@ -41,6 +41,8 @@ class HealthWatch {
   void Start();
   // Why the database is not fit for use yet, or that it is.
   void Examined(std::optional<Error> unfit);
+  // Why no connection can begin, or that one can.
+  void Connectable(std::optional<Error> fault);
   // From now on nothing is offered to anybody.
   void Drain();
 

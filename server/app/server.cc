@@ -17,8 +17,10 @@
 #include <vector>
 
 #include "access/access.h"
+#include "access/disclosure.h"
 #include "access/rate.h"
 #include "app/descriptors.h"
+#include "app/file_watch.h"
 #include "app/health_signs.h"
 #include "app/health_watch.h"
 #include "app/measuring.h"
@@ -36,6 +38,7 @@
 #include "rpc/listener.h"
 #include "rpc/services.h"
 #include "rpc/tls.h"
+#include "rpc/tls_watch.h"
 #include "store/lane.h"
 
 namespace vigil {
@@ -62,6 +65,25 @@ CoordinatorSettings SettingsOf(const Config& config) {
   CoordinatorSettings settings = config.coordinator;
   settings.log_give_up = kGiveUpDeadlines * config.database_deadline;
   return settings;
+}
+
+// Openings are few even when all pods come at once: the first message comes with the stream.
+Shares::Most SharesOf(const Config& config) {
+  const size_t pods = config.coordinator.max_pods;
+  const auto percent = [&](size_t all) {
+    return std::max<size_t>(1, all * config.identity_percent / 100);
+  };
+  return {.openings = std::max<size_t>(64, pods / 8),
+          .sessions = config.identity_sessions > 0 ? config.identity_sessions : pods + pods / 2,
+          .subscriptions = percent(config.coordinator.max_subscribers),
+          .requests = percent(static_cast<size_t>(config.request_queue))};
+}
+
+TlsFiles TlsFilesOf(const Config& config) {
+  return {.certificate = config.tls_cert,
+          .key = config.tls_key,
+          .client_authorities = config.tls_client_ca,
+          .client_required = config.tokens.empty()};
 }
 
 std::string MakeToken() {
@@ -95,7 +117,9 @@ class Server::Parts {
       : config_(std::move(config)),
         loop_(loop),
         log_loop_(log_loop),
-        access_(config_.insecure ? Access() : Access({config_.tokens, config_.grants}, clock_)),
+        access_(config_.insecure
+                    ? Access()
+                    : Access({config_.tokens, config_.grants}, clock_, SharesOf(config_))),
         registrations_(config_.registration_rate),
         listener_({.connections = std::min(config_.grpc_connections, ShareOfDescriptors(config_)),
                    .streams_per_connection = config_.streams_per_connection}),
@@ -176,6 +200,12 @@ class Server::Parts {
     log_thread_ = Turn(log_loop_, "log-loop");
     health_thread_ = Turn(health_loop_, "health-loop");
     log::Info("Listening.", {{"address", config_.listen}, {"port", port()}});
+    if (!config_.insecure) {
+      files_.emplace([this] {
+        access_.ReadAgain();
+        tls_.Look();
+      });
+    }
     if (config_.insecure) log::Warning("Serving without TLS and without rights (--insecure).");
     return {};
   }
@@ -192,8 +222,6 @@ class Server::Parts {
   void Examined(std::optional<Error> unfit) {
     health_loop_.Post([this, unfit = std::move(unfit)] { health_.Examined(unfit); });
   }
-
-  void ReadFiles() { access_.ReadAgain(); }
 
   void Stop() {
     if (!thread_.joinable()) return;
@@ -221,6 +249,7 @@ class Server::Parts {
                              &renewals_, &pruning_, &recovery_}) {
       lane->Stop();
     }
+    files_.reset();
   }
 
   int port() const { return listener_.port(); }
@@ -238,10 +267,7 @@ class Server::Parts {
 
   Result<std::shared_ptr<grpc::ServerCredentials>> Credentials() const {
     if (config_.insecure) return grpc::InsecureServerCredentials();
-    return TlsCredentials({.certificate = config_.tls_cert,
-                           .key = config_.tls_key,
-                           .client_authorities = config_.tls_client_ca,
-                           .client_required = config_.tokens.empty()});
+    return TlsCredentials(TlsFilesOf(config_));
   }
 
   Result<void> ServeHttp() {
@@ -300,6 +326,12 @@ class Server::Parts {
   std::thread thread_;
   std::thread log_thread_;
   std::thread health_thread_;
+  TlsWatch tls_{
+      TlsFilesOf(config_), [this](std::optional<Error> fault) {
+        health_loop_.Post([this, fault = std::move(fault)] { health_.Connectable(fault); });
+      }};
+  // Last, since it looks at what is above.
+  std::optional<FileWatch> files_;
 };
 
 Server::Server(EventLoop& loop, EventLoop& log_loop, Database& database, Config config)
@@ -312,8 +344,9 @@ bool Server::ready() const { return parts_->ready(); }
 int Server::port() const { return parts_->port(); }
 int Server::http_port() const { return parts_->http_port(); }
 void Server::Join() { parts_->Join(); }
-void Server::Examined(const std::optional<Error>& unfit) { parts_->Examined(unfit); }
-void Server::ReadFiles() { parts_->ReadFiles(); }
+void Server::Examined(const std::optional<Error>& unfit) {
+  parts_->Examined(unfit ? std::optional(ForCallers(*unfit)) : std::nullopt);
+}
 void Server::Stop() { parts_->Stop(); }
 void Server::Abandon() { parts_->End(); }
 

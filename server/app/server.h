@@ -50,9 +50,6 @@ class Server {
   // The same for HTTP; 0 when that is off.
   int http_port() const;
 
-  // Looks whether the files of tokens and grants have changed. One thread.
-  void ReadFiles();
-
   // Drains: pods are asked to move and subscriptions end; after the configured time at most,
   // everything stops.
   void Stop();

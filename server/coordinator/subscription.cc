@@ -39,6 +39,14 @@ SubscriptionEnd EndOf(EndReason reason) {
   return SubscriptionEnd::kDraining;
 }
 
+// A notice says where the log stands, and so is for those who may follow it.
+void WriteEnd(SubscriberStream& stream, const SubscriptionRequest& request,
+              const EndNotice& notice) {
+  auto refusal = request.refusal ? request.refusal() : std::nullopt;
+  if (!refusal) stream.Write(notice);
+  stream.End(std::move(refusal));
+}
+
 }  // namespace
 
 Subscription::Subscription(const Environment& environment, SubscriptionRequest request,
@@ -249,8 +257,7 @@ void Subscription::WriteNext() {
 void Subscription::Written() {
   writing_ = false;
   if (const auto notice = std::exchange(ending_, std::nullopt)) {
-    stream_->Write(*notice);
-    stream_->End(std::nullopt);
+    WriteEnd(*stream_, request_, *notice);
     return;
   }
   WriteNext();
@@ -295,8 +302,7 @@ void Subscription::End(EndNotice notice) {
     ending_ = std::move(notice);
     return;
   }
-  stream_->Write(notice);
-  stream_->End(std::nullopt);
+  WriteEnd(*stream_, request_, notice);
 }
 
 void Subscription::Fail(Error error, SubscriptionEnd end) {

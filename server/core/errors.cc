@@ -142,7 +142,7 @@ Error CallerUnknown(std::string_view why) {
 Error NotGranted(std::string_view caller, std::string_view rpc, std::string_view ns,
                  std::string_view roles) {
   return Make(Code::kPermissionDenied, reason::kNotGranted,
-              fmt::format("{} may not call {} in the namespace '{}'", caller, rpc, ns),
+              fmt::format("{} may not call {} in {}", caller, rpc, ns),
               fmt::format("Have one of these roles granted to it there: {}.", roles),
               {{"roles", std::string(roles)}});
 }

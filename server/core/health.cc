@@ -37,6 +37,12 @@ HealthCheck Reader(const LogHealth& log) {
   return Fails("reader", "a reading of the event log never came back", "Restart this process.");
 }
 
+HealthCheck Tls(const std::optional<Error>& unconnectable) {
+  if (!unconnectable) return Ok("tls", "connections can begin");
+  return Fails("tls", "no new connection can begin: " + unconnectable->message,
+               unconnectable->hint);
+}
+
 HealthCheck Examination(const std::optional<Error>& unexamined) {
   if (!unexamined) return Ok("examination", "the database was found fit for use at the start");
   return Fails("examination", unexamined->message, unexamined->hint);
@@ -120,6 +126,7 @@ Health HealthOf(const HealthFacts& facts) {
       For({kLive, kReady, kPods, kEvents}, Loops(facts.halted)),
       For({kLive, kEvents}, Reader(facts.log)),
       For({kReady, kPods, kEvents}, Draining(facts.draining)),
+      For({kReady, kPods, kEvents}, Tls(facts.unconnectable)),
       For({kReady, kPods}, Examination(facts.unexamined)),
       For({kReady, kPods}, DatabaseAnswers(facts)),
       For({kReady, kPods}, Trust(facts)),

@@ -75,6 +75,8 @@ struct HealthFacts {
   std::vector<std::string_view> halted;
   // Why the database was not found fit for use; nothing when it was.
   std::optional<Error> unexamined;
+  // Why no connection over TLS can begin; nothing when one can.
+  std::optional<Error> unconnectable;
   bool draining = false;
   LinkHealth link;
   LogHealth log;

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "access/disclosure.h"
+
 namespace vigil {
 namespace {
 
@@ -71,7 +73,8 @@ HttpStatus StatusOf(const Error& error) {
   return HttpStatus::kInternal;
 }
 
-std::string ToJson(const Error& error) {
+std::string ToJson(const Error& refused) {
+  const Error error = ForCallers(refused);
   nlohmann::ordered_json json{
       {"reason", error.reason}, {"message", error.message}, {"hint", error.hint}};
   for (const auto& [name, value] : error.metadata) json.emplace(name, value);

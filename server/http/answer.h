@@ -39,8 +39,9 @@ bool IsTemporary(const Error& error);
 
 HttpStatus StatusOf(const Error& error);
 
-// {"reason", "message", "hint"}, beside the error's metadata by its names.
-std::string ToJson(const Error& error);
+// {"reason", "message", "hint"} of what callers are told of it (access/disclosure.h), beside its
+// metadata by their names.
+std::string ToJson(const Error& refused);
 
 // All of the response, as it is written. `keep` says whether the connection is kept; `head_only`
 // that it answers HEAD, which has no body: whoever asked would take it for the next response.

@@ -121,9 +121,16 @@ void Connection::Take(const http::request<http::empty_body>& request) {
       .last_event_id = text(request[std::string(kLastEventId)]),
       .accepts = text(request[http::field::accept]),
       .has_body = request.count(http::field::transfer_encoding) > 0 || (length && *length > 0),
-      .authorization = text(request[http::field::authorization])};
+      .authorization = text(request[http::field::authorization]),
+      .authorizations = request.count(http::field::authorization)};
   const bool keep = request.keep_alive() && !head.has_body && !only_probes_;
   head_only_ = head.wants_head_only();
+  // Whoever may follow nothing is not told what is wrong with the request.
+  if (head.path() == kEventsPath && head.authorizations < 2) {
+    const auto known =
+        peer_.env.access.AskAnywhere({.token = TokenFrom(head.authorization)}, Rpc::kSubscribe);
+    if (!known) return Answer(Refusal(known.error()), keep);
+  }
   Route route = RouteOf(head, peer_.env.resources);
   if (const auto* answer = std::get_if<vigil::Answer>(&route)) {
     Answer(*answer, keep);
@@ -150,8 +157,11 @@ std::optional<Error> Connection::Admit(SubscriptionRequest& request,
   if (access.insecure()) return std::nullopt;
   const auto permit = std::make_shared<Permit>(access, Caller{.token = TokenFrom(authorization)},
                                                Rpc::kSubscribe, request.ns);
-  request.refusal = [permit] { return permit->Refusal(); };
-  return permit->Refusal();
+  if (auto refusal = permit->Refusal()) return refusal;
+  auto share = access.Take(ShareOf::kSubscriptions, permit->permission().name());
+  if (!share) return std::move(share.error());
+  request.refusal = [permit, share = std::move(*share)] { return permit->Refusal(); };
+  return std::nullopt;
 }
 
 void Connection::Serve(const Resource& resource, const RequestHead& head, bool keep) {

@@ -33,7 +33,12 @@ Route RouteOf(const RequestHead& head, std::span<const Resource> resources) {
                      fmt::format("the request has {} Host headers", head.hosts),
                      "Send the Host header once.");
   }
-  const std::string_view path = head.target.substr(0, head.target.find('?'));
+  if (head.authorizations > 1) {
+    return Violation(HttpStatus::kBadRequest,
+                     fmt::format("the request has {} Authorization headers", head.authorizations),
+                     "Send the one token that is yours.");
+  }
+  const std::string_view path = head.path();
   const auto resource = std::ranges::find(resources, path, &Resource::path);
   const auto probe = ParseProbe(head.target, head.accepts);
   if (path != kEventsPath && !probe && resource == resources.end()) {

@@ -25,14 +25,16 @@ struct RequestHead {
   // Of the header `Accept`.
   std::string_view accepts;
   bool has_body = false;
-  // Of the header `Authorization`; empty when there is none.
+  // Of the header `Authorization`; empty when there is none. And how many there are.
   std::string_view authorization;
+  size_t authorizations = 0;
 
   // An EventSource comes back by itself unless it is told an error.
   bool comes_back() const {
     return !last_event_id.empty() || accepts.find("text/event-stream") != std::string_view::npos;
   }
   bool wants_head_only() const { return method == "HEAD"; }
+  std::string_view path() const { return target.substr(0, target.find('?')); }
 };
 
 // An answer, or what has to be looked up or followed for one.

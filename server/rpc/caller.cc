@@ -11,10 +11,13 @@
 #include <string>
 #include <utility>
 
+#include "access/lines.h"
+
 namespace vigil {
 namespace {
 
-// More names of one certificate are not looked at.   (P11)
+// More names of one certificate are not looked at, nor longer ones: nobody grants them anything.
+// (P11)
 constexpr size_t kMostNames = 64;
 // One that is good for longer is asked for again by then: a Duration ends after 292 years.
 constexpr int kMostDays = 36'500;
@@ -45,7 +48,10 @@ Caller CallerOf(const grpc::CallbackServerContext& context, const Clock& clock) 
       for (const grpc::string_ref& name : peer->FindPropertyValues(kind)) {
         std::string text(name.data(), name.size());
         auto& names = caller.certified;
-        if (names.size() == kMostNames || std::ranges::find(names, text) != names.end()) continue;
+        if (text.size() > kLongestIdentity || names.size() == kMostNames ||
+            std::ranges::find(names, text) != names.end()) {
+          continue;
+        }
         names.push_back(std::move(text));
       }
     }

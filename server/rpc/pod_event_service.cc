@@ -125,11 +125,16 @@ class SubscribeStream final : public SubscriberStream,
     const Access& access = env_.access;
     if (access.insecure()) return request ? std::nullopt : std::optional(request.error());
     const Caller caller = CallerOf(*context_, env_.clock);
-    if (auto known = access.Recognize(caller); !known) return std::move(known.error());
+    if (auto known = access.AskAnywhere(caller, Rpc::kSubscribe); !known) {
+      return std::move(known.error());
+    }
     if (!request) return request.error();
     auto permit = std::make_shared<Permit>(access, caller, Rpc::kSubscribe, request->ns);
-    request->refusal = [permit] { return permit->Refusal(); };
-    return permit->Refusal();
+    if (auto refusal = permit->Refusal()) return refusal;
+    auto share = access.Take(ShareOf::kSubscriptions, permit->permission().name());
+    if (!share) return std::move(share.error());
+    request->refusal = [permit, share = std::move(*share)] { return permit->Refusal(); };
+    return std::nullopt;
   }
 
   const RpcEnvironment env_;

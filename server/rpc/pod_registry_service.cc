@@ -37,7 +37,7 @@ class PodRegistryService final : public v1::PodRegistryService::CallbackService 
       return CheckPodName(request->name());
     });
     return Answer<Pod>(
-        env_, {context, Rpc::kGetPod, request->namespace_()}, checked,
+        env_, {context, Rpc::kGetPod, request->namespace_(), kNobody}, checked,
         [request](Store& store) { return store.GetPod(request->namespace_(), request->name()); },
         [response](Pod&& pod) { *response->mutable_pod() = ToProto(pod); });
   }
@@ -51,7 +51,7 @@ class PodRegistryService final : public v1::PodRegistryService::CallbackService 
     if (checked && !size) checked = Fail(size.error());
     if (checked && !after) checked = Fail(after.error());
     return Answer<PodPage>(
-        env_, {context, Rpc::kListPods, request->namespace_()}, checked,
+        env_, {context, Rpc::kListPods, request->namespace_(), kNobody}, checked,
         [=](Store& store) {
           return store.ListPods(request->namespace_(), request->include_ended(), *after, *size);
         },

@@ -33,10 +33,15 @@ class SessionStream final : public PodStream,
     self_ = shared_from_this();
     if (!env_.access.insecure()) {
       caller_ = CallerOf(*context_, env_.clock);
-      if (const auto known = env_.access.Recognize(caller_); !known) {
-        writer_.Finish(ToStatus(known.error()));
+      auto opening =
+          env_.access.AskAnywhere(caller_, Rpc::kSession).and_then([&](const auto& name) {
+            return env_.access.Take(ShareOf::kOpenings, name);
+          });
+      if (!opening) {
+        writer_.Finish(ToStatus(opening.error()));
         return;
       }
+      opening_ = std::move(*opening);
     }
     env_.scheduler.Post([self = self_] { self->env_.conversations.Opened(self); });
     StartRead(&request_);
@@ -73,6 +78,7 @@ class SessionStream final : public PodStream,
       writer_.Finish(grpc::Status::OK);
       return;
     }
+    opening_.reset();
     auto message = std::make_shared<Result<PodMessage>>(FromProto(request_));
     env_.scheduler.Post([self = self_, message] {
       std::optional<Error> refusal;
@@ -110,6 +116,11 @@ class SessionStream final : public PodStream,
     if (!permit_) return std::nullopt;  // it is out of turn, and hears that
     if (auto refusal = permit_->Refusal()) return refusal;
     const Permission& permission = permit_->permission();
+    if (!session_) {
+      auto share = env_.access.Take(ShareOf::kSessions, permission.name());
+      if (!share) return std::move(share.error());
+      session_ = std::move(*share);
+    }
     if (resume && !permission.Owns(BindingOf(resume->session_token))) {
       return IdentityMismatch(resume->incarnation);
     }
@@ -132,8 +143,10 @@ class SessionStream final : public PodStream,
   v1::SessionRequest request_;
   std::shared_ptr<SessionStream> self_;
   Caller caller_;
-  std::optional<Permit> permit_;  // the loop's thread
-  bool over_ = false;             // the loop's thread
+  Share opening_;                 // until its first message
+  std::optional<Permit> permit_;  // the loop's thread, as what follows
+  std::optional<Share> session_;
+  bool over_ = false;
 };
 
 }  // namespace

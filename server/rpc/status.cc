@@ -1,11 +1,13 @@
 #include "rpc/status.h"
 
+#include "access/disclosure.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
 namespace vigil {
 
-grpc::Status ToStatus(const Error& error) {
+grpc::Status ToStatus(const Error& refused) {
+  const Error error = ForCallers(refused);
   google::rpc::ErrorInfo info;
   info.set_domain("vigil");
   info.set_reason(std::string(error.reason));

@@ -7,7 +7,8 @@
 
 namespace vigil {
 
-// Carries a google.rpc.ErrorInfo with the domain `vigil`, the reason, the metadata and the hint.
-grpc::Status ToStatus(const Error& error);
+// Carries a google.rpc.ErrorInfo with the domain `vigil`, the reason, the metadata and the hint of
+// what callers are told of the error (access/disclosure.h).
+grpc::Status ToStatus(const Error& refused);
 
 }  // namespace vigil

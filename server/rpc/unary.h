@@ -5,6 +5,7 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <functional>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -65,13 +66,28 @@ struct UnaryCall {
   Rpc rpc;
   // Of the request, which lives as long as the call.
   const std::string& ns;
-  // In whose name it is; none for who only looks.
-  Incarnation incarnation = {};
+  // In whose name it is; kNobody for who only looks.
+  Incarnation incarnation;
+
+  UnaryCall(grpc::CallbackServerContext* its_context, Rpc its_rpc, const std::string& its_ns,
+            Incarnation its_incarnation)
+      : context(its_context), rpc(its_rpc), ns(its_ns), incarnation(its_incarnation) {}
 };
+
+inline constexpr Incarnation kNobody{};
 
 inline Result<Permission> PermissionFor(const RpcEnvironment& env, const UnaryCall& call) {
   if (env.access.insecure()) return Permission{.insecure = true};
   return env.access.Ask(CallerOf(*call.context, env.clock), call.rpc, call.ns);
+}
+
+// Its share of the requests, or the end of the call.
+inline std::optional<Share> TakeShare(const RpcEnvironment& env, const Permission& permission,
+                                      const Reply& reply) {
+  auto share = env.access.Take(ShareOf::kRequests, permission.name());
+  if (share) return std::move(*share);
+  reply.Refuse(share.error());
+  return std::nullopt;
 }
 
 // Goes on, here or in the lane, if the caller may act for the incarnation; answers otherwise.
@@ -81,7 +97,8 @@ inline void IfOwned(const RpcEnvironment& env, const UnaryCall& call, const Repl
     if (!owned) return reply.Refuse(owned.error());
     then();
   };
-  if (const auto known = env.bindings.Look(call.incarnation, permission)) return go_on(*known);
+  if (const auto known = env.bindings.Look(call.ns, call.incarnation, permission))
+    return go_on(*known);
   const bool taken = env.requests.Enqueue([=, &bindings = env.bindings](Store& store) {
     if (reply.FinishIfCancelled()) return;
     go_on(bindings.Check(store, call.ns, call.incarnation, permission));
@@ -101,9 +118,12 @@ grpc::ServerUnaryReactor* Answer(const RpcEnvironment& env, const UnaryCall& cal
     reply.Refuse(permission ? checked.error() : permission.error());
     return reply.reactor();
   }
-  const bool taken = env.requests.Enqueue(
-      [reply, call, &bindings = env.bindings, permission = std::move(*permission),
-       work = std::move(work), fill = std::move(fill)](Store& store) {
+  auto share = TakeShare(env, *permission, reply);
+  if (!share) return reply.reactor();
+  const bool taken =
+      env.requests.Enqueue([reply, call, share = std::move(*share), &bindings = env.bindings,
+                            permission = std::move(*permission), work = std::move(work),
+                            fill = std::move(fill)](Store& store) {
         if (reply.FinishIfCancelled()) return;
         if (call.incarnation) {
           const auto owned = bindings.Check(store, call.ns, call.incarnation, permission);

@@ -142,6 +142,8 @@ class WorkService final : public v1::WorkService::CallbackService {
       reply.Refuse(checked.error());
       return reply.reactor();
     }
+    const auto share = TakeShare(env_, *permission, reply);
+    if (!share) return reply.reactor();
     IfOwned(env_, call, reply, *permission, [=, this] {
       claims_.Make({.claim = {request->namespace_(),
                               request->key(),
@@ -150,7 +152,7 @@ class WorkService final : public v1::WorkService::CallbackService {
                               {request->expected_fence()}},
                     .abandoned = [=] { return reply.FinishIfCancelled(); },
                     .answer =
-                        [=, this](Result<ClaimedWork> claimed) {
+                        [=, this, share = *share](Result<ClaimedWork> claimed) {
                           if (claimed) env_.measures.Claimed(claimed->outcome, 1);
                           reply.Finish<ClaimedWork>(std::move(claimed), [=](ClaimedWork&& won) {
                             response->set_outcome(ToProto(won.outcome));
@@ -180,7 +182,8 @@ class WorkService final : public v1::WorkService::CallbackService {
   Unary* ReleaseQuarantinedWork(Context* context, const v1::ReleaseQuarantinedWorkRequest* request,
                                 v1::ReleaseQuarantinedWorkResponse* response) override {
     return Answer<WorkItem>(
-        env_, {context, Rpc::kReleaseQuarantinedWork, request->namespace_()}, Check(*request),
+        env_, {context, Rpc::kReleaseQuarantinedWork, request->namespace_(), kNobody},
+        Check(*request),
         [request](Store& store) {
           return store.ReleaseQuarantined(request->namespace_(), request->key(),
                                           {request->fence()});
@@ -191,7 +194,7 @@ class WorkService final : public v1::WorkService::CallbackService {
   Unary* GetWork(Context* context, const v1::GetWorkRequest* request,
                  v1::GetWorkResponse* response) override {
     return Answer<WorkItem>(
-        env_, {context, Rpc::kGetWork, request->namespace_()}, Check(*request),
+        env_, {context, Rpc::kGetWork, request->namespace_(), kNobody}, Check(*request),
         [request](Store& store) { return store.GetWork(request->namespace_(), request->key()); },
         FillItem(response));
   }
@@ -199,7 +202,7 @@ class WorkService final : public v1::WorkService::CallbackService {
   Unary* ListWork(Context* context, const v1::ListWorkRequest* request,
                   v1::ListWorkResponse* response) override {
     return Answer<WorkPage>(
-        env_, {context, Rpc::kListWork, request->namespace_()}, Check(*request),
+        env_, {context, Rpc::kListWork, request->namespace_(), kNobody}, Check(*request),
         [request](Store& store) {
           const auto size = PageSize(request->page_size());
           return store.ListWork(request->namespace_(), FilterOf(*request), request->page_token(),

@@ -22,6 +22,34 @@ TEST_F(SubscriptionsTest, Drain_InTheMiddleOfASnapshotHandsOutNoCursor) {
   EXPECT_FALSE(subscriber->Ending()->cursor);
 }
 
+// A notice says where the log stands, as any message does.
+TEST_F(SubscriptionsTest, Drain_WhoMayNotFollowAnyMoreHearsThatInstead) {
+  bool granted = true;
+  const auto refusal = [&granted]() -> std::optional<Error> {
+    if (granted) return std::nullopt;
+    return NotGranted("web", "Subscribe", "the namespace 'default'", "subscriber");
+  };
+  SubscriptionRequest request{"default", FromNow{}, {}};
+  request.refusal = refusal;
+  const auto follow = [&] {
+    auto subscriber = std::make_shared<RecordedSubscriberStream>(cluster_.clock, request);
+    host_->coordinator.subscriptions().Opened(subscriber, request);
+    cluster_.scheduler.Settle();
+    return subscriber;
+  };
+  const auto idle = follow();
+  cluster_.Read(*host_, idle);
+  const auto writing = follow();
+  granted = false;
+  host_->coordinator.Drain(milliseconds(1), [] {});
+  cluster_.scheduler.Settle();
+  cluster_.Read(*host_, writing);
+  for (const auto& subscriber : {idle, writing}) {
+    EXPECT_FALSE(subscriber->Ending());
+    EXPECT_EQ(subscriber->reason, reason::kNotGranted);
+  }
+}
+
 TEST_F(SubscriptionsTest, EventsLost_WhoStandsAheadOfTheReaderExpires) {
   auto& other = cluster_.Add();
   for (const int more : {0, 1, 2, 3}) {

@@ -1,215 +1,41 @@
 // Who may do what, with a real process, and what becomes of streams when that changes.
-#include <gmock/gmock.h>
-#include <grpcpp/generic/generic_stub.h>
-
-#include <future>
-
-#include "access/rights.h"
-#include "core/errors.h"
-#include "integration/http_client.h"
-#include "integration/secure_server.h"
-#include "integration/test_server.h"
+#include "integration/rights_fixture.h"
 
 namespace vigil {
 namespace {
 
-using grpc::StatusCode;
-using testing::HasSubstr;
-using testing::Not;
-
-constexpr auto kPatience = std::chrono::seconds(30);
-
-constexpr char kWeb[] = "token-of-the-web-pods";
-constexpr char kNextWeb[] = "next-token-of-the-web-pods";
-constexpr char kOther[] = "token-of-the-other-pods";
-constexpr char kOps[] = "token-of-the-operators";
-constexpr char kNobody[] = "token-without-a-grant";
-constexpr char kUnknown[] = "token-that-nobody-has";
-
-constexpr char kTokens[] =
-    "web token-of-the-web-pods\n"
-    "web next-token-of-the-web-pods\n"
-    "other token-of-the-other-pods\n"
-    "ops token-of-the-operators\n"
-    "nobody token-without-a-grant\n";
-constexpr char kGrants[] =
-    "web default member,claimer,subscriber\n"
-    "other default member,claimer,subscriber\n"
-    "spiffe://example/web default member\n"
-    "ops * operator\n";
-
-// A session, spoken by hand.
-class Pod {
- public:
-  Pod(const std::shared_ptr<grpc::Channel>& channel, const std::string& token)
-      : stub_(v1::PodRegistryService::NewStub(channel)) {
-    if (!token.empty()) context_->AddMetadata("authorization", "Bearer " + token);
-    stream_ = stub_->Session(context_.get());
-  }
-
-  // Whether it was registered, or resumed.
-  bool Register(const std::string& name) {
-    stream_->Write(Registration(name));
-    v1::SessionResponse response;
-    if (!stream_->Read(&response) || !response.has_registered()) return false;
-    registered_ = response.registered();
-    return true;
-  }
-  bool Resume(const v1::Registered& registered) {
-    v1::SessionRequest request;
-    request.mutable_resume()->set_namespace_("default");
-    request.mutable_resume()->set_incarnation(registered.pod().incarnation());
-    request.mutable_resume()->set_session_token(registered.session_token());
-    stream_->Write(request);
-    v1::SessionResponse response;
-    return stream_->Read(&response) && response.has_resumed();
-  }
-  // Whether the lease was granted.
-  bool Beat() {
-    v1::SessionRequest request;
-    request.mutable_heartbeat()->set_number(++heartbeats_);
-    v1::SessionResponse response;
-    return stream_->Write(request) && stream_->Read(&response) &&
-           response.heartbeat().lease_granted();
-  }
-  // Heartbeats until none is answered with a lease; the status at the end.
-  grpc::Status BeatToTheEnd() {
-    const Instant limit = Now() + kPatience;
-    while (Beat()) {
-      if (Now() < limit) continue;
-      ADD_FAILURE() << "the session goes on";
-      context_->TryCancel();
-    }
-    return End();
-  }
-  grpc::Status End() {
-    v1::SessionResponse response;
-    while (stream_->Read(&response)) {
-    }
-    return stream_->Finish();
-  }
-
-  const v1::Registered& registered() const { return registered_; }
-  uint64_t incarnation() const { return registered_.pod().incarnation(); }
-
- private:
-  std::unique_ptr<v1::PodRegistryService::Stub> stub_;
-  std::unique_ptr<grpc::ClientContext> context_ = InTime();
-  std::unique_ptr<grpc::ClientReaderWriter<v1::SessionRequest, v1::SessionResponse>> stream_;
-  v1::Registered registered_;
-  uint64_t heartbeats_ = 0;
-};
-
-// A subscription from now on.
-class Follower {
- public:
-  Follower(const std::shared_ptr<grpc::Channel>& channel, const std::string& token)
-      : stub_(v1::PodEventService::NewStub(channel)) {
-    if (!token.empty()) context_->AddMetadata("authorization", "Bearer " + token);
-    v1::SubscribeRequest request;
-    request.set_namespace_("default");
-    request.mutable_from_now();
-    stream_ = stub_->Subscribe(context_.get(), request);
-  }
-
-  bool ReadOne() {
-    v1::SubscribeResponse response;
-    return stream_->Read(&response);
-  }
-  grpc::Status End() {
-    while (ReadOne()) {
-    }
-    return stream_->Finish();
-  }
-
- private:
-  std::unique_ptr<v1::PodEventService::Stub> stub_;
-  std::unique_ptr<grpc::ClientContext> context_ = InTime();
-  std::unique_ptr<grpc::ClientReader<v1::SubscribeResponse>> stream_;
-};
-
-class RightsTest : public testing::Test {
- protected:
-  void Serve(const std::string& tokens = kTokens, const std::string& grants = kGrants) {
-    server_.Serve({"--tls-client-ca", server_.authority().certificate(), "--tokens",
-                   server_.Write("tokens", tokens), "--grants", server_.Write("grants", grants)});
-    channel_ = server_.Channel();
-  }
-
-  // What no log may hold, whatever happened in the test.
-  void TearDown() override {
-    const std::string logged = server_.process().Transcript();
-    for (const char* token : {kWeb, kNextWeb, kOther, kOps, kNobody, kUnknown}) {
-      EXPECT_THAT(logged, Not(HasSubstr(token)));
-    }
-  }
-
-  // Any rpc, as a call with one message.
-  grpc::Status Call(const Right& right, const grpc::ByteBuffer& request, const std::string& token) {
-    grpc::GenericStub stub(channel_);
-    const auto context = InTime();
-    if (!token.empty()) context->AddMetadata("authorization", "Bearer " + token);
-    grpc::ByteBuffer response;
-    std::promise<grpc::Status> done;
-    stub.UnaryCall(context.get(), "/" + std::string(right.name), grpc::StubOptions(), &request,
-                   &response, [&](grpc::Status status) { done.set_value(std::move(status)); });
-    return done.get_future().get();
-  }
-
-  grpc::Status Start(const std::string& token, uint64_t incarnation, const std::string& key) {
-    v1::StartWorkRequest request;
-    request.set_namespace_("default");
-    request.set_key(key);
-    request.set_incarnation(incarnation);
-    v1::StartWorkResponse response;
-    const auto context = InTime();
-    context->AddMetadata("authorization", "Bearer " + token);
-    return v1::WorkService::NewStub(channel_)->StartWork(context.get(), request, &response);
-  }
-
-  SecureServer server_;
-  std::shared_ptr<grpc::Channel> channel_;
-};
-
-void ExpectRefusal(const grpc::Status& status, StatusCode code, std::string_view reason) {
-  EXPECT_EQ(status.error_code(), code) << status.error_message();
-  const auto info = InfoOf(status);
-  EXPECT_EQ(info.reason(), reason);
-  EXPECT_NE(info.metadata().at("hint"), "");
-  EXPECT_THAT(status.error_message() + info.DebugString(), Not(HasSubstr("token-")));
-}
-
-grpc::ByteBuffer BytesOf(const google::protobuf::Message& message) {
-  const grpc::Slice bytes(message.SerializeAsString());
-  return {&bytes, 1};
-}
-
 TEST_F(RightsTest, EveryRpcWantsACallerThatItKnowsAndAGrant) {
-  Serve();
+  constexpr char kAway[] = "token-of-who-is-elsewhere";
+  Serve(std::string(kTokens) + "away " + kAway + "\n",
+        std::string(kGrants) + "away elsewhere operator\n");
   v1::SubscribeRequest subscribe;
   subscribe.set_namespace_("default");
   subscribe.mutable_from_now();
+  v1::GetPodRequest other;  // whose namespace is where that of all others is
+  other.set_namespace_("default");
   for (const Right& right : Rights()) {
     SCOPED_TRACE(right.name);
     const grpc::ByteBuffer request = right.rpc == Rpc::kSession     ? BytesOf(Registration("a"))
                                      : right.rpc == Rpc::kSubscribe ? BytesOf(subscribe)
-                                                                    : BytesOf(v1::GetPodRequest());
+                                                                    : BytesOf(other);
     ExpectRefusal(Call(right, request, ""), StatusCode::UNAUTHENTICATED, reason::kCallerUnknown);
     ExpectRefusal(Call(right, request, kUnknown), StatusCode::UNAUTHENTICATED,
                   reason::kCallerUnknown);
-    ExpectRefusal(Call(right, request, kNobody), StatusCode::PERMISSION_DENIED,
-                  reason::kNotGranted);
+    for (const char* token : {kNobody, kAway}) {
+      ExpectRefusal(Call(right, request, token), StatusCode::PERMISSION_DENIED,
+                    reason::kNotGranted);
+    }
   }
 }
 
 TEST_F(RightsTest, ACertificateIsAnIdentity) {
   Serve();
   const auto shown = server_.Issue("client", "URI:spiffe://example/web");
-  Pod pod(server_.Channel(&shown), "");
+  TokenPod pod(server_.Channel(&shown), "");
   EXPECT_TRUE(pod.Register("certified"));
   EXPECT_TRUE(pod.Beat());
   const auto stranger = server_.Issue("stranger", "URI:spiffe://example/other");
-  Pod other(server_.Channel(&stranger), "");
+  TokenPod other(server_.Channel(&stranger), "");
   EXPECT_FALSE(other.Register("stranger"));
   ExpectRefusal(other.End(), StatusCode::PERMISSION_DENIED, reason::kNotGranted);
 }
@@ -222,7 +48,7 @@ TEST_F(RightsTest, ACertificateThatHasExpiredEndsWhatLivesByItAndIsNotResumed) {
   const std::unique_ptr<grpc_ssl_session_cache, decltype(&grpc_ssl_session_cache_destroy)> sessions(
       grpc_ssl_session_cache_create_lru(8), grpc_ssl_session_cache_destroy);
   const auto channel = server_.Channel(&*issued, sessions.get());
-  Pod pod(channel, "");
+  TokenPod pod(channel, "");
   ASSERT_TRUE(pod.Register("brief"));
   Follower follower(channel, "");
   ASSERT_TRUE(follower.ReadOne());
@@ -231,21 +57,21 @@ TEST_F(RightsTest, ACertificateThatHasExpiredEndsWhatLivesByItAndIsNotResumed) {
   }
   ExpectRefusal(follower.End(), StatusCode::UNAUTHENTICATED, reason::kCallerUnknown);
   ExpectRefusal(pod.BeatToTheEnd(), StatusCode::UNAUTHENTICATED, reason::kCallerUnknown);
-  Pod again(server_.Channel(&*issued, sessions.get()), "");
+  TokenPod again(server_.Channel(&*issued, sessions.get()), "");
   EXPECT_FALSE(again.Resume(pod.registered()));
   ExpectRefusal(again.End(), StatusCode::UNAUTHENTICATED, reason::kCallerUnknown);
-  Pod anew(server_.Channel(&*issued), "");
+  TokenPod anew(server_.Channel(&*issued), "");
   EXPECT_FALSE(anew.Resume(pod.registered()));
   EXPECT_EQ(anew.End().error_code(), StatusCode::UNAVAILABLE) << "no session is resumed";
 }
 
 TEST_F(RightsTest, AWithdrawnGrantEndsSessionsAndSubscriptions) {
   Serve();
-  Pod pod(channel_, kWeb);
+  TokenPod pod(channel_, kWeb);
   ASSERT_TRUE(pod.Register("a"));
   Follower follower(channel_, kWeb);
   ASSERT_TRUE(follower.ReadOne());
-  Pod unharmed(channel_, kOther);
+  TokenPod unharmed(channel_, kOther);
   ASSERT_TRUE(unharmed.Register("b"));
 
   server_.Write("grants", "other default member,claimer,subscriber\n");
@@ -253,31 +79,31 @@ TEST_F(RightsTest, AWithdrawnGrantEndsSessionsAndSubscriptions) {
   ExpectRefusal(follower.End(), StatusCode::PERMISSION_DENIED, reason::kNotGranted);
   EXPECT_TRUE(unharmed.Beat());
 
-  Pod again(channel_, kWeb);
+  TokenPod again(channel_, kWeb);
   EXPECT_FALSE(again.Resume(pod.registered()));
   ExpectRefusal(again.End(), StatusCode::PERMISSION_DENIED, reason::kNotGranted);
 }
 
 TEST_F(RightsTest, ATokenCanBeReplacedWhileBothAreGood) {
   Serve();
-  Pod pod(channel_, kWeb);
+  TokenPod pod(channel_, kWeb);
   ASSERT_TRUE(pod.Register("a"));
   Follower follower(channel_, kWeb);
   ASSERT_TRUE(follower.ReadOne());
-  Pod moved(channel_, kNextWeb);
+  TokenPod moved(channel_, kNextWeb);
   ASSERT_TRUE(moved.Register("b"));
 
   server_.Write("tokens", "web next-token-of-the-web-pods\n");
   ExpectRefusal(pod.BeatToTheEnd(), StatusCode::UNAUTHENTICATED, reason::kCallerUnknown);
   ExpectRefusal(follower.End(), StatusCode::UNAUTHENTICATED, reason::kCallerUnknown);
   EXPECT_TRUE(moved.Beat());
-  Pod resumed(channel_, kNextWeb);
+  TokenPod resumed(channel_, kNextWeb);
   EXPECT_TRUE(resumed.Resume(pod.registered())) << "the identity is the same";
 }
 
 TEST_F(RightsTest, AFileThatHasBecomeBadChangesNothing) {
   Serve();
-  Pod pod(channel_, kWeb);
+  TokenPod pod(channel_, kWeb);
   ASSERT_TRUE(pod.Register("a"));
   server_.Write("grants", "web default everything\n");
   const auto complaint = server_.process().AwaitLine(
@@ -288,32 +114,99 @@ TEST_F(RightsTest, AFileThatHasBecomeBadChangesNothing) {
   ASSERT_TRUE(complaint) << server_.process().Transcript();
   EXPECT_THAT(complaint->text, HasSubstr("line 1"));
   EXPECT_TRUE(pod.Beat());
-  Pod newcomer(channel_, kOther);
+  TokenPod newcomer(channel_, kOther);
   EXPECT_TRUE(newcomer.Register("b"));
 }
 
 TEST_F(RightsTest, ASessionIsResumedByItsOwnIdentityAlone) {
   Serve();
-  Pod pod(channel_, kWeb);
+  TokenPod pod(channel_, kWeb);
   ASSERT_TRUE(pod.Register("a"));
   ASSERT_TRUE(pod.Beat());
   for (const char* token : {kOther, kOps}) {
-    Pod thief(channel_, token);
+    TokenPod thief(channel_, token);
     EXPECT_FALSE(thief.Resume(pod.registered()));
     ExpectRefusal(thief.End(), StatusCode::PERMISSION_DENIED, reason::kIdentityMismatch);
   }
   EXPECT_TRUE(pod.Beat());
 }
 
-TEST_F(RightsTest, AClaimerActsForItsOwnPodsAlone) {
+// Whoever repeats a registration gets its session.
+TEST_F(RightsTest, ARegistrationIsRepeatedByItsOwnIdentityAlone) {
   Serve();
-  Pod pod(channel_, kWeb);
+  const v1::SessionRequest registration = Registration("a");
+  TokenPod pod(channel_, kWeb);
+  ASSERT_TRUE(pod.Register(registration));
+  TokenPod thief(channel_, kOther);
+  EXPECT_FALSE(thief.Register(registration));
+  ExpectRefusal(thief.End(), StatusCode::ALREADY_EXISTS, reason::kPodNameTaken);
+  TokenPod again(channel_, kNextWeb);
+  ASSERT_TRUE(again.Register(registration));
+  EXPECT_EQ(again.incarnation(), pod.incarnation());
+}
+
+TEST_F(RightsTest, ANameIsSupersededByItsOwnIdentityAlone) {
+  Serve();
+  const auto with_key = [] {
+    v1::SessionRequest registration = Registration("a");
+    registration.mutable_register_()->set_supersede_key("a-key-that-was-found-out");
+    return registration;
+  };
+  TokenPod pod(channel_, kWeb);
+  ASSERT_TRUE(pod.Register(with_key()));
+  TokenPod thief(channel_, kOther);
+  EXPECT_FALSE(thief.Register(with_key()));
+  ExpectRefusal(thief.End(), StatusCode::ALREADY_EXISTS, reason::kPodNameTaken);
+  ASSERT_TRUE(pod.Beat());
+  TokenPod successor(channel_, kNextWeb);
+  ASSERT_TRUE(successor.Register(with_key()));
+  EXPECT_NE(successor.incarnation(), pod.incarnation());
+}
+
+TEST_F(RightsTest, FilesAreReadWhileTheDatabaseIsAwaited) {
+  ServeAlone();
+  server_.Write("grants", "web default everything\n");
+  EXPECT_THAT(AwaitLogged("What was in force stays"), HasSubstr("line 1"));
+}
+
+TEST_F(RightsTest, FilesAreReadWhileItDrains) {
+  Serve();
+  TokenPod pod(channel_, kWeb);
   ASSERT_TRUE(pod.Register("a"));
-  EXPECT_TRUE(Start(kWeb, pod.incarnation(), "one").ok());
-  EXPECT_TRUE(Start(kNextWeb, pod.incarnation(), "two").ok());
-  ExpectRefusal(Start(kOther, pod.incarnation(), "three"), StatusCode::PERMISSION_DENIED,
-                reason::kIdentityMismatch);
-  EXPECT_TRUE(Start(kOps, pod.incarnation(), "four").ok()) << "an operator may";
+  ASSERT_TRUE(pod.Beat());
+  server_.process().Signal(SIGTERM);
+  AwaitLogged("Draining.");
+  server_.Write("grants", "web default everything\n");
+  AwaitLogged("What was in force stays");
+  EXPECT_TRUE(server_.process().running());
+}
+
+// Else an editor that writes in place ends every session for a moment.
+TEST_F(RightsTest, AFileThatIsEmptyEndsNobody) {
+  Serve();
+  TokenPod pod(channel_, kWeb);
+  ASSERT_TRUE(pod.Register("a"));
+  server_.Write("grants", "");
+  EXPECT_THAT(AwaitLogged("What was in force stays"), HasSubstr("it is empty"));
+  EXPECT_TRUE(pod.Beat());
+}
+
+// Callers hear what they can do, and the log where the database is.
+TEST_F(RightsTest, NoCallerIsToldOfTheDatabase) {
+  ServeAlone();
+  v1::GetPodRequest request;
+  request.set_namespace_("default");
+  request.set_name("a");
+  const grpc::Status status = Call(RightOf(Rpc::kGetPod), BytesOf(request), kWeb);
+  EXPECT_EQ(status.error_code(), StatusCode::UNAVAILABLE);
+  EXPECT_EQ(InfoOf(status).reason(), reason::kDatabaseUnavailable);
+  const HttpResponse ready = Fetch(server_.http_port(), "/readyz?verbose");
+  EXPECT_EQ(ready.status, 503);
+  for (const char* part : {"127.0.0.1", "whoever", "port 1", "refused"}) {
+    EXPECT_THAT(status.error_message() + InfoOf(status).DebugString(), Not(HasSubstr(part)));
+    EXPECT_THAT(ready.body, Not(HasSubstr(part)));
+  }
+  EXPECT_THAT(AwaitLogged("callers are not told all"), HasSubstr("127.0.0.1"));
 }
 
 TEST_F(RightsTest, TheLogOverHttpWantsABearersToken) {
@@ -329,6 +222,11 @@ TEST_F(RightsTest, TheLogOverHttpWantsABearersToken) {
   EXPECT_THAT(bare.head, HasSubstr("WWW-Authenticate: Bearer"));
   EXPECT_THAT(bare.body, HasSubstr("CALLER_UNKNOWN"));
   EXPECT_EQ(Fetch(port, kEvents, bearer(kUnknown)).status, 401);
+  EXPECT_EQ(Fetch(port, kEvents, bearer(kUnknown) + bearer(kWeb)).status, 400) << "two are none";
+  EXPECT_EQ(Fetch(port, kEvents, bearer(kWeb) + bearer(kWeb)).status, 400);
+  EXPECT_EQ(Fetch(port, "/v1/events?unknown=1").status, 401) << "before the request is looked at";
+  EXPECT_EQ(Fetch(port, "/v1/events?unknown=1", bearer(kNobody)).status, 403);
+  EXPECT_EQ(Fetch(port, "/v1/events?unknown=1", bearer(kWeb)).status, 400);
   EXPECT_EQ(Fetch(port, kEvents, bearer(kNobody)).status, 403);
 
   EventStream stream(port, kEvents, bearer(kWeb));

@@ -12,6 +12,7 @@ namespace vigil {
 namespace {
 
 constexpr auto kPatience = std::chrono::seconds(30);
+constexpr char kNoDatabase[] = "host=127.0.0.1 port=1 user=whoever dbname=vigil";
 
 std::string TextOf(const std::string& file) {
   std::stringstream text;
@@ -27,8 +28,10 @@ std::string AwaitPort(Process& process, const std::string& sentence) {
     ADD_FAILURE() << sentence << " is missing in:\n" << process.Transcript();
     return "0";
   }
-  const size_t begin = line->text.find(" port=") + 6;
-  return line->text.substr(begin, line->text.find(' ', begin) - begin);
+  // ` port=1234` as text, `"port":"1234"` as JSON.
+  const size_t begin =
+      line->text.find_first_of("0123456789", line->text.find("port", line->text.find("address")));
+  return line->text.substr(begin, line->text.find_first_not_of("0123456789", begin) - begin);
 }
 
 }  // namespace
@@ -61,6 +64,21 @@ std::string SecureServer::Write(const std::string& name, const std::string& text
 
 void SecureServer::Serve(const std::vector<std::string>& settings,
                          const std::string& alternatives) {
+  ASSERT_NO_FATAL_FAILURE(Start(settings, alternatives, database_.conninfo()));
+  const auto joined = process_->AwaitLine(
+      [](const Process::Line& line) {
+        return line.text.find("Joined the cluster.") != std::string::npos;
+      },
+      kPatience);
+  ASSERT_TRUE(joined) << process_->Transcript();
+}
+
+void SecureServer::ServeAlone(const std::vector<std::string>& settings) {
+  Start(settings, "IP:127.0.0.1", kNoDatabase);
+}
+
+void SecureServer::Start(const std::vector<std::string>& settings, const std::string& alternatives,
+                         const std::string& conninfo) {
   own_ = Issue("vigild", alternatives);
   const auto program = FindBuilt("vigild");
   ASSERT_TRUE(program) << program.error().message;
@@ -80,17 +98,11 @@ void SecureServer::Serve(const std::vector<std::string>& settings,
                                       "200ms"};
   command.insert(command.end(), settings.begin(), settings.end());
   auto process = Process::Spawn(
-      {.command = std::move(command), .environment = {{"VIGIL_DATABASE", database_.conninfo()}}});
+      {.command = std::move(command), .environment = {{"VIGIL_DATABASE", conninfo}}});
   ASSERT_TRUE(process) << process.error().message;
   process_ = std::move(*process);
   port_ = AwaitPort(*process_, "Listening.");
   http_port_ = std::stoi(AwaitPort(*process_, "Serving HTTP."));
-  const auto joined = process_->AwaitLine(
-      [](const Process::Line& line) {
-        return line.text.find("Joined the cluster.") != std::string::npos;
-      },
-      kPatience);
-  ASSERT_TRUE(joined) << process_->Transcript();
 }
 
 std::shared_ptr<grpc::Channel> SecureServer::Channel(const Issued* shown,

@@ -34,9 +34,13 @@ class SecureServer {
   void Serve(const std::vector<std::string>& settings,
              const std::string& alternatives = "IP:127.0.0.1,DNS:localhost");
 
+  // The same with a database that nobody can reach: it listens and never joins.
+  void ServeAlone(const std::vector<std::string>& settings);
+
   const CertificateAuthority& authority() const { return authority_; }
   const Issued& own() const { return own_; }
   Process& process() { return *process_; }
+  std::string conninfo() const { return database_.conninfo(); }
   std::string address() const { return "127.0.0.1:" + port_; }
   int http_port() const { return http_port_; }
 
@@ -46,6 +50,9 @@ class SecureServer {
                                          grpc_ssl_session_cache* sessions = nullptr) const;
 
  private:
+  void Start(const std::vector<std::string>& settings, const std::string& alternatives,
+             const std::string& conninfo);
+
   TestDatabase database_;
   CertificateAuthority authority_ = MakeAuthority("one");
   Issued own_;

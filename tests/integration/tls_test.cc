@@ -2,7 +2,11 @@
 #include <gmock/gmock.h>
 
 #include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
 
+#include "integration/http_client.h"
 #include "integration/secure_server.h"
 #include "support/process.h"
 
@@ -33,6 +37,12 @@ Ran RunToEnd(const std::string& program, std::vector<std::string> words,
   return ran;
 }
 
+std::string TextOf(const std::string& file) {
+  std::stringstream text;
+  text << std::ifstream(file).rdbuf();
+  return text.str();
+}
+
 class TlsTest : public testing::Test {
  protected:
   // Whoever has a certificate of this authority, or the token, may look.
@@ -54,6 +64,24 @@ class TlsTest : public testing::Test {
     return RunToEnd(
         "vigil", {"--address", server_.address(), "--tls-ca", trusted.certificate(), "--tls-cert",
                   shown.certificate, "--tls-key", shown.key, "pods", "list"});
+  }
+
+  static void Replace(const std::string& file, const std::string& text) {
+    std::ofstream(file + ".new") << text;
+    std::filesystem::rename(file + ".new", file);
+  }
+
+  // What it says when it has come to answer so.
+  std::string AwaitReadiness(int status) {
+    const Instant limit = Now() + kPatience;
+    while (true) {
+      const HttpResponse answer = Fetch(server_.http_port(), "/readyz?verbose");
+      if (answer.status == status) return answer.body;
+      if (Now() > limit) {
+        ADD_FAILURE() << "not " << status << " but " << answer.status << ": " << answer.body;
+        return answer.body;
+      }
+    }
   }
 
   SecureServer server_;
@@ -111,6 +139,83 @@ TEST_F(TlsTest, FilesThatChangeAreReadAgain) {
     ASSERT_LT(Now(), limit) << server_.process().Transcript();
   }
   EXPECT_EQ(VigilWith(server_.authority(), old_web).code, 3) << "the old ones still hold";
+}
+
+TEST_F(TlsTest, ACertificateThatNeedNotBeShownIsVerifiedAllTheSame) {
+  const std::string trusted = server_.authority().certificate();
+  Serve({"--tokens", TokenSetting(), "--tls-client-ca", trusted});
+  const auto vigil_with = [&](const CertificateAuthority::Issued& shown) {
+    return Vigil({"--tls-ca", trusted, "--tls-cert", shown.certificate, "--tls-key", shown.key});
+  };
+  EXPECT_EQ(Vigil({"--tls-ca", trusted}).code, 0) << "none";
+  EXPECT_EQ(vigil_with(server_.Issue("any")).code, 0) << "its own";
+  const CertificateAuthority other = MakeAuthority("other");
+  EXPECT_EQ(vigil_with(SecureServer::IssueBy(other, "web")).code, 3) << "another one's";
+  EXPECT_EQ(vigil_with(server_.Issue("late", "DNS:web", -1)).code, 3) << "expired";
+}
+
+// Files that stop every new connection are said once, and shown to whoever asks for readiness.
+TEST_F(TlsTest, FilesThatDoNotFitTogetherFailReadiness) {
+  Serve({"--tokens", TokenSetting()});
+  const std::string trusted = server_.authority().certificate();
+  const std::string key = TextOf(server_.own().key);
+  AwaitReadiness(200);
+  for (const std::string& wrong : {TextOf(server_.Issue("other").key), std::string("no key\n")}) {
+    Replace(server_.own().key, wrong);
+    EXPECT_THAT(AwaitReadiness(503), HasSubstr("no new connection can begin"));
+    EXPECT_EQ(Vigil({"--tls-ca", trusted}).code, 3);
+    Replace(server_.own().key, key);
+    AwaitReadiness(200);
+    EXPECT_EQ(Vigil({"--tls-ca", trusted}).code, 0);
+  }
+  int complaints = 0;
+  for (const auto& line : server_.process().Lines()) {
+    if (line.text.find("A file of TLS is not as it should be") != std::string::npos) ++complaints;
+  }
+  EXPECT_EQ(complaints, 2) << server_.process().Transcript();
+}
+
+// What was in force stays, and that is said.
+TEST_F(TlsTest, AuthoritiesThatAreEmptyOrGoneChangeNothing) {
+  const std::string callers = server_.authority().directory() + "/callers.pem";
+  Replace(callers, TextOf(server_.authority().certificate()));
+  Serve({"--tls-client-ca", callers});
+  const auto shown = server_.Issue("web");
+  size_t from = 0;
+  const auto expect_complaint = [&](const std::string& about) {
+    const auto said = server_.process().AwaitLine(
+        [&](const Process::Line& line) {
+          return line.text.find("A file of TLS") != std::string::npos &&
+                 line.text.find(about) != std::string::npos;
+        },
+        kPatience, from);
+    EXPECT_TRUE(said) << about << server_.process().Transcript();
+    from = server_.process().Lines().size();
+    EXPECT_EQ(Fetch(server_.http_port(), "/readyz").status, 200);
+    EXPECT_EQ(VigilWith(server_.authority(), shown).code, 0) << about;
+  };
+  Replace(callers, "");
+  expect_complaint(callers + " holds no");
+  std::filesystem::remove(callers);
+  expect_complaint(callers + " cannot be read");
+}
+
+// Whatever the library says of those who speak no TLS.
+TEST_F(TlsTest, EveryLineOfAJsonLogIsJson) {
+  server_.ServeAlone({"--log-format", "json", "--tokens", TokenSetting(), "--grants",
+                      server_.Write("grants", "web * read-only\n")});
+  HttpClient plain(std::stoi(server_.address().substr(server_.address().find(':') + 1)));
+  plain.Send("GET / HTTP/1.1\r\nHost: vigil\r\n\r\n");
+  plain.TakeRest();
+  const auto said = server_.process().AwaitLine(
+      [](const Process::Line& line) {
+        return line.text.find("gRPC complains") != std::string::npos;
+      },
+      kPatience);
+  EXPECT_TRUE(said) << server_.process().Transcript();
+  for (const auto& line : server_.process().Lines()) {
+    EXPECT_TRUE(nlohmann::json::accept(line.text)) << line.text;
+  }
 }
 
 TEST(TlsFiles, ThatCannotBeUsedAreRefusedAtTheStart) {

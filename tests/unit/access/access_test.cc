@@ -27,7 +27,7 @@ class AccessTest : public ::testing::Test {
  protected:
   AccessTest() {
     std::filesystem::create_directory(directory_);
-    Write("tokens", std::string("web ") + kToken);
+    Write("tokens", std::string("web ") + kToken + "\n");
     Write("grants", "web shop member,claimer\nops * operator\n");
   }
   ~AccessTest() override { std::filesystem::remove_all(directory_); }
@@ -42,7 +42,9 @@ class AccessTest : public ::testing::Test {
                                  ("vigil-access-" + std::to_string(getpid()) + "-" +
                                   ::testing::UnitTest::GetInstance()->current_test_info()->name());
   SimulatedClock clock_;
-  Access access_{{File("tokens"), File("grants")}, clock_};
+  Access access_{{File("tokens"), File("grants")},
+                 clock_,
+                 {.openings = 1, .sessions = 1, .subscriptions = 2, .requests = 1}};
 };
 
 template <typename T>
@@ -64,8 +66,13 @@ TEST_F(AccessTest, WhoIsKnownMayDoWhatWasGranted) {
   EXPECT_EQ(ReasonOf(access_.Ask(WithToken("unknown"), Rpc::kSession, "shop")),
             reason::kCallerUnknown);
   EXPECT_EQ(ReasonOf(access_.Ask({}, Rpc::kSession, "shop")), reason::kCallerUnknown);
-  EXPECT_EQ(ReasonOf(access_.Recognize({})), reason::kCallerUnknown);
-  EXPECT_TRUE(access_.Recognize(Certified({"anybody"})));
+  EXPECT_EQ(ReasonOf(access_.AskAnywhere({}, Rpc::kSession)), reason::kCallerUnknown);
+  EXPECT_EQ(ReasonOf(access_.AskAnywhere(Certified({"anybody"}), Rpc::kSession)),
+            reason::kNotGranted);
+  EXPECT_EQ(ReasonOf(access_.AskAnywhere(WithToken(kToken), Rpc::kSubscribe)), reason::kNotGranted);
+  const auto named = access_.AskAnywhere(Certified({"nobody", "web"}), Rpc::kSession);
+  ASSERT_TRUE(named);
+  EXPECT_EQ(*named, access_.Ask(WithToken(kToken), Rpc::kSession, "shop")->name());
 }
 
 // A token that nobody has is a mistake, whatever the certificate says.
@@ -85,10 +92,39 @@ TEST_F(AccessTest, TheGrantedIdentityComesFirst) {
   EXPECT_EQ(permission->bindings.front(), ShortText(DigestOf("web")));
   const std::string token = Bound("secret", permission->bindings.front());
   EXPECT_TRUE(permission->Owns(BindingOf(token)));
-  EXPECT_TRUE(permission->Owns(BindingOf("secret")));
   EXPECT_FALSE(permission->Owns(ShortText(DigestOf("somebody"))));
   EXPECT_THAT(token, Not(HasSubstr("web")));
-  EXPECT_TRUE(access_.Ask(Certified({"ops"}), Rpc::kGetPod, "any")->operates);
+}
+
+// What was begun under --insecure is nobody's.
+TEST_F(AccessTest, OnlyAnOperatorGoesOnWithWhatIsNobodys) {
+  ReadAll();
+  EXPECT_FALSE(access_.Ask(WithToken(kToken), Rpc::kSession, "shop")->Owns(BindingOf("secret")));
+  const auto operates = access_.Ask(Certified({"ops"}), Rpc::kSession, "any");
+  EXPECT_TRUE(operates->operates);
+  EXPECT_TRUE(operates->Owns(BindingOf("secret")));
+}
+
+TEST_F(AccessTest, NoIdentityHasMoreThanItsShare) {
+  const auto first = access_.Take(ShareOf::kSubscriptions, "web");
+  auto second = access_.Take(ShareOf::kSubscriptions, "web");
+  ASSERT_TRUE(first && second);
+  const auto third = access_.Take(ShareOf::kSubscriptions, "web");
+  ASSERT_FALSE(third);
+  EXPECT_EQ(third.error().reason, reason::kLimitReached);
+  EXPECT_EQ(third.error().metadata.at(0).second, "identity-subscriptions");
+  EXPECT_TRUE(access_.Take(ShareOf::kSubscriptions, "other"));
+  EXPECT_TRUE(access_.Take(ShareOf::kRequests, "web"));
+  second->reset();
+  EXPECT_TRUE(access_.Take(ShareOf::kSubscriptions, "web"));
+}
+
+TEST_F(AccessTest, ARefusalDoesNotRepeatWhatIsNoNamespace) {
+  ReadAll();
+  const auto refused = access_.Ask(WithToken(kToken), Rpc::kGetPod, std::string(100'000, 'x'));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, reason::kNotGranted);
+  EXPECT_LT(refused.error().message.size(), 200U);
 }
 
 TEST_F(AccessTest, ARefusalSaysWhoAndWhichRolesAndNoToken) {
@@ -108,7 +144,7 @@ TEST_F(AccessTest, APermitEndsWithItsGrantAndWithItsToken) {
   Permit certified(access_, Certified({"web"}), Rpc::kSession, "shop");
   ASSERT_FALSE(certified.Refusal());
 
-  Write("tokens", std::string("web ") + kNextToken);
+  Write("tokens", std::string("web ") + kNextToken + "\n");
   ReadAll();
   ASSERT_TRUE(granted.Refusal());
   EXPECT_EQ(granted.Refusal()->reason, reason::kCallerUnknown);
@@ -137,21 +173,21 @@ TEST_F(AccessTest, ACertificateThatHasEndedIsNobodys) {
   EXPECT_EQ(permit.Refusal()->reason, reason::kCallerUnknown);
   caller.token = DigestOf(kToken);
   EXPECT_EQ(ReasonOf(access_.Ask(caller, Rpc::kSession, "shop")), reason::kCallerUnknown);
-  EXPECT_EQ(ReasonOf(access_.Recognize(caller)), reason::kCallerUnknown);
+  EXPECT_EQ(ReasonOf(access_.AskAnywhere(caller, Rpc::kSession)), reason::kCallerUnknown);
 }
 
 TEST_F(AccessTest, AFileThatHasBecomeBadChangesNothing) {
   ReadAll();
   const uint64_t epoch = access_.epoch();
-  Write("tokens", "web short");
+  Write("tokens", "web short\n");
   const auto bad = access_.Read();
   ASSERT_FALSE(bad);
   EXPECT_THAT(bad.error().message, HasSubstr(File("tokens") + ": line 1: "));
   EXPECT_THAT(bad.error().message, Not(HasSubstr("short")));
   std::filesystem::remove(File("tokens"));
   EXPECT_FALSE(access_.Read());
-  Write("tokens", std::string("web ") + kToken);
-  Write("grants", "web shop everything");
+  Write("tokens", std::string("web ") + kToken + "\n");
+  Write("grants", "web shop everything\n");
   EXPECT_FALSE(access_.Read());
   access_.ReadAgain();
   EXPECT_EQ(access_.epoch(), epoch);
@@ -163,7 +199,7 @@ TEST_F(AccessTest, FilesThatStandAreNotReadAgain) {
   ReadAll();
   ReadAll();
   const auto written = std::filesystem::last_write_time(File("tokens"));
-  Write("tokens", std::string("www ") + kToken);
+  Write("tokens", std::string("www ") + kToken + "\n");
   std::filesystem::last_write_time(File("tokens"), written);
   ReadAll();
   EXPECT_TRUE(access_.Ask(WithToken(kToken), Rpc::kSession, "shop"));
@@ -176,11 +212,41 @@ TEST_F(AccessTest, AFileThatIsReplacedWithTheSameSizeAndTimeIsRead) {
   ReadAll();
   ReadAll();
   const auto written = std::filesystem::last_write_time(File("tokens"));
-  Write("next", std::string("www ") + kToken);
+  Write("next", std::string("www ") + kToken + "\n");
   std::filesystem::last_write_time(File("next"), written);
   std::filesystem::rename(File("next"), File("tokens"));
   ReadAll();
   EXPECT_FALSE(access_.Ask(WithToken(kToken), Rpc::kSession, "shop"));
+}
+
+// One that is written in place is empty first, and then ends somewhere.
+TEST_F(AccessTest, AFileThatIsEmptyOrCutShortChangesNothing) {
+  for (const char* file : {"tokens", "grants"}) {
+    for (const char* text : {"", "\n", "# nobody yet\n", "web shop-member-claimer"}) {
+      SCOPED_TRACE(std::string(file) + ": " + text);
+      Write("tokens", std::string("web ") + kToken + "\n");
+      Write("grants", "web shop member\n");
+      ReadAll();
+      const uint64_t epoch = access_.epoch();
+      Write(file, text);
+      const auto bad = access_.Read();
+      ASSERT_FALSE(bad);
+      EXPECT_THAT(bad.error().message, HasSubstr(File(file) + ": "));
+      EXPECT_NE(bad.error().hint, "");
+      access_.ReadAgain();
+      EXPECT_EQ(access_.epoch(), epoch);
+      EXPECT_TRUE(access_.Ask(WithToken(kToken), Rpc::kSession, "shop"));
+    }
+  }
+}
+
+// Two files are told apart from the two that have the same bytes, divided elsewhere.
+TEST_F(AccessTest, WhatMovesFromOneFileToTheOtherIsAChange) {
+  ReadAll();
+  const uint64_t epoch = access_.epoch();
+  Write("tokens", std::string("web ") + kToken + "\nweb shop-member-claimer\n");
+  ReadAll();
+  EXPECT_GT(access_.epoch(), epoch);
 }
 
 TEST_F(AccessTest, FilesThatAreTheSameChangeNothing) {
@@ -196,7 +262,9 @@ TEST(InsecureAccess, LetsEverybodyDoEverything) {
   const auto permission = access.Ask({}, Rpc::kReleaseQuarantinedWork, "any");
   ASSERT_TRUE(permission);
   EXPECT_TRUE(permission->Owns("whoever"));
-  EXPECT_TRUE(access.Recognize({}));
+  EXPECT_EQ(access.AskAnywhere({}, Rpc::kSession), "");
+  const auto share = access.Take(ShareOf::kSessions, permission->name());
+  EXPECT_TRUE(access.Take(ShareOf::kSessions, permission->name()) && share) << "nobody counts";
 }
 
 TEST(Authorization, IsABearersToken) {
