@@ -199,6 +199,7 @@ Result<Permission> Access::Ask(const Caller& caller, Rpc rpc, std::string_view n
   for (const std::string& identity : *identities) {
     const Roles roles = now->grants.RolesOf(identity, ns);
     permission.operates = permission.operates || roles.Has(Role::kOperator);
+    permission.claims = permission.claims || roles.Meets(RightOf(Rpc::kClaimWork).roles);
     permission.bindings.push_back(BindingFor(identity));
   }
   return permission;

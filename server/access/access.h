@@ -43,6 +43,8 @@ struct Permission {
   bool insecure = false;
   // It has the role of an operator here.
   bool operates = false;
+  // It may claim work here.
+  bool claims = false;
   // What its identities are known by in session tokens; the one that the right was granted to comes
   // first. Digests, so that nobody else reads in a token who has it.
   std::vector<std::string> bindings;

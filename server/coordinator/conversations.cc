@@ -181,7 +181,8 @@ NewPod Conversations::Newcomer(const RegisterMessage& message, SessionNumber ses
           .labels = message.labels,
           .supersede_key = message.supersede_key,
           .coordinator = env_.membership.number(),
-          .session = session};
+          .session = session,
+          .may_claim = message.may_claim};
 }
 
 void Conversations::TryRegister(const Stream& stream, const RegisterMessage& message,
@@ -275,8 +276,9 @@ void Conversations::BeginResume(const Stream& stream, const ResumeMessage& messa
   conversation.phase = Conversation::Phase::kOpening;
   conversation.timer = nullptr;
   WithLock(stream, [this, stream, message](SessionNumber session) {
-    const ResumePod pod{message.ns, message.incarnation, message.session_token,
-                        env_.membership.number(), session};
+    const ResumePod pod{
+        message.ns, message.incarnation, message.session_token, env_.membership.number(),
+        session,    message.may_claim};
     Ask<Pod>(
         env_.sessions, env_.scheduler,
         [pod, refuted = CountRefuted()](Store& store) { return store.Resume(pod, refuted); },

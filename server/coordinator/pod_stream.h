@@ -29,12 +29,16 @@ struct RegisterMessage {
   std::string supersede_key;
   // What the session is bound to: only the same may resume it. Anybody may when it is empty.
   std::string binding = {};
+  // Whether that identity may claim work, and so be given some.
+  bool may_claim = true;
 };
 
 struct ResumeMessage {
   std::string ns;
   Incarnation incarnation;
   std::string session_token;
+  // As in RegisterMessage.
+  bool may_claim = true;
 };
 
 struct HeartbeatMessage {

@@ -139,10 +139,10 @@ Error CallerUnknown(std::string_view why) {
               "knows.");
 }
 
-Error NotGranted(std::string_view caller, std::string_view rpc, std::string_view ns,
+Error NotGranted(std::string_view caller, std::string_view rpc, std::string_view where,
                  std::string_view roles) {
   return Make(Code::kPermissionDenied, reason::kNotGranted,
-              fmt::format("{} may not call {} in {}", caller, rpc, ns),
+              fmt::format("{} may not call {} in {}", caller, rpc, where),
               fmt::format("Have one of these roles granted to it there: {}.", roles),
               {{"roles", std::string(roles)}});
 }
@@ -152,6 +152,13 @@ Error IdentityMismatch(Incarnation incarnation) {
               fmt::format("incarnation {} belongs to another identity", incarnation.value),
               "Call as the identity that registered it, or register a pod of your own.",
               {{"incarnation", Text(incarnation.value)}});
+}
+
+Error MayNotHaveWork(std::string_view pod) {
+  return Make(Code::kPermissionDenied, reason::kNotGranted,
+              fmt::format("the pod {} may not have work: its identity may not claim any", pod),
+              "Give it to another pod, or have the role claimer granted to that one's identity.",
+              {{"roles", "claimer, operator"}});
 }
 
 std::string_view Name(PodState state) {

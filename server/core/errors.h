@@ -55,10 +55,12 @@ Error CoordinatorDraining();
 Error CoordinatorUntrusted(std::string_view why);
 Error StreamIdle(std::string_view what);
 Error CallerUnknown(std::string_view why);
-// `caller` are its identities; `roles` those of which one is enough.
-Error NotGranted(std::string_view caller, std::string_view rpc, std::string_view ns,
+// `caller` are its identities, `where` the namespace in words; `roles` those of which one is
+// enough.
+Error NotGranted(std::string_view caller, std::string_view rpc, std::string_view where,
                  std::string_view roles);
 Error IdentityMismatch(Incarnation incarnation);
+Error MayNotHaveWork(std::string_view pod);
 
 // The names in upper case, as the contract has them without the prefix: "ALIVE", "LOCK_FREE",
 // "POD_DIED".

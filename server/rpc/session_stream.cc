@@ -108,7 +108,7 @@ class SessionStream final : public PodStream,
   // loop's thread.
   std::optional<Error> Admit(PodMessage& message) {
     auto* registration = std::get_if<RegisterMessage>(&message);
-    const auto* resume = std::get_if<ResumeMessage>(&message);
+    auto* resume = std::get_if<ResumeMessage>(&message);
     if (!permit_ && (registration || resume)) {
       permit_.emplace(env_.access, std::move(caller_), Rpc::kSession,
                       registration ? registration->ns : resume->ns);
@@ -124,12 +124,14 @@ class SessionStream final : public PodStream,
     if (resume && !permission.Owns(BindingOf(resume->session_token))) {
       return IdentityMismatch(resume->incarnation);
     }
+    if (resume) resume->may_claim = permission.claims;
     if (!registration) return std::nullopt;
     const std::string& binding = permission.bindings.front();
     if (!env_.registrations.Take(binding, env_.clock.Now())) {
       return LimitReached("registration-rate", "this identity registers too many pods at once");
     }
     registration->binding = binding;
+    registration->may_claim = permission.claims;
     registration->registration_id = Bound(std::move(registration->registration_id), binding);
     if (!registration->supersede_key.empty()) {
       registration->supersede_key = Bound(std::move(registration->supersede_key), binding);

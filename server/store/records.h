@@ -47,6 +47,7 @@ struct NewPod {
   CoordinatorNumber coordinator;
   // Its lock is held by a liveness session of the coordinator already.
   SessionNumber session;
+  bool may_claim = true;  // and so be given work by others
 };
 
 struct Registered {
@@ -66,6 +67,7 @@ struct ResumePod {
   std::string session_token;
   CoordinatorNumber coordinator;
   SessionNumber session;
+  bool may_claim = true;  // as in NewPod, from now on
 };
 
 // A living pod whose current lock was found free.
@@ -152,8 +154,7 @@ struct WrittenEvents {
 
 struct PodSnapshot {
   std::vector<Pod> pods;
-  // As in EventPage.
-  Seq oldest{1};
+  Seq oldest{1};  // as in EventPage
   Position head;
 };
 
@@ -235,8 +236,7 @@ struct OrphansClaim {
   Incarnation claimant;
   uint32_t limit = 0;
   WorkChoice choice;
-  // As in NewWork.
-  std::string request_id;
+  std::string request_id;  // as in NewWork
 };
 
 // What one round of assignments did.

@@ -204,7 +204,7 @@ class Store {
   virtual Result<WorkItem> FailWork(const WorkHolder& holder, const std::string& reason) = 0;
 
   // To the living pod of this name, whose row is locked too; else POD_NOT_FOUND. The item as it is
-  // when the pod is the holder's own.   (P6)
+  // when the pod is the holder's own. Error NOT_GRANTED: another one, which may not claim.   (P6)
   virtual Result<WorkItem> TransferWork(const WorkHolder& holder, const std::string& to_name) = 0;
 
   // Errors: WORK_NOT_FOUND, OWNER_ALIVE, WORK_COMPLETED. CLAIMED again for a claim that this very
@@ -227,9 +227,9 @@ class Store {
   virtual Result<std::vector<std::string>> ListAssignable(const std::string& after,
                                                           uint32_t limit) = 0;
 
-  // Gives up to `limit` items of the policy ASSIGN that nobody has to ALIVE pods that match their
-  // selector, each to the one that owns the fewest items by then, skipping locked ones. Rows are
-  // locked as in a claim.   (P5, P6)
+  // Gives up to `limit` items of the policy ASSIGN that nobody has to ALIVE pods that may claim and
+  // match their selector, each to the one that owns the fewest items by then, skipping locked ones.
+  // Rows are locked as in a claim.   (P5, P6)
   virtual Result<AssignedWork> AssignWork(const std::string& ns, uint32_t limit) = 0;
 
   // Of all namespaces. Reads none of what the living own.

@@ -90,6 +90,31 @@ TEST_P(AssignTest, Assign_TakesNothingFromTheLiving) {  // P6
   EXPECT_EQ(Item("done").state, WorkState::kCompleted);
 }
 
+TEST_P(AssignTest, Assign_NothingToThoseThatMayNotClaim) {
+  Host host = AddHost();
+  Pod owner = Register(host, "cart");
+  StartWork(owner, "a", Assigned());
+  Kill(owner);
+  NewPod newcomer = Newcomer(host, "barred");
+  newcomer.may_claim = false;
+  const Registered barred = RegisterAs(newcomer);
+  EXPECT_EQ(Assign().assigned, 0U);
+  EXPECT_TRUE(Item("a").orphan);
+
+  // Whoever comes back may what its identity may by then.
+  newcomer.session = IssueSession(host);
+  newcomer.may_claim = true;
+  RegisterAs(newcomer);
+  EXPECT_EQ(Assign().assigned, 1U);
+  EXPECT_EQ(Item("a").owner, barred.pod.incarnation);
+  Must(store().ReleaseWork(HolderOf(Item("a"))));
+  ResumePod returning = Returning(host, barred.pod);
+  returning.session_token = barred.session_token;
+  returning.may_claim = false;
+  Must(store().Resume(returning));
+  EXPECT_EQ(Assign().assigned, 0U);
+}
+
 TEST_P(AssignTest, Assign_GivesTheReleasedToo) {
   Host host = AddHost();
   Pod owner = Register(host, "cart");

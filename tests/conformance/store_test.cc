@@ -83,6 +83,12 @@ Pod StoreTest::Register(Host& host, const std::string& name, const std::string& 
   return RegisterAs(Newcomer(host, name, ns)).pod;
 }
 
+Pod StoreTest::RegisterBarred(Host& host, const std::string& name) {
+  NewPod pod = Newcomer(host, name);
+  pod.may_claim = false;
+  return RegisterAs(pod).pod;
+}
+
 Pod StoreTest::RegisterLabelled(Host& host, const std::string& name, const Labels& labels) {
   NewPod pod = Newcomer(host, name);
   pod.labels = labels;

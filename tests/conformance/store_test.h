@@ -105,6 +105,8 @@ class StoreTest : public ::testing::TestWithParam<StoreWorldMaker> {
   NewPod Newcomer(Host& host, const std::string& name, const std::string& ns = kNs);
   Registered RegisterAs(const NewPod& pod);
   Pod Register(Host& host, const std::string& name, const std::string& ns = kNs);
+  // One that may not be given work.
+  Pod RegisterBarred(Host& host, const std::string& name);
   Pod RegisterLabelled(Host& host, const std::string& name, const Labels& labels);
   ResumePod Returning(Host& host, const Pod& pod);
   // Registers a pod whose lock is free.

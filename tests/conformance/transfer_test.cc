@@ -67,6 +67,24 @@ TEST_P(StoreTest, Transfer_ToNobodyWhoLives) {  // P6
   EXPECT_EQ(Must(Transfer(item, "dead")).owner, again.incarnation);
 }
 
+TEST_P(StoreTest, Transfer_NotToOneThatMayNotClaim) {
+  Host host = AddHost();
+  Pod giver = Register(host, "cart");
+  Pod barred = RegisterBarred(host, "barred");
+  WorkItem item = StartWork(giver, "a");
+  WorkItem own = StartWork(barred, "own");
+  const Seq head = Head();
+
+  EXPECT_EQ(ReasonOf(Transfer(item, "barred")), reason::kNotGranted);
+  EXPECT_EQ(Item("a").owner, giver.incarnation);
+  EXPECT_EQ(Must(Transfer(own, "barred")).fence, own.fence) << "it has that";
+  EXPECT_EQ(Head(), head);
+
+  // What it may is what its identity might when it came last.
+  barred = Must(store().Resume(Returning(host, barred)));
+  EXPECT_EQ(Must(Transfer(item, "barred")).owner, barred.incarnation);
+}
+
 TEST_P(StoreTest, Transfer_ToItsOwnNameChangesNothing) {
   Host host = AddHost();
   Pod pod = Register(host, "cart");

@@ -206,6 +206,13 @@ class RightsTest : public testing::Test {
     return v1::WorkService::NewStub(channel_)->StartWork(context.get(), request, &response);
   }
 
+  grpc::Status Transfer(const std::string& token, const v1::TransferWorkRequest& request) {
+    v1::TransferWorkResponse response;
+    const auto context = InTime();
+    context->AddMetadata("authorization", "Bearer " + token);
+    return v1::WorkService::NewStub(channel_)->TransferWork(context.get(), request, &response);
+  }
+
   SecureServer server_;
   std::shared_ptr<grpc::Channel> channel_;
 };

@@ -9,6 +9,7 @@ namespace {
 
 using RightsWorkTest = RightsTest;
 
+constexpr char kMember[] = "token-of-who-has-no-work";
 constexpr char kRoaming[] = "token-of-who-claims-anywhere";
 
 void SetText(google::protobuf::Message& message, const char* name, const std::string& text) {
@@ -40,6 +41,33 @@ std::unique_ptr<google::protobuf::Message> RequestFor(const Right& right, uint64
   SetNumber(*request, "fence", 1);
   SetNumber(*request, "expected_fence", 1);
   return request;
+}
+
+TEST_F(RightsWorkTest, IsGivenToPodsWhoseIdentityMayClaim) {
+  const std::string tokens = std::string(kTokens) + "idle " + kMember + "\n";
+  const std::string grants = std::string(kGrants) + "idle default member";
+  Serve(tokens, grants + "\n");
+  TokenPod giver(channel_, kWeb);
+  ASSERT_TRUE(giver.Register("giver"));
+  ASSERT_TRUE(Start(kWeb, giver.incarnation(), "item").ok());
+  TokenPod idle(channel_, kMember);
+  ASSERT_TRUE(idle.Register("idle"));
+  v1::TransferWorkRequest transfer;
+  transfer.set_namespace_("default");
+  transfer.set_key("item");
+  transfer.set_incarnation(giver.incarnation());
+  transfer.set_fence(1);
+  transfer.set_to_name("idle");
+  ExpectRefusal(Transfer(kWeb, transfer), StatusCode::PERMISSION_DENIED, reason::kNotGranted);
+
+  // What its identity may by now counts from when it comes back.
+  server_.Write("grants", grants + ",claimer\n");
+  const Instant limit = Now() + kPatience;
+  while (!Start(kMember, idle.incarnation(), "own").ok()) ASSERT_LT(Now(), limit);
+  ExpectRefusal(Transfer(kWeb, transfer), StatusCode::PERMISSION_DENIED, reason::kNotGranted);
+  TokenPod again(channel_, kMember);
+  ASSERT_TRUE(again.Resume(idle.registered()));
+  EXPECT_TRUE(Transfer(kWeb, transfer).ok());
 }
 
 // Whatever changes an item, and so names an incarnation.

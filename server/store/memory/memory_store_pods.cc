@@ -20,9 +20,11 @@ PodRow* FindRegistration(NamespaceRow& space, const std::string& registration_id
 }
 
 // Error SESSION_TAKEN: this resume came late.
-Result<void> GiveSession(Transaction& tx, PodRow& row, CoordinatorNumber coordinator,
-                         SessionNumber session, StoodFor& stood) {
+template <typename Returning>
+Result<void> GiveSession(Transaction& tx, PodRow& row, const Returning& pod, StoodFor& stood) {
+  const auto [coordinator, session] = std::pair(pod.coordinator, pod.session);
   if (session < row.pod.session) return Fail(SessionTaken(row.pod.session));
+  row.may_claim = pod.may_claim;
   RefuteSuspicion(tx, row, stood);
   CoordinatorNumber old_coordinator = std::exchange(row.pod.coordinator, coordinator);
   SessionNumber old_session = std::exchange(row.pod.session, session);
@@ -46,6 +48,7 @@ PodRow& AddPod(Transaction& tx, NamespaceRow& space, const NewPod& pod) {
   row.registration_id = pod.registration_id;
   row.session_token = pod.session_token;
   row.supersede_key = pod.supersede_key;
+  row.may_claim = pod.may_claim;
   tx.Append(EventKind::kPodRegistered, row.pod);
   return row;
 }
@@ -127,7 +130,7 @@ Result<RegisterOutcome> MemoryStore::Register(const NewPod& pod, const TellRefut
     if (row != nullptr) {
       const Pod& made = row->pod;
       if (!made.living()) return Fail(IncarnationEnded(made.incarnation, made.state, made.cause));
-      auto given = GiveSession(tx, *row, pod.coordinator, pod.session, stood);
+      auto given = GiveSession(tx, *row, pod, stood);
       if (!given) return Fail(std::move(given.error()));
     } else {
       PodRow* incumbent = FindLiving(space, pod.name);
@@ -164,7 +167,7 @@ Result<Pod> MemoryStore::Resume(const ResumePod& pod, const TellRefuted& refuted
     if (!row->pod.living()) {
       return Fail(IncarnationEnded(pod.incarnation, row->pod.state, row->pod.cause));
     }
-    auto given = GiveSession(tx, *row, pod.coordinator, pod.session, stood);
+    auto given = GiveSession(tx, *row, pod, stood);
     if (!given) return Fail(std::move(given.error()));
     return row->pod;
   });

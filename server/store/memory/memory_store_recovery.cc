@@ -26,11 +26,11 @@ bool IsAssignable(const NamespaceRow& space, const WorkItem& item) {
   return item.traits.policy == RecoveryPolicy::kAssign && IsClaimable(space, item);
 }
 
-// How many items each ALIVE pod owns.
+// How many items each ALIVE pod owns that may claim.
 std::map<Incarnation, size_t> CountItems(const NamespaceRow& space) {
   std::map<Incarnation, size_t> owned;
   for (const auto& [incarnation, row] : space.pods) {
-    if (row.pod.state == PodState::kAlive) owned[incarnation] = 0;
+    if (row.pod.state == PodState::kAlive && row.may_claim) owned[incarnation] = 0;
   }
   for (const auto& [key, row] : space.work) {
     const auto owner = owned.find(row.item.owner);

@@ -207,6 +207,7 @@ Result<WorkItem> MemoryStore::TransferWork(const WorkHolder& holder, const std::
     if (auto held = RequireHeld(item, holder); !held) return Fail(held.error());
     if (taker == nullptr) return Fail(PodNotFound(to_name));
     if (taker->pod.incarnation != holder.incarnation) {
+      if (!taker->may_claim) return Fail(MayNotHaveWork(to_name));
       item.adoptions = AdoptionsUntil(row, tx.now());
       Remember(row.requests, deed);
       GiveTo(tx, taker->pod, row);

@@ -32,6 +32,7 @@ struct PodRow {
   std::string registration_id;
   std::string session_token;
   std::string supersede_key;
+  bool may_claim = true;
   SuspicionNumber suspicion;
   // When the suspicion began that stands.
   WallMicros suspected_at;

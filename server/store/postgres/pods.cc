@@ -30,9 +30,9 @@ constexpr pg::Statement kLockNamesakes{
 #define VIGIL_BEGIN_POD \
   "INSERT INTO vigil.pods (incarnation, namespace, name, registration_id,"      \
   "       session_token, coordinator, session, profile, lease, labels,"         \
-  "       supersede_key)"                                                       \
+  "       supersede_key, may_claim)"                                            \
   "  SELECT " VIGIL_NEXT("incarnation_numbers") ", $1, $2, $3, $4, $5, $6, $7," \
-  "         $8, $9::jsonb, $10"
+  "         $8, $9::jsonb, $10, $11"
 
 // A row that another transaction inserts at this moment is waited for, and then makes this one
 // insert nothing and return nothing: the caller looks again.
@@ -62,7 +62,7 @@ constexpr pg::Statement kSupersede{
     "  UPDATE vigil.pods AS pod"
     "     SET state = 'DEAD', cause = 'SUPERSEDED', suspicion = NULL, suspicion_identity = NULL,"
     "         ended_at = clock_timestamp(), " VIGIL_NOTE_ORPHANS
-    "   WHERE namespace = $1 AND incarnation = $11 AND name = $2"
+    "   WHERE namespace = $1 AND incarnation = $12 AND name = $2"
     "     AND state IN ('ALIVE', 'SUSPECT') AND supersede_key = $10 AND supersede_key <> ''"
     "     AND NOT EXISTS (SELECT FROM vigil.pods WHERE namespace = $1 AND registration_id = $3)"
     "  RETURNING *),"
@@ -103,7 +103,7 @@ constexpr pg::Statement kResume{
     " changed AS ("
     "  UPDATE vigil.pods AS pod"
     "     SET state = 'ALIVE', cause = 'NONE', suspicion = NULL, suspicion_identity = NULL,"
-    "         suspected_at = NULL, coordinator = $4, session = $5"
+    "         suspected_at = NULL, coordinator = $4, session = $5, may_claim = $6"
     "    FROM before"
     "   WHERE pod.incarnation = before.incarnation AND before.session_token = $3"
     "     AND before.state IN ('ALIVE', 'SUSPECT') AND before.session <= $5"
@@ -180,7 +180,8 @@ pg::Params ParamsOf(const NewPod& pod) {
           NameOf(pod.profile),
           pod.lease,
           JsonFrom(pod.labels),
-          pod.supersede_key};
+          pod.supersede_key,
+          pod.may_claim};
 }
 
 // From a row of (session_token, VIGIL_POD_COLUMNS) and the rows of kPredecessorsWork.
@@ -213,7 +214,7 @@ Result<std::variant<Registered, NameTaken>> PostgresStore::Register(const NewPod
 
     // This registration made an incarnation before; it gets its new session.
     auto resumed = Resume({pod.ns, registered.pod.incarnation, registered.session_token,
-                           pod.coordinator, pod.session},
+                           pod.coordinator, pod.session, pod.may_claim},
                           refuted);
     if (!resumed) return Fail(std::move(resumed.error()));
     registered.pod = std::move(*resumed);
@@ -237,10 +238,10 @@ Result<std::optional<Registered>> PostgresStore::Supersede(const NewPod& pod,
 }
 
 Result<Pod> PostgresStore::Resume(const ResumePod& pod, const TellRefuted& refuted) {
-  auto rows = ChangeAndWake(
-      pod.ns,
-      {{&kLockPods, {pod.ns, Numbers(std::vector{pod.incarnation})}},
-       {&kResume, {pod.ns, pod.incarnation, pod.session_token, pod.coordinator, pod.session}}});
+  auto rows = ChangeAndWake(pod.ns, {{&kLockPods, {pod.ns, Numbers(std::vector{pod.incarnation})}},
+                                     {&kResume,
+                                      {pod.ns, pod.incarnation, pod.session_token, pod.coordinator,
+                                       pod.session, pod.may_claim}}});
   if (!rows) return Fail(std::move(rows.error()));
   if (rows->back().empty()) return Fail(PodNotFound(std::to_string(pod.incarnation.value)));
   pg::Row row = rows->back()[0];

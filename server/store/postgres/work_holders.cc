@@ -93,6 +93,7 @@ constexpr pg::Statement kTransferWork{
     " target AS MATERIALIZED ("
     "  SELECT incarnation, name, labels FROM vigil.pods"
     "   WHERE namespace = $1 AND name = $5 AND state IN ('ALIVE', 'SUSPECT')"
+    "     AND (may_claim OR incarnation = $3)"
     "   FOR SHARE SKIP LOCKED),"
     " changed AS ("
     "  UPDATE vigil.work_items AS item"
@@ -112,6 +113,8 @@ constexpr pg::Statement kTransferWork{
     "    FROM changed, target)," VIGIL_APPEND_NEWS
     "SELECT EXISTS (SELECT FROM target),"
     "       EXISTS (SELECT FROM vigil.pods WHERE namespace = $1 AND name = $5"
+    "                                        AND state IN ('ALIVE', 'SUSPECT')),"
+    "       EXISTS (SELECT FROM vigil.pods WHERE namespace = $1 AND name = $5 AND NOT may_claim"
     "                                        AND state IN ('ALIVE', 'SUSPECT')),"
     "       " VIGIL_REMEMBERS(VIGIL_GAVE("item.fence")) ", found.* FROM (" VIGIL_NOW ") AS found"};
 
@@ -206,11 +209,12 @@ Result<WorkItem> PostgresStore::TransferWork(const WorkHolder& holder, const std
                                    {holder.ns, holder.key, holder.incarnation, holder.fence,
                                     to_name, Deed("gave to " + to_name, holder)}}});
     if (!rows) return Fail(std::move(rows.error()));
-    auto held = Held(*rows, holder, /*skip=*/3);
+    auto held = Held(*rows, holder, /*skip=*/4);
     if (!held) return Fail(std::move(held.error()));
     pg::Row row = rows->back()[0];
     const bool locked = row.Bool();
     const bool living = row.Bool();
+    const bool barred = row.Bool();
     const bool repeated = row.Bool();
     const WorkItem& item = held->item;
     if (held->changed || repeated) return item;
@@ -218,6 +222,7 @@ Result<WorkItem> PostgresStore::TransferWork(const WorkHolder& holder, const std
     if (item.state == WorkState::kCompleted) return Fail(WorkCompleted(item.key));
     if (locked) return item;
     if (!living) return Fail(PodNotFound(to_name));
+    if (barred) return Fail(MayNotHaveWork(to_name));
   }
   return Fail(DatabaseUnavailable("too many changes of the pod of this name raced"));
 }

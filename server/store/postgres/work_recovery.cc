@@ -35,6 +35,7 @@ constexpr pg::Statement kListAssignable{
 #define VIGIL_MATCHED                                           \
   " LATERAL (SELECT FROM vigil.pods AS pod"                     \
   "           WHERE pod.namespace = $1 AND pod.state = 'ALIVE'" \
+  "             AND pod.may_claim"                              \
   "             AND pod.labels @> item.selector LIMIT 1) AS matched"
 
 // The next ones that some pod may have, whatever they ask of it. No more than so many of one owner
@@ -66,7 +67,7 @@ constexpr pg::Statement kReadTakers{
     "       (SELECT count(*) FROM vigil.work_items AS owned"
     "         WHERE owned.owner = pod.incarnation AND owned.state = 'OWNED')"
     "  FROM vigil.pods AS pod"
-    " WHERE pod.namespace = $1 AND pod.state = 'ALIVE'"
+    " WHERE pod.namespace = $1 AND pod.state = 'ALIVE' AND pod.may_claim"
     "   AND EXISTS (SELECT FROM unnest($2::text[]) AS wanted(selector)"
     "                WHERE pod.labels @> wanted.selector::jsonb)"
     " ORDER BY pod.incarnation"};
@@ -79,7 +80,7 @@ constexpr pg::Statement kAssignWork{
     "assign_work",
     "WITH takers AS MATERIALIZED ("
     "  SELECT incarnation, name, labels FROM vigil.pods"
-    "   WHERE namespace = $1 AND incarnation = ANY ($4) AND state = 'ALIVE'"
+    "   WHERE namespace = $1 AND incarnation = ANY ($4) AND state = 'ALIVE' AND may_claim"
     "   ORDER BY incarnation FOR KEY SHARE SKIP LOCKED),"
     " locked AS MATERIALIZED ("
     "  SELECT item.*, chosen.taker"

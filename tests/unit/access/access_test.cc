@@ -105,6 +105,17 @@ TEST_F(AccessTest, OnlyAnOperatorGoesOnWithWhatIsNobodys) {
   EXPECT_TRUE(operates->Owns(BindingOf("secret")));
 }
 
+TEST_F(AccessTest, WhoMayClaimIsKnown) {
+  Write("grants", "web shop member,claimer\nidle shop member\nops * operator\n");
+  ReadAll();
+  const auto claims = [&](const char* name) {
+    return access_.Ask(Certified({name}), Rpc::kSession, "shop")->claims;
+  };
+  EXPECT_TRUE(claims("web"));
+  EXPECT_TRUE(claims("ops"));
+  EXPECT_FALSE(claims("idle"));
+}
+
 TEST_F(AccessTest, NoIdentityHasMoreThanItsShare) {
   const auto first = access_.Take(ShareOf::kSubscriptions, "web");
   auto second = access_.Take(ShareOf::kSubscriptions, "web");
