@@ -79,7 +79,8 @@ class Access {
 
   // Reads the files, unless they are those that it read before, and puts them in force together if
   // they differ from what is. Error when one of them cannot be read, or is not as it should be, as
-  // one that is empty or ends within a line; it names the file and the line, and no token.
+  // one that is empty; it names the file and the line, and no token. One that ends within a line
+  // may be half-written, and counts when it is the same the next time.
   Result<void> Read();
 
   // Read, with a line in the log for what came of it; but for the same mistake once.
@@ -137,6 +138,7 @@ class Access {
   const Files files_ = {};
   const Clock* const clock_ = nullptr;  // null when nobody asks
   std::array<Digest, 2> read_{};        // Read's thread
+  std::array<Digest, 2> unended_{};     // seen, and waited for; Read's thread
   FileStamps stamps_;                   // what the last look saw; Read's thread
   bool settled_ = false;                // the look before it saw the same, and that was good
   std::string complained_;              // Read's thread

@@ -187,7 +187,7 @@ TEST_F(RightsTest, AFileThatIsEmptyEndsNobody) {
   TokenPod pod(channel_, kWeb);
   ASSERT_TRUE(pod.Register("a"));
   server_.Write("grants", "");
-  EXPECT_THAT(AwaitLogged("What was in force stays"), HasSubstr("it is empty"));
+  EXPECT_THAT(AwaitLogged("What was in force stays"), HasSubstr("it has no entry"));
   EXPECT_TRUE(pod.Beat());
 }
 

@@ -231,9 +231,24 @@ TEST_F(AccessTest, AFileThatIsReplacedWithTheSameSizeAndTimeIsRead) {
 }
 
 // One that is written in place is empty first, and then ends somewhere.
-TEST_F(AccessTest, AFileThatIsEmptyOrCutShortChangesNothing) {
+TEST_F(AccessTest, AFileThatIsCutShortCountsWhenItStaysSo) {
+  Write("tokens", std::string("web ") + kToken);
+  ReadAll();
+  EXPECT_TRUE(access_.Ask(WithToken(kToken), Rpc::kSession, "shop"));
+  const uint64_t epoch = access_.epoch();
+  for (const char* text : {"web shop-member-claimer", "web shop-member-claimer-of-"}) {
+    Write("tokens", text);
+    ReadAll();
+    EXPECT_EQ(access_.epoch(), epoch) << text;
+  }
+  ReadAll();
+  EXPECT_GT(access_.epoch(), epoch);
+  EXPECT_FALSE(access_.Ask(WithToken(kToken), Rpc::kSession, "shop"));
+}
+
+TEST_F(AccessTest, AFileThatIsEmptyChangesNothing) {
   for (const char* file : {"tokens", "grants"}) {
-    for (const char* text : {"", "\n", "# nobody yet\n", "web shop-member-claimer"}) {
+    for (const char* text : {"", "\n", "# nobody yet\n"}) {
       SCOPED_TRACE(std::string(file) + ": " + text);
       Write("tokens", std::string("web ") + kToken + "\n");
       Write("grants", "web shop member\n");
