@@ -5,11 +5,11 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <fstream>
 #include <sstream>
 
 #include "access/lines.h"
 #include "base/log.h"
+#include "base/read_file.h"
 #include "core/errors.h"
 #include "core/validate.h"
 
@@ -20,18 +20,12 @@ namespace {
 constexpr size_t kNamesShown = 3;
 
 Result<std::string> Load(const std::string& name) {
-  std::string text(kLargestFile + 1, '\0');
-  std::ifstream file(name, std::ios::binary);
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (!file.eof() && !file.good()) {
-    return Fail(Error{Code::kFailedPrecondition,
-                      "INTERNAL",
-                      name + ": cannot be read",
-                      "Correct the setting, or the permissions of the file.",
-                      {}});
-  }
-  text.resize(static_cast<size_t>(file.gcount()));
-  return text;
+  if (auto text = ReadFile(name, kLargestFile)) return std::move(*text);
+  return Fail(Error{Code::kFailedPrecondition,
+                    "INTERNAL",
+                    name + ": cannot be read",
+                    "Correct the setting, or the permissions of the file.",
+                    {}});
 }
 
 // The error, with the name of its file.

@@ -16,6 +16,7 @@
 #include "access/access.h"
 #include "app/descriptors.h"
 #include "app/server.h"
+#include "base/address.h"
 #include "core/timing.h"
 #include "http/ask.h"
 #include "rpc/tls.h"
@@ -86,34 +87,17 @@ bool IsIn(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
 
-using Addresses = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
-
-Addresses Resolve(const std::string& address) {
-  const size_t colon = address.rfind(':');
-  std::string host = address.substr(0, colon);
-  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-  }
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE;
-  addrinfo* found = nullptr;
-  if (getaddrinfo(host.c_str(), address.substr(colon + 1).c_str(), &hints, &found) != 0) {
-    found = nullptr;
-  }
-  return {found, freeaddrinfo};
-}
-
 // Why the address cannot be listened on; 0 when it can.
 int TryToListen(const std::string& address) {
-  const Addresses addresses = Resolve(address);
+  const auto addresses = ResolveToListen(address);
   if (!addresses) return EADDRNOTAVAIL;
-  const int listener = socket(addresses->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const addrinfo& first = **addresses;
+  const int listener = socket(first.ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (listener < 0) return errno;
   const int yes = 1;
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
   const bool bound =
-      bind(listener, addresses->ai_addr, addresses->ai_addrlen) == 0 && listen(listener, 1) == 0;
+      bind(listener, first.ai_addr, first.ai_addrlen) == 0 && listen(listener, 1) == 0;
   const int why = bound ? 0 : errno;
   close(listener);
   return why;

@@ -9,6 +9,8 @@
 
 #include "base/wall_clock.h"
 #include "pg/connection.h"
+#include "pg/rights.h"
+#include "store/postgres/rights.h"
 
 namespace vigil {
 namespace {
@@ -17,25 +19,10 @@ using pg::Connection;
 using pg::Statement;
 using std::chrono::microseconds;
 
-// Those of store/postgres/rights.cc.
-constexpr Statement kReadRights{
-    "read_rights",
+constexpr Statement kReadRole{
+    "read_role",
     "SELECT current_user::text, role.rolsuper, home.oid IS NOT NULL,"
     "       coalesce(pg_has_role(home.nspowner, 'USAGE'), false),"
-    "       coalesce(has_schema_privilege(home.oid, 'USAGE'), false),"
-    "       coalesce((SELECT string_agg(kind.privilege || ' on ' || relation.relname, ', '"
-    "                                   ORDER BY relation.relname, kind.privilege)"
-    "         FROM pg_class AS relation,"
-    "              unnest(CASE WHEN relation.relkind = 'S' THEN '{USAGE}'::text[]"
-    "                          WHEN relation.relname = 'schema_migrations' THEN '{SELECT}'"
-    "                          WHEN relation.relname = 'namespaces' THEN '{SELECT,INSERT,UPDATE}'"
-    "                          WHEN relation.relname IN ('events', 'taken_sessions')"
-    "                               THEN '{SELECT,INSERT,DELETE}'"
-    "                          ELSE '{SELECT,INSERT,UPDATE,DELETE}' END) AS kind(privilege)"
-    "        WHERE relation.relnamespace = home.oid AND relation.relkind IN ('r', 'p', 'S')"
-    "          AND NOT CASE WHEN relation.relkind = 'S'"
-    "                       THEN has_sequence_privilege(relation.oid, kind.privilege)"
-    "                       ELSE has_table_privilege(relation.oid, kind.privilege) END), ''),"
     "       has_function_privilege('pg_try_advisory_lock(bigint)', 'EXECUTE'),"
     "       pg_has_role('pg_read_all_stats', 'USAGE')"
     "  FROM pg_roles AS role LEFT JOIN pg_namespace AS home ON home.nspname = 'vigil'"
@@ -75,10 +62,20 @@ struct Session {
   }
 };
 
+// Whoever may not use the schema lacks all else with it.
+std::string InWords(const std::vector<pg::Lack>& lacking) {
+  if (lacking.front().object.empty()) return "USAGE on the schema vigil";
+  std::string words;
+  for (const auto& [privilege, object] : lacking) {
+    words += fmt::format("{}{} on {}", words.empty() ? "" : ", ", privilege, object);
+  }
+  return words;
+}
+
 // Whether the tables can be used.
 bool DiagnoseRights(const Session& session, Findings& findings) {
   constexpr std::string_view kCheck = "rights";
-  const auto rows = session.Ask(kReadRights);
+  const auto rows = session.Ask(kReadRole);
   if (!rows) {
     findings.Fail(kCheck, rows.error().error);
     return false;
@@ -88,15 +85,17 @@ bool DiagnoseRights(const Session& session, Findings& findings) {
   const bool superuser = row.Bool();
   const bool home = row.Bool();
   const bool owner = row.Bool();
-  const bool usage = row.Bool();
-  const std::string missing = row.Text();
   const bool locks = row.Bool();
   const bool stats = row.Bool();
   if (!home) return false;  // which the check of the schema has told
-  if (!usage || !missing.empty() || !locks) {
-    const std::string lacks = !usage             ? "USAGE on the schema vigil"
-                              : !missing.empty() ? missing
-                                                 : "EXECUTE on pg_try_advisory_lock";
+  const auto lacking = pg::ReadLacking(session.connection, PostgresRights(), session.Until());
+  if (!lacking) {
+    findings.Fail(kCheck, lacking.error());
+    return false;
+  }
+  if (!lacking->empty() || !locks) {
+    const std::string lacks =
+        lacking->empty() ? "EXECUTE on pg_try_advisory_lock" : InWords(*lacking);
     findings.Fail(
         kCheck, fmt::format("the role {} lacks {}", role, lacks),
         fmt::format("Let the owner of the schema run `vigild migrate up --grant-to {}`.", role));

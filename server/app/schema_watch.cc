@@ -43,33 +43,18 @@ SchemaWatch::SchemaWatch(std::string conninfo, Duration deadline, Tell tell)
     : conninfo_(std::move(conninfo)),
       deadline_(deadline),
       tell_(std::move(tell)),
-      thread_([this] { Watch(); }) {}
+      ticker_("schema-watch", kInterval, [this] { Look(); }) {}
 
-SchemaWatch::~SchemaWatch() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  changed_.notify_all();
-  thread_.join();
-}
-
-void SchemaWatch::Watch() {
-  bool unfit = false;
-  std::unique_lock lock(mutex_);
-  while (!changed_.wait_for(lock, kInterval, [this] { return stopping_; })) {
-    lock.unlock();
-    const auto checked = pg::CheckSchema(conninfo_, PostgresSchema(), deadline_);
-    if (checked && unfit) {
-      log::Info("The database serves this version again.");
-      tell_(std::nullopt);
-      unfit = false;
-    } else if (!checked && !unfit && checked.error().code == Code::kFailedPrecondition) {
-      log::Failed("The database does not serve this version any more.", checked.error());
-      tell_(checked.error());
-      unfit = true;
-    }
-    lock.lock();
+void SchemaWatch::Look() {
+  const auto checked = pg::CheckSchema(conninfo_, PostgresSchema(), deadline_);
+  if (checked && unfit_) {
+    log::Info("The database serves this version again.");
+    tell_(std::nullopt);
+    unfit_ = false;
+  } else if (!checked && !unfit_ && checked.error().code == Code::kFailedPrecondition) {
+    log::Failed("The database does not serve this version any more.", checked.error());
+    tell_(checked.error());
+    unfit_ = true;
   }
 }
 

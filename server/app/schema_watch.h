@@ -1,15 +1,13 @@
 // Who may work with which schema: before a migration, and while a server runs.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/ticker.h"
 #include "pg/migrator.h"
 
 namespace vigil {
@@ -30,20 +28,15 @@ class SchemaWatch {
   using Tell = std::function<void(const std::optional<Error>&)>;
 
   SchemaWatch(std::string conninfo, Duration deadline, Tell tell);
-  ~SchemaWatch();
-  SchemaWatch(const SchemaWatch&) = delete;
-  SchemaWatch& operator=(const SchemaWatch&) = delete;
 
  private:
-  void Watch();
+  void Look();
 
   const std::string conninfo_;
   const Duration deadline_;
   const Tell tell_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stopping_ = false;  // guarded by mutex_
-  std::thread thread_;
+  bool unfit_ = false;  // the ticker's thread
+  Ticker ticker_;
 };
 
 }  // namespace vigil

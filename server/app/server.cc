@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <array>
 #include <future>
 #include <optional>
 #include <random>
@@ -20,13 +21,13 @@
 #include "access/disclosure.h"
 #include "access/rate.h"
 #include "app/descriptors.h"
-#include "app/file_watch.h"
 #include "app/health_signs.h"
 #include "app/health_watch.h"
 #include "app/measuring.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/ticker.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/overviews.h"
 #include "grpc/health/v1/health.pb.h"
@@ -57,6 +58,8 @@ constexpr int kOtherConnections = 2;
 
 // How long calls that are under way at the end may take to finish.
 constexpr int64_t kLastCallsMillis = 500;
+
+constexpr Duration kFilesInterval = std::chrono::seconds(1);
 
 // A reading that takes so many deadlines never comes back.
 constexpr int kGiveUpDeadlines = 4;
@@ -151,8 +154,7 @@ class Server::Parts {
                     .clock = clock_,
                     .subscribers = [this] { return coordinator_.subscriptions().size(); },
                     .write = [](const auto&... parts) { return ToJson(parts...); }}) {
-    measuring_.Watch({&requests_, &sessions_, &verdicts_, &probe_, &log_, &replay_, &renewals_,
-                      &pruning_, &recovery_});
+    measuring_.Watch({lanes_.begin(), lanes_.end()});
   }
 
   Result<void> Start() {
@@ -201,7 +203,10 @@ class Server::Parts {
     health_thread_ = Turn(health_loop_, "health-loop");
     log::Info("Listening.", {{"address", config_.listen}, {"port", port()}});
     if (!config_.insecure) {
-      files_.emplace([this] {
+      // A thread of its own, from here to the end: a file that does not answer holds up nothing
+      // else, and what changes while the database is awaited or the coordinator drains counts at
+      // once.
+      files_.emplace("vigil-files", kFilesInterval, [this] {
         access_.ReadAgain();
         tls_.Look();
       });
@@ -245,10 +250,7 @@ class Server::Parts {
     server_->Shutdown(gpr_time_from_millis(kLastCallsMillis, GPR_TIMESPAN));
     for (EventLoop* loop : {&health_loop_, &loop_, &log_loop_}) loop->Stop();
     for (std::thread* thread : {&health_thread_, &thread_, &log_thread_}) thread->join();
-    for (ThreadLane* lane : {&requests_, &sessions_, &verdicts_, &probe_, &log_, &replay_,
-                             &renewals_, &pruning_, &recovery_}) {
-      lane->Stop();
-    }
+    for (ThreadLane* lane : lanes_) lane->Stop();
     files_.reset();
   }
 
@@ -310,6 +312,9 @@ class Server::Parts {
   ThreadLane renewals_;
   ThreadLane pruning_;
   ThreadLane recovery_;
+  // All of them.
+  const std::array<ThreadLane*, 9> lanes_{&requests_, &sessions_, &verdicts_, &probe_,   &log_,
+                                          &replay_,   &renewals_, &pruning_,  &recovery_};
   Coordinator coordinator_;
   Overviews overviews_;
   EventLoop health_loop_;
@@ -331,7 +336,7 @@ class Server::Parts {
         health_loop_.Post([this, fault = std::move(fault)] { health_.Connectable(fault); });
       }};
   // Last, since it looks at what is above.
-  std::optional<FileWatch> files_;
+  std::optional<Ticker> files_;
 };
 
 Server::Server(EventLoop& loop, EventLoop& log_loop, Database& database, Config config)

@@ -5,8 +5,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <set>
+
+#include "base/read_file.h"
 
 namespace vigil {
 namespace {
@@ -77,17 +78,12 @@ class Reader {
 Result<void> ReadSettingsFile(const std::string& path,
                               const std::function<bool(std::string_view name)>& given,
                               Config& config) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text(kLargestFile + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (!file.is_open() || file.bad()) {
-    return Refuse(fmt::format("{} cannot be read: {}", path, std::strerror(errno)));
-  }
-  text.resize(static_cast<size_t>(file.gcount()));
-  if (text.size() > kLargestFile) return Refuse(fmt::format("{} is larger than 64 KiB", path));
+  const auto text = ReadFile(path, kLargestFile);
+  if (!text) return Refuse(fmt::format("{} cannot be read: {}", path, std::strerror(errno)));
+  if (text->size() > kLargestFile) return Refuse(fmt::format("{} is larger than 64 KiB", path));
 
   Reader reader(given, config);
-  std::string_view rest = text;
+  std::string_view rest = *text;
   for (size_t number = 1; !rest.empty(); ++number) {
     const size_t end = std::min(rest.find('\n'), rest.size());
     const std::string wrong = reader.Take(rest.substr(0, end));

@@ -12,6 +12,8 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 
+#include "base/address.h"
+
 namespace vigil {
 namespace {
 
@@ -22,20 +24,12 @@ using boost::system::error_code;
 constexpr uint64_t kLargestBody = 64 * 1024;
 constexpr size_t kLargestRead = 2 * kLargestBody;
 
-struct Endpoint {
-  std::string host;
-  std::string port;
-};
-
-Endpoint EndpointOf(const std::string& address) {
-  const size_t colon = address.rfind(':');
-  std::string host = address.substr(0, colon);
-  if (host == "0.0.0.0") host = "127.0.0.1";
-  if (host == "[::]" || host == "::") host = "::1";
-  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-  }
-  return {host, colon == std::string::npos ? "" : address.substr(colon + 1)};
+// What is listened on everywhere is asked here.
+HostPort EndpointOf(const std::string& address) {
+  HostPort endpoint = SplitAddress(address);
+  if (endpoint.host == "0.0.0.0") endpoint.host = "127.0.0.1";
+  if (endpoint.host == "::") endpoint.host = "::1";
+  return endpoint;
 }
 
 Error Unanswered(Code code, const std::string& address, std::string_view why) {
@@ -49,7 +43,7 @@ Error Unanswered(Code code, const std::string& address, std::string_view why) {
 // Connects, writes, reads; the first step that fails is the last.
 class Question {
  public:
-  Question(const Endpoint& to, const std::string& target)
+  Question(const HostPort& to, const std::string& target)
       : request_(http::verb::get, target, 11), found_(Find(to)) {
     request_.set(http::field::host, to.host + ":" + to.port);
     request_.set(http::field::connection, "close");
@@ -72,7 +66,7 @@ class Question {
   }
 
  private:
-  tcp::resolver::results_type Find(const Endpoint& to) {
+  tcp::resolver::results_type Find(const HostPort& to) {
     return tcp::resolver(context_).resolve(to.host, to.port, error_);
   }
 

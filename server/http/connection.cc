@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "http/event_response.h"
+#include "http/query.h"
 
 namespace vigil {
 namespace {
@@ -173,10 +174,7 @@ void Connection::Serve(const Resource& resource, const RequestHead& head, bool k
       self->Answer(AnswerOverdue(), /*keep=*/false);
     }
   });
-  const size_t question_mark = head.target.find('?');
-  const ResourceRequest request{.query = question_mark == std::string_view::npos
-                                             ? ""
-                                             : std::string(head.target.substr(question_mark + 1)),
+  const ResourceRequest request{.query = std::string(QueryOf(head.target)),
                                 .caller = {.token = TokenFrom(head.authorization)}};
   resource.serve(request, [weak = weak_from_this(), keep](vigil::Answer answer) {
     auto self = weak.lock();

@@ -61,19 +61,13 @@ Result<void> AddLabel(EventFilter& filter, const std::string& label) {
   return {};
 }
 
-Result<void> Read(Parameters& parameters, std::string_view assignment) {
-  std::string_view rest = assignment;
-  const auto name = Decode(Cut(rest, '='));
-  auto value = Decode(rest);
-  if (!name || !value) {
-    return Fail(InvalidField(name.value_or("query"), "must be percent-encoded: %XX"));
-  }
-  if (*name == "namespace") return Once(parameters.ns, "namespace", std::move(*value));
-  if (*name == "after") return Once(parameters.after, "after", std::move(*value));
-  if (*name == "from") return Once(parameters.from, "from", std::move(*value));
-  if (*name == "kind") return AddKinds(parameters.filter, *value);
-  if (*name == "label") return AddLabel(parameters.filter, *value);
-  return Fail(InvalidField(*name, "must be one of namespace, after, from, kind and label"));
+Result<void> Take(Parameters& parameters, const std::string& name, std::string value) {
+  if (name == "namespace") return Once(parameters.ns, "namespace", std::move(value));
+  if (name == "after") return Once(parameters.after, "after", std::move(value));
+  if (name == "from") return Once(parameters.from, "from", std::move(value));
+  if (name == "kind") return AddKinds(parameters.filter, value);
+  if (name == "label") return AddLabel(parameters.filter, value);
+  return Fail(InvalidField(name, "must be one of namespace, after, from, kind and label"));
 }
 
 Result<SubscriptionStart> AfterCursor(std::string_view text, std::string_view ns) {
@@ -96,14 +90,11 @@ Result<SubscriptionStart> StartOf(const Parameters& parameters) {
 
 Result<SubscriptionRequest> ParseEventsTarget(std::string_view target,
                                               std::string_view last_event_id) {
-  std::string_view query = target;
-  Cut(query, '?');
   Parameters parameters;
-  while (!query.empty()) {
-    const std::string_view assignment = Cut(query, '&');
-    if (assignment.empty()) continue;
-    if (auto read = Read(parameters, assignment); !read) return Fail(std::move(read.error()));
-  }
+  auto read = ReadParameters(QueryOf(target), [&](const std::string& name, std::string value) {
+    return Take(parameters, name, std::move(value));
+  });
+  if (!read) return Fail(std::move(read.error()));
   auto checked = CheckNamespace(parameters.ns.value_or("")).and_then([&] {
     return CheckFilter(parameters.filter);
   });

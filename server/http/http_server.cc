@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/address.h"
 #include "base/log.h"
 #include "core/errors.h"
 #include "http/connection.h"
@@ -85,14 +86,9 @@ class HttpServer::Parts {
 
  private:
   Result<void> Listen(const std::string& address) {
-    const size_t colon = address.rfind(':');
-    std::string host = address.substr(0, colon);
-    if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
-      host = host.substr(1, host.size() - 2);
-    }
+    const auto [host, port] = SplitAddress(address);
     error_code error;
-    const auto found = tcp::resolver(context_).resolve(host, address.substr(colon + 1),
-                                                       tcp::resolver::passive, error);
+    const auto found = tcp::resolver(context_).resolve(host, port, tcp::resolver::passive, error);
     if (error) return CannotListen(address, error.message());
     const tcp::endpoint endpoint = found.begin()->endpoint();
     acceptor_.open(endpoint.protocol(), error);

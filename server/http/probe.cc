@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/errors.h"
+#include "http/query.h"
 
 namespace vigil {
 namespace {
@@ -90,12 +91,10 @@ Answer Brief(Sign sign, const HealthCheck* failing) {
 }  // namespace
 
 std::optional<Result<Probe>> ParseProbe(std::string_view target, std::string_view accepts) {
-  const size_t question_mark = target.find('?');
-  const std::string_view path = target.substr(0, question_mark);
+  std::string_view query = target;
+  const std::string_view path = Cut(query, '?');
   if (path != kLivePath && path != kReadyPath) return std::nullopt;
   Probe probe{.sign = path == kLivePath ? Sign::kLive : Sign::kReady};
-  const std::string_view query =
-      question_mark == std::string_view::npos ? "" : target.substr(question_mark + 1);
   if (query.empty()) return probe;
   if (query != kVerbose && query != "verbose=" && query != "verbose=true" && query != "verbose=1") {
     Error unknown = InvalidField("query", fmt::format("must be nothing or {}", kVerbose));

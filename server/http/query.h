@@ -1,7 +1,7 @@
 // The parameters of a target, as HTML forms write them.
 #pragma once
 
-#include <optional>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -12,8 +12,14 @@ namespace vigil {
 // Cuts the text before the next `separator`, or all of it, off `rest`.
 std::string_view Cut(std::string_view& rest, char separator);
 
-// What percent-encoding and `+` for a space stand for; nothing when they are malformed.
-std::optional<std::string> Decode(std::string_view text);
+// Calls `take` for each parameter of a query; the first error is the last. Error INVALID_FIELD: one
+// is malformed.
+Result<void> ReadParameters(
+    std::string_view query,
+    const std::function<Result<void>(const std::string& name, std::string value)>& take);
+
+// The query of a target, as it came: what stands behind its first `?`.
+std::string_view QueryOf(std::string_view target);
 
 // The value of the one parameter `namespace`, checked; empty stands for `default`. Error
 // INVALID_FIELD: it is malformed or given twice, or there are others.

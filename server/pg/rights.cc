@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "pg/connection.h"
-
 namespace vigil::pg {
 namespace {
 
@@ -13,6 +11,8 @@ constexpr Statement kRole{
     "role_to_grant_to",
     "SELECT rolname, pg_has_role(oid, (SELECT nspowner FROM pg_namespace WHERE nspname = $2),"
     " 'USAGE') FROM pg_roles WHERE rolname = $1"};
+
+constexpr Statement kWho{"who_am_i", "SELECT current_user::text"};
 
 Error Refused(std::string message, std::string hint) {
   return {Code::kFailedPrecondition, kInternal, std::move(message), std::move(hint), {}};
@@ -41,7 +41,7 @@ std::string Grant(const Rights& rights, const std::string& role) {
   return script;
 }
 
-// The rights that are lacking, one a row, and the role.
+// A row for each right that is lacking: its privilege and its object.
 std::string Question(const Rights& rights) {
   std::string needed;
   for (const Right& right : rights.rights) {
@@ -51,17 +51,15 @@ std::string Question(const Rights& rights) {
     }
   }
   return fmt::format(
-      "SELECT current_user, coalesce(string_agg(lacking, ', '), '') FROM ("
-      " SELECT 'USAGE on schema ' || nspname AS lacking FROM pg_namespace"
-      "  WHERE nspname = '{0}' AND NOT has_schema_privilege(oid, 'USAGE')"
+      "SELECT 'USAGE', '' FROM pg_namespace"
+      " WHERE nspname = '{0}' AND NOT has_schema_privilege(oid, 'USAGE')"
       " UNION ALL"
-      " SELECT privilege || ' on {0}.' || name"
+      " SELECT privilege, name"
       "  FROM (VALUES {1}) AS needed (name, kind, privilege)"
       "  JOIN pg_class AS object ON object.relname = name AND object.relnamespace ="
       "   (SELECT oid FROM pg_namespace WHERE nspname = '{0}')"
       "  WHERE NOT CASE kind WHEN 'TABLE' THEN has_table_privilege(object.oid, privilege)"
-      "                      ELSE has_sequence_privilege(object.oid, privilege) END) AS "
-      "all_of_them",
+      "                      ELSE has_sequence_privilege(object.oid, privilege) END",
       rights.schema, needed);
 }
 
@@ -112,6 +110,18 @@ std::string QuotedIdentifier(std::string_view name) {
   return quoted + '"';
 }
 
+Result<std::vector<Lack>> ReadLacking(Connection& connection, const Rights& rights, Instant until) {
+  const std::string question = Question(rights);
+  auto answer = Read(connection, {"lacking_rights", question.c_str()}, {}, until);
+  if (!answer) return Fail(std::move(answer.error()));
+  std::vector<Lack> lacking;
+  for (Row row : *answer) {
+    std::string privilege = row.Text();
+    lacking.push_back({std::move(privilege), row.Text()});
+  }
+  return lacking;
+}
+
 Result<void> GrantRights(const std::string& conninfo, const Rights& rights, const Schema& schema,
                          const std::string& role, Duration deadline) {
   const Instant until = SystemClock().Now() + deadline;
@@ -139,15 +149,20 @@ Result<void> CheckRights(const std::string& conninfo, const Rights& rights, Dura
   const Instant until = SystemClock().Now() + deadline;
   const auto connection = Open(conninfo, deadline, until);
   if (!connection) return Fail(connection.error());
-  const std::string question = Question(rights);
-  auto answer = Read(**connection, {"check_rights", question.c_str()}, {}, until);
+  const auto lacking = ReadLacking(**connection, rights, until);
+  if (!lacking) return Fail(lacking.error());
+  if (lacking->empty()) return {};
+  auto answer = Read(**connection, kWho, {}, until);
   if (!answer) return Fail(std::move(answer.error()));
-  Row row = (*answer)[0];
-  const std::string role = row.Text();
-  const std::string lacking = row.Text();
-  if (lacking.empty()) return {};
+  const std::string role = (*answer)[0].Text();
+  std::string all;
+  for (const auto& [privilege, object] : *lacking) {
+    const std::string on = object.empty() ? fmt::format("schema {}", rights.schema)
+                                          : fmt::format("{}.{}", rights.schema, object);
+    all += fmt::format("{}{} on {}", all.empty() ? "" : ", ", privilege, on);
+  }
   return Fail(
-      Refused(fmt::format("the role {} lacks {}", QuotedIdentifier(role), lacking),
+      Refused(fmt::format("the role {} lacks {}", QuotedIdentifier(role), all),
               fmt::format("Let the owner of the schema run `{} {}`.", rights.grant_command, role)));
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "pg/connection.h"
 #include "pg/migrator.h"
 
 namespace vigil::pg {
@@ -27,8 +28,17 @@ struct Rights {
   std::vector<Right> rights;
 };
 
+// A privilege that a role lacks, on a table or sequence; of the schema itself when that is empty.
+struct Lack {
+  std::string privilege;
+  std::string object;
+};
+
 // In SQL, whatever is in it.
 std::string QuotedIdentifier(std::string_view name);
+
+// Those of the rights that the role of this connection lacks, as far as their objects are there.
+Result<std::vector<Lack>> ReadLacking(Connection& connection, const Rights& rights, Instant until);
 
 // Each of these opens a connection of its own and ends within `deadline`. Blocks the caller.
 

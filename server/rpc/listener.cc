@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/address.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -97,29 +98,6 @@ Failure CannotListen(const std::string& address, const std::string& why) {
 
 void Set(int socket, int level, int option, int value) {
   static_cast<void>(setsockopt(socket, level, option, &value, sizeof(value)));
-}
-
-struct FreeAddresses {
-  void operator()(addrinfo* addresses) const { freeaddrinfo(addresses); }
-};
-
-// Those that a name stands for. Error: what is wrong with it.
-tl::expected<std::unique_ptr<addrinfo, FreeAddresses>, std::string> Resolve(
-    const std::string& address) {
-  const size_t colon = address.rfind(':');
-  std::string host = address.substr(0, colon);
-  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-  }
-  addrinfo wanted{};
-  wanted.ai_flags = AI_PASSIVE;
-  wanted.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  const std::string port = address.substr(colon + 1);
-  if (const int error = getaddrinfo(host.c_str(), port.c_str(), &wanted, &found); error != 0) {
-    return tl::unexpected(gai_strerror(error));
-  }
-  return std::unique_ptr<addrinfo, FreeAddresses>(found);
 }
 
 // A socket that listens on this address, on `port` if it is not zero. Error: an errno.
@@ -218,7 +196,7 @@ class Listener::Parts {
 
  private:
   Result<void> Listen(const std::string& address) {
-    const auto found = Resolve(address);
+    const auto found = ResolveToListen(address);
     if (!found) return CannotListen(address, found.error());
     int unusable = 0;
     for (const addrinfo* one = found->get(); one; one = one->ai_next) {

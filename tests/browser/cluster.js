@@ -223,4 +223,18 @@ class Relay {
   }
 }
 
-module.exports = { Cluster, Relay, Vigild, check, tally, within };
+// Tells the story of a cluster within this time, and exits: with 0 if every check of it passed.
+async function run(cluster, millis, story) {
+  process.on('exit', () => cluster.kill());
+  try {
+    await within(millis, 'the whole test', story(cluster));
+  } catch (error) {
+    console.log(error.stack);
+    console.log(`vigild's last words:\n${cluster.logged()}`);
+    tally.failed ||= 1;
+  }
+  console.log(`${tally.passed} passed, ${tally.failed} failed`);
+  process.exit(tally.failed === 0 ? 0 : 1);
+}
+
+module.exports = { Cluster, Relay, Vigild, check, run, within };

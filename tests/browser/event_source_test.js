@@ -6,7 +6,7 @@
 
 const assert = require('node:assert');
 const { chromium } = require('playwright-core');
-const { Cluster, Relay, check, tally, within } = require('./cluster.js');
+const { Cluster, Relay, check, run } = require('./cluster.js');
 
 const CHROMIUM = process.env.VIGIL_CHROMIUM ?? '/usr/bin/chromium';
 const STEP_MILLIS = 30_000;
@@ -175,18 +175,4 @@ async function story(cluster) {
   }
 }
 
-async function main() {
-  const cluster = new Cluster();
-  process.on('exit', () => cluster.kill());
-  try {
-    await within(WHOLE_MILLIS, 'the whole test', story(cluster));
-  } catch (error) {
-    console.log(error.stack);
-    console.log(`vigild's last words:\n${cluster.logged()}`);
-    tally.failed ||= 1;
-  }
-  console.log(`${tally.passed} passed, ${tally.failed} failed`);
-  process.exit(tally.failed === 0 ? 0 : 1);
-}
-
-main();
+run(new Cluster(), WHOLE_MILLIS, story);

@@ -6,7 +6,7 @@
 
 const assert = require('node:assert');
 const path = require('node:path');
-const { Cluster, check, tally, within } = require('./cluster.js');
+const { Cluster, check, run } = require('./cluster.js');
 const { Rights, Unreachable } = require('./page_servers.js');
 const { Shop } = require('./shop.js');
 const { Viewer, launch } = require('./viewer.js');
@@ -346,18 +346,4 @@ async function story(cluster) {
   }
 }
 
-async function main() {
-  const cluster = new Cluster({ addresses: ['vigil-0.vigil:7420', 'vigil-1.vigil:7420'] });
-  process.on('exit', () => cluster.kill());
-  try {
-    await within(WHOLE_MILLIS, 'the whole test', story(cluster));
-  } catch (error) {
-    console.log(error.stack);
-    console.log(`vigild's last words:\n${cluster.logged()}`);
-    tally.failed ||= 1;
-  }
-  console.log(`${tally.passed} passed, ${tally.failed} failed`);
-  process.exit(tally.failed === 0 ? 0 : 1);
-}
-
-main();
+run(new Cluster({ addresses: ['vigil-0.vigil:7420', 'vigil-1.vigil:7420'] }), WHOLE_MILLIS, story);

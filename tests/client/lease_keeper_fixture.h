@@ -129,6 +129,26 @@ class LeaseKeeperTest : public ::testing::Test {
     EXPECT_EQ(*keeper_->lease_until() - now_, seconds(2));
   }
 
+  // How often, in this time, the keeper turns to a host: it wants `Wanted` then, and `accept` lets
+  // it be hosted. Nobody ever grants a lease.
+  template <class Wanted, class Accept>
+  int CountTurns(Duration time, const Accept& accept) {
+    int turns = 0;
+    const Time end = now_ + time;
+    while (now_ < end && turns < 100) {
+      if (Count<Wanted>() > 0) {
+        ++turns;
+        accept();
+        Answer({.lease_granted = false});
+      } else {
+        now_ = *keeper_->next_wake();
+        keeper_->OnTimer(now_);
+        while (Count<action::Heartbeat>() > 0) Answer({.lease_granted = false});
+      }
+    }
+    return turns;
+  }
+
   static Time Start() { return Time(std::chrono::seconds(1000)); }
   Duration Elapsed(Time time) const { return time - Start(); }
 

@@ -288,20 +288,9 @@ TEST_F(LeaseKeeperTest, Flapping_AHostThatNeverGrantsIsNotTriedWithoutRest) {
 TEST_F(LeaseKeeperTest, Flapping_TwoHostsThatNeverGrantAreNotTriedWithoutRest) {
   BeHosted(2);
   keeper_->OnStreamEnded(stream_, now_, Broken());
-  int attempts = 0;
-  const Time end = now_ + seconds(1);
-  while (now_ < end && attempts < 100) {
-    if (Count<action::Open>() > 0) {
-      ++attempts;
-      keeper_->OnHosted(Opened().stream, now_, kTerms);
-      Answer({.lease_granted = false});
-    } else {
-      now_ = *keeper_->next_wake();
-      keeper_->OnTimer(now_);
-      while (Count<action::Heartbeat>() > 0) Answer({.lease_granted = false});
-    }
-  }
-  EXPECT_LT(attempts, 20);
+  const int turns = CountTurns<action::Open>(
+      seconds(1), [&] { keeper_->OnHosted(Opened().stream, now_, kTerms); });
+  EXPECT_LT(turns, 20);
 }
 
 TEST_F(LeaseKeeperTest, SeveralAddresses_NoStreamNeedsANewConnection) {

@@ -128,21 +128,11 @@ TEST_F(LeaseKeeperTest, OneAddress_HostsThatNeverGrantAreNotTriedWithoutRest) {
   BeHosted(1);
   RunTo(milliseconds(1010));
   Answer({.lease_granted = false});
-  int attempts = 0;
-  const Time end = now_ + seconds(2);
-  while (now_ < end && attempts < 100) {
-    if (Count<action::Inquire>() > 0) {
-      ++attempts;
-      keeper_->OnWelcome(0, now_);
-      keeper_->OnHosted(Opened().stream, now_, kTerms);
-      Answer({.lease_granted = false});
-    } else {
-      now_ = *keeper_->next_wake();
-      keeper_->OnTimer(now_);
-      while (Count<action::Heartbeat>() > 0) Answer({.lease_granted = false});
-    }
-  }
-  EXPECT_LT(attempts, 10);
+  const int turns = CountTurns<action::Inquire>(seconds(2), [&] {
+    keeper_->OnWelcome(0, now_);
+    keeper_->OnHosted(Opened().stream, now_, kTerms);
+  });
+  EXPECT_LT(turns, 10);
 }
 
 TEST_F(LeaseKeeperTest, OneAddress_ARefusalThatIsOneCoordinatorsIsFollowedByANewConnection) {

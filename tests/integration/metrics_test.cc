@@ -48,13 +48,7 @@ class MetricsOfAServer : public testing::Test {
   }
 
   v1::WorkItem Start(const RawPod& pod, const std::string& key) {
-    v1::StartWorkRequest request;
-    request.set_namespace_("default");
-    request.set_key(key);
-    request.set_incarnation(pod.incarnation());
-    v1::StartWorkResponse response;
-    EXPECT_TRUE(server_.work().StartWork(InTime().get(), request, &response).ok());
-    return response.item();
+    return StartWork(server_, pod, key);
   }
 
   v1::ClaimOutcome Claim(const RawPod& pod, const v1::WorkItem& seen) {

@@ -69,11 +69,7 @@ class TokenPod {
     return true;
   }
   bool Resume(const v1::Registered& registered) {
-    v1::SessionRequest request;
-    request.mutable_resume()->set_namespace_("default");
-    request.mutable_resume()->set_incarnation(registered.pod().incarnation());
-    request.mutable_resume()->set_session_token(registered.session_token());
-    stream_->Write(request);
+    stream_->Write(Resumption(registered));
     v1::SessionResponse response;
     return stream_->Read(&response) && response.has_resumed();
   }

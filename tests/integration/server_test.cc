@@ -38,15 +38,7 @@ class ServerTest : public testing::Test {
   }
 
   v1::WorkItem Start(const RawPod& pod, const std::string& key) {
-    v1::StartWorkRequest request;
-    request.set_namespace_("default");
-    request.set_key(key);
-    request.set_incarnation(pod.incarnation());
-    v1::StartWorkResponse response;
-    const auto context = InTime();
-    EXPECT_TRUE(server_.work().StartWork(context.get(), request, &response).ok());
-    EXPECT_EQ(response.outcome(), v1::START_OUTCOME_STARTED);
-    return response.item();
+    return StartWork(server_, pod, key);
   }
 
   TestDatabase database_;

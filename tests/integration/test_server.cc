@@ -106,6 +106,14 @@ v1::SessionRequest Registration(const std::string& name, v1::Profile profile) {
   return request;
 }
 
+v1::SessionRequest Resumption(const v1::Registered& registered) {
+  v1::SessionRequest request;
+  request.mutable_resume()->set_namespace_("default");
+  request.mutable_resume()->set_incarnation(registered.pod().incarnation());
+  request.mutable_resume()->set_session_token(registered.session_token());
+  return request;
+}
+
 RawPod::RawPod(TestServer& server, const std::string& name, v1::Profile profile)
     : stream_(server.pods().Session(context_.get())) {
   stream_->Write(Registration(name, profile));
@@ -118,11 +126,7 @@ RawPod::RawPod(TestServer& server, const std::string& name, v1::Profile profile)
 
 RawPod::RawPod(TestServer& server, const v1::Registered& registered)
     : stream_(server.pods().Session(context_.get())), registered_(registered) {
-  v1::SessionRequest request;
-  request.mutable_resume()->set_namespace_("default");
-  request.mutable_resume()->set_incarnation(registered.pod().incarnation());
-  request.mutable_resume()->set_session_token(registered.session_token());
-  stream_->Write(request);
+  stream_->Write(Resumption(registered));
   v1::SessionResponse response;
   EXPECT_TRUE(stream_->Read(&response)) << stream_->Finish().error_message();
   EXPECT_TRUE(response.has_resumed());
@@ -152,6 +156,18 @@ grpc::Status RawPod::End() {
   while (stream_->Read(&response)) {
   }
   return stream_->Finish();
+}
+
+v1::WorkItem StartWork(TestServer& server, const RawPod& pod, const std::string& key) {
+  v1::StartWorkRequest request;
+  request.set_namespace_("default");
+  request.set_key(key);
+  request.set_incarnation(pod.incarnation());
+  v1::StartWorkResponse response;
+  const auto context = InTime();
+  EXPECT_TRUE(server.work().StartWork(context.get(), request, &response).ok());
+  EXPECT_EQ(response.outcome(), v1::START_OUTCOME_STARTED);
+  return response.item();
 }
 
 grpc::Status AwaitAnswer(TestServer& server, RawPod& pod, grpc::StatusCode code) {

@@ -59,6 +59,9 @@ grpc::Status GetPod(TestServer& server, const std::string& name, v1::Pod* pod = 
 // The first message of a pod that registers, each time with another registration id.
 v1::SessionRequest Registration(const std::string& name, v1::Profile profile = v1::PROFILE_FAST);
 
+// The first message of a pod that comes back.
+v1::SessionRequest Resumption(const v1::Registered& registered);
+
 // A pod that speaks the contract by hand.
 class RawPod {
  public:
@@ -84,6 +87,9 @@ class RawPod {
   v1::Registered registered_;
   uint64_t heartbeats_ = 0;
 };
+
+// An item that the pod starts, in the namespace `default`; fails the test when it does not.
+v1::WorkItem StartWork(TestServer& server, const RawPod& pod, const std::string& key);
 
 // Registers the pod `newcomer` again and again, which leaves as soon as it is let in, until the
 // answer has this code; `pod` beats on meanwhile. The last answer.

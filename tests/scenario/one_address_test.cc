@@ -60,14 +60,7 @@ TEST_F(Scenario, OneAddressRollingRestart_NobodyIsSuspendedAndNothingIsMissed) {
   ExpectNone("LOST", lost, 2 * rounds);
   ExpectNone("deaths", log().Count(Of(client::EventKind::kPodDied)), 2 * rounds);
   EXPECT_EQ(changed, 0U);
-  ReportingProcess& last = Run({.pod = "last", .work = "last", .command = Counting()});
-  const auto heard =
-      ExpectEvent("last", Of(client::EventKind::kPodRegistered, ExpectRegistered(last)));
-  for (const auto& follower : followers) {
-    ASSERT_TRUE(follower->AwaitSeq(heard.event.seq, kPatience));
-    EXPECT_THAT(history::Validate(follower->History(), Truth(Told::kAnything)),
-                ::testing::IsEmpty());
-  }
+  ExpectAllHeardToTheEnd(followers);
 }
 
 // P9: the pods and subscriptions of one process have one connection, and move together.

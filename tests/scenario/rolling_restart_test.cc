@@ -147,15 +147,7 @@ TEST_F(Scenario, RollingRestartUnderLoad_NothingIsLost) {
   ExpectNone("LOST", crowd.lost());
   EXPECT_EQ(crowd.changed(), 0U);
   EXPECT_EQ(log().Count(Of(client::EventKind::kPodRegistered)), static_cast<size_t>(crowd.size()));
-  // Everybody has heard of everything, to the last event.
-  ReportingProcess& last = Run({.pod = "last", .work = "last", .command = Counting()});
-  const auto heard =
-      ExpectEvent("last", Of(client::EventKind::kPodRegistered, ExpectRegistered(last)));
-  for (const auto& follower : followers) {
-    ASSERT_TRUE(follower->AwaitSeq(heard.event.seq, kPatience));
-    EXPECT_THAT(history::Validate(follower->History(), Truth(Told::kAnything)),
-                ::testing::IsEmpty());
-  }
+  ExpectAllHeardToTheEnd(followers);
 }
 
 }  // namespace

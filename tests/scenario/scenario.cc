@@ -97,6 +97,18 @@ void Scenario::TearDown() {
   pods_.clear();
 }
 
+void Scenario::ExpectAllHeardToTheEnd(
+    const std::vector<std::unique_ptr<EventRecorder>>& followers) {
+  ReportingProcess& last = Run({.pod = "last", .work = "last", .command = Counting()});
+  const auto heard =
+      ExpectEvent("last", Of(client::EventKind::kPodRegistered, ExpectRegistered(last)));
+  for (const auto& follower : followers) {
+    ASSERT_TRUE(follower->AwaitSeq(heard.event.seq, kPatience));
+    EXPECT_THAT(history::Validate(follower->History(), Truth(Told::kAnything)),
+                ::testing::IsEmpty());
+  }
+}
+
 history::Reference Scenario::Truth(Told told) {
   auto truth = DatabaseView(LogConninfo()).ReadLog("default");
   if (!truth) {

@@ -74,6 +74,9 @@ class Scenario : public ::testing::Test {
   // Waits until the command of the pod prints a number for this fence.
   void ExpectCounting(ReportingProcess& pod, const std::string& key, uint64_t fence);
 
+  // A last pod registers, and all of these hear of everything up to then.   (P8)
+  void ExpectAllHeardToTheEnd(const std::vector<std::unique_ptr<EventRecorder>>& followers);
+
   // The log as it stands in the database now, to compare with what subscribers were told: all of
   // it, or nothing in particular.   (P8)
   enum class Told { kEverything, kAnything };

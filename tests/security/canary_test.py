@@ -10,15 +10,13 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
-import traceback
 import urllib.error
 import urllib.request
 
 import place
 from place import STEP_SECONDS, VIGIL, VIGILD, Coordinator, Files, Postgres, Process, eventually
 
-from checks import Failed, Tally, check, expect, expect_that
+from checks import Failed, check, expect, expect_that
 
 FULL = os.environ.get("VIGIL_SECURITY") == "full"
 CANARY = "kanarienvogel"
@@ -348,23 +346,5 @@ def tell(directory, kept):
     print(f"measured: {sieve.seen} characters were looked through", flush=True)
 
 
-def main():
-    failed = 0
-    kept = []
-    with tempfile.TemporaryDirectory(prefix="vigil-secrets-") as directory:
-        try:
-            tell(directory, kept)
-        except Exception:
-            failed = 1
-            traceback.print_exc()
-            for process in kept[1:]:
-                sys.stderr.write(process.text()[-3000:])
-        finally:
-            for process in reversed(kept):
-                process.kill()
-    print(f"{Tally.passed} passed, {failed} failed")
-    return failed
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(place.run("secrets", tell))

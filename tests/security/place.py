@@ -10,10 +10,11 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 sys.path.append(os.path.join(ROOT, "tests", "support"))
-from checks import Failed
+from checks import Failed, Tally
 
 BINARIES = os.environ.get("VIGIL_BIN_DIR", os.path.join(ROOT, "build/dev/bin"))
 VIGILD = os.path.join(BINARIES, "vigild")
@@ -205,3 +206,23 @@ def migrate(conninfo, *words):
     if done.returncode != 0:
         raise Failed(done.stdout + done.stderr)
     return done.stdout
+
+
+def run(name, story):
+    """Tells the story with a directory of its own and a list of processes, which it adds to and which end with it: the
+    Postgres first. The exit code; prints "N passed, N failed" at the end."""
+    failed = 0
+    kept = []
+    with tempfile.TemporaryDirectory(prefix=f"vigil-{name}-") as directory:
+        try:
+            story(directory, kept)
+        except Exception:
+            failed = 1
+            traceback.print_exc()
+            for process in (one for one in kept[1:] if isinstance(one, Process)):
+                sys.stderr.write("".join(line[:300] + "\n" for line in process.text().splitlines()[-30:]))
+        finally:
+            for process in reversed(kept):
+                process.kill()
+    print(f"{Tally.passed} passed, {failed} failed")
+    return failed

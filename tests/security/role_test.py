@@ -7,14 +7,12 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import threading
-import traceback
 
 import place
 from place import Coordinator, Postgres, Process, eventually, migrate
 
-from checks import Failed, Tally, check, expect, expect_that
+from checks import Failed, check, expect, expect_that
 
 sys.path.append(os.path.join(place.ROOT, "tests", "clients"))
 from python_client import NAMESPACE, STEP_SECONDS, Pod, generate_stubs
@@ -259,33 +257,19 @@ def each_is_looked_for(cluster):
             cluster.change("GRANT", name, letter)
 
 
-def main():
-    failed = 0
-    kept = []
-    with tempfile.TemporaryDirectory(prefix="vigil-role-") as stubs:
-        try:
-            generate_stubs(stubs)
-            cluster = Cluster(kept)
-            migrate(cluster.owner)
-            grant(cluster)
-            server, product = serve(cluster, kept)
-            each_is_looked_for(cluster)
-            if FULL:
-                each_is_needed(cluster, product)
-            with check("Coordinator_StopsAsItShould"):
-                product.channel.close()
-                expect(server.stop(), 0, "the exit code")
-        except Exception:
-            failed = 1
-            traceback.print_exc()
-            for process in kept[1:]:
-                sys.stderr.write(process.text()[-3000:])
-        finally:
-            for process in reversed(kept):
-                process.kill()
-    print(f"{Tally.passed} passed, {failed} failed")
-    return failed
+def tell(stubs, kept):
+    generate_stubs(stubs)
+    cluster = Cluster(kept)
+    migrate(cluster.owner)
+    grant(cluster)
+    server, product = serve(cluster, kept)
+    each_is_looked_for(cluster)
+    if FULL:
+        each_is_needed(cluster, product)
+    with check("Coordinator_StopsAsItShould"):
+        product.channel.close()
+        expect(server.stop(), 0, "the exit code")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(place.run("role", tell))

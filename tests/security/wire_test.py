@@ -6,10 +6,8 @@ VIGIL_SECURITY=full repeats every attack in a larger form. Prints a line for eac
 
 import os
 import sys
-import tempfile
 import threading
 import time
-import traceback
 
 import place
 from attacks import ATTACKS, Slow, crowd_of_connections
@@ -17,7 +15,7 @@ from http2 import ACK, GOAWAY, PING, Peer, frame
 from place import Bystander, Coordinator, Files, Postgres, Process, eventually
 from relay import Relay
 
-from checks import Tally, check, expect, expect_that
+from checks import check, expect, expect_that
 
 sys.path.append(os.path.join(place.ROOT, "tests", "clients"))
 from python_client import generate_stubs
@@ -149,46 +147,32 @@ def too_many(postgres, files):
         server.kill()
 
 
-def main():
+def tell(directory, kept):
     yield_the_processor()
-    failed = 0
-    kept = []
-    with tempfile.TemporaryDirectory(prefix="vigil-wire-") as directory:
-        try:
-            stubs = os.path.join(directory, "stubs")
-            os.mkdir(stubs)
-            generate_stubs(stubs)
-            files = Files(directory, TOKENS, GRANTS)
-            postgres = Postgres()
-            kept.append(postgres)
-            conninfo = postgres.database("wire")
-            place.migrate(conninfo)
-            settings = ["--position-interval", f"{POSITIONS_SECONDS}s", "--log-level", "debug"]
-            for form, access in (("Plain", None), ("Tls", files)):
-                server = Coordinator(conninfo, *settings, files=access)
-                kept.append(server)
-                attack_all(server, form, stubs)
-                if not access:
-                    guests = Guests(server)
-                    kept.extend([*guests.programs, guests])
-                    with check("Keepalive_TheAllowedPaceIsAllowed"):
-                        pings_at_the_pace(server)
-                    with check("Keepalive_TheClientLibraryNeverPingsTooOften"):
-                        guests.were_welcome()
-                with check(f"{form}_Coordinator_StopsAsItShould"):
-                    expect(server.stop(), 0, "the exit code")
-            too_many(postgres, None)
-        except Exception:
-            failed = 1
-            traceback.print_exc()
-            for process in (one for one in kept[1:] if isinstance(one, Process)):
-                sys.stderr.write(''.join(line[:300] + '\n' for line in process.text().splitlines()[-30:]))
-        finally:
-            for process in reversed(kept):
-                process.kill()
-    print(f"{Tally.passed} passed, {failed} failed")
-    return failed
+    stubs = os.path.join(directory, "stubs")
+    os.mkdir(stubs)
+    generate_stubs(stubs)
+    files = Files(directory, TOKENS, GRANTS)
+    postgres = Postgres()
+    kept.append(postgres)
+    conninfo = postgres.database("wire")
+    place.migrate(conninfo)
+    settings = ["--position-interval", f"{POSITIONS_SECONDS}s", "--log-level", "debug"]
+    for form, access in (("Plain", None), ("Tls", files)):
+        server = Coordinator(conninfo, *settings, files=access)
+        kept.append(server)
+        attack_all(server, form, stubs)
+        if not access:
+            guests = Guests(server)
+            kept.extend([*guests.programs, guests])
+            with check("Keepalive_TheAllowedPaceIsAllowed"):
+                pings_at_the_pace(server)
+            with check("Keepalive_TheClientLibraryNeverPingsTooOften"):
+                guests.were_welcome()
+        with check(f"{form}_Coordinator_StopsAsItShould"):
+            expect(server.stop(), 0, "the exit code")
+    too_many(postgres, None)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(place.run("wire", tell))
