@@ -62,13 +62,14 @@ class StopSignals {
 // Waits until the database can be relied on. False when it never will, or when a signal came first.
 bool WaitForDatabase(const Config& config, const PostgresDatabase& database, Server& server,
                      const StopSignals& signals, bool& refused) {
+  const Duration deadline = config.database_deadline;
   while (true) {
     auto checked = ExamineDatabase(config, database.LivenessOptions());
     if (checked) {
-      checked = pg::CheckRights(config.database, PostgresRights(), config.database_deadline);
+      checked = pg::CheckRights(database.ErrandOptions(), PostgresRights(), deadline);
     }
     if (checked) {
-      checked = pg::CheckSchema(config.database, PostgresSchema(), config.database_deadline);
+      checked = pg::CheckSchema(database.ErrandOptions(), PostgresSchema(), deadline);
     }
     if (checked) return true;
     log::Failed("The database is not ready.", checked.error());
@@ -95,7 +96,7 @@ int ServeUntilStopped(const Config& config, const StopSignals& signals,
   bool refused = false;
   if (WaitForDatabase(config, database, server, signals, refused)) {
     server.Join();
-    watch.emplace(config.database, config.database_deadline,
+    watch.emplace(database.ErrandOptions(), config.database_deadline,
                   [&server](const auto& unfit) { server.Examined(unfit); });
     bool stopped = false;
     while (greet && !stopped && !server.ready()) stopped = signals.WaitFor(kReadyCheck);
@@ -200,8 +201,8 @@ int MigrateUp(const Config& config, const std::string& grant_to) {
 }
 
 int ShowMigrations(const Config& config) {
-  const auto status =
-      pg::ReadMigrationStatus(config.database, PostgresSchema(), config.database_deadline);
+  const auto status = pg::ReadMigrationStatus({.conninfo = config.database}, PostgresSchema(),
+                                              config.database_deadline);
   if (!status) return Refuse("cannot read the migrations", status.error());
   const auto running = ReadRunningServers(config.database, config.database_deadline);
   if (!running) return Refuse("cannot read the coordinators", running.error());

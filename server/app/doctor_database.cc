@@ -99,7 +99,8 @@ bool DiagnoseHosts(const Config& config, Findings& findings) {
 }
 
 void DiagnoseSchema(const Config& config, Findings& findings) {
-  const auto checked = pg::CheckSchema(config.database, PostgresSchema(), config.database_deadline);
+  const auto checked =
+      pg::CheckSchema({.conninfo = config.database}, PostgresSchema(), config.database_deadline);
   if (checked) {
     findings.Ok("schema", fmt::format("it serves this version, which knows it up to {:04}",
                                       PostgresSchema().Level()));

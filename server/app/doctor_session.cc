@@ -29,11 +29,11 @@ constexpr Statement kReadRole{
     " WHERE role.rolname = current_user",
     /*once=*/true};
 
+// Who sees no statistics of others sees how many they are. One is this session.
 constexpr Statement kReadUse{
     "read_use",
     "SELECT (SELECT count(*) FROM vigil.coordinators WHERE state = 'ALIVE'),"
-    "       (SELECT count(*) FROM pg_stat_activity"
-    "         WHERE backend_type = 'client backend' AND pid <> pg_backend_pid())",
+    "       (SELECT sum(numbackends) FROM pg_stat_database)::bigint - 1",
     /*once=*/true};
 
 constexpr Statement kReadDurability{

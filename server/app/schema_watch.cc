@@ -39,14 +39,14 @@ Result<void> RefuseOverOldServers(const std::string& conninfo, const pg::Migrati
       {}});
 }
 
-SchemaWatch::SchemaWatch(std::string conninfo, Duration deadline, Tell tell)
-    : conninfo_(std::move(conninfo)),
+SchemaWatch::SchemaWatch(pg::ConnectOptions where, Duration deadline, Tell tell)
+    : where_(std::move(where)),
       deadline_(deadline),
       tell_(std::move(tell)),
       ticker_("schema-watch", kInterval, [this] { Look(); }) {}
 
 void SchemaWatch::Look() {
-  const auto checked = pg::CheckSchema(conninfo_, PostgresSchema(), deadline_);
+  const auto checked = pg::CheckSchema(where_, PostgresSchema(), deadline_);
   if (checked && unfit_) {
     log::Info("The database serves this version again.");
     tell_(std::nullopt);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/ticker.h"
+#include "pg/connecting.h"
 #include "pg/migrator.h"
 
 namespace vigil {
@@ -27,12 +28,13 @@ class SchemaWatch {
   // Tells, on its thread, what is wrong; nothing when that is over.
   using Tell = std::function<void(const std::optional<Error>&)>;
 
-  SchemaWatch(std::string conninfo, Duration deadline, Tell tell);
+  // `where` with what is known of the server: what an old primary says is passed over.
+  SchemaWatch(pg::ConnectOptions where, Duration deadline, Tell tell);
 
  private:
   void Look();
 
-  const std::string conninfo_;
+  const pg::ConnectOptions where_;
   const Duration deadline_;
   const Tell tell_;
   bool unfit_ = false;  // the ticker's thread

@@ -267,9 +267,9 @@ class Server::Parts {
 
   size_t Queue() const { return static_cast<size_t>(config_.request_queue); }
 
-  Result<std::shared_ptr<grpc::ServerCredentials>> Credentials() const {
+  Result<std::shared_ptr<grpc::ServerCredentials>> Credentials() {
     if (config_.insecure) return grpc::InsecureServerCredentials();
-    return TlsCredentials(TlsFilesOf(config_));
+    return tls_.Credentials();
   }
 
   Result<void> ServeHttp() {
@@ -299,6 +299,10 @@ class Server::Parts {
   Access access_;
   Bindings bindings_;
   Rate registrations_;
+  TlsWatch tls_{
+      TlsFilesOf(config_), [this](std::optional<Error> fault) {
+        health_loop_.Post([this, fault = std::move(fault)] { health_.Connectable(fault); });
+      }};
   Listener listener_;
   Measuring measuring_;
   std::vector<std::unique_ptr<grpc::Service>> services_;
@@ -331,10 +335,6 @@ class Server::Parts {
   std::thread thread_;
   std::thread log_thread_;
   std::thread health_thread_;
-  TlsWatch tls_{
-      TlsFilesOf(config_), [this](std::optional<Error> fault) {
-        health_loop_.Post([this, fault = std::move(fault)] { health_.Connectable(fault); });
-      }};
   // Last, since it looks at what is above.
   std::optional<Ticker> files_;
 };

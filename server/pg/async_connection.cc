@@ -27,15 +27,23 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
     VIGIL_CHECK(state_ == State::kNew);
     state_ = State::kConnecting;
     opened_ = std::move(then);
-    timer_ = loop_.After(deadline_, [this] { TooLate("connecting to Postgres took too long"); });
-    auto started = StartConnecting(options_);
-    if (!started) {
-      Fail(std::move(started.error()));
-      return;
-    }
-    handle_ = std::move(*started);
-    poll_status_ = PGRES_POLLING_WRITING;
-    Wait();
+    timer_ = loop_.After(deadline_, [this] {
+      const auto hosts = question_ ? question_->Found() : HostList();
+      if (!hosts) return Fail(hosts.error());
+      TooLate("connecting to Postgres took too long");
+    });
+    auto hosts = HostListOf(options_.conninfo);
+    if (!hosts) return Fail(std::move(hosts.error()));
+    question_ = options_.names.Ask(std::move(*hosts), [&loop = loop_, session = weak_from_this()] {
+      loop.Post([session] {
+        if (const auto self = session.lock()) self->Start();
+      });
+    });
+    patience_ = loop_.After(deadline_ / 2, [this] {
+      patience_.reset();
+      Start();
+    });
+    Start();
   }
 
   void Execute(const Statement& statement, Params params, std::function<void(Result<Rows>)> then) {
@@ -63,6 +71,24 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
 
  private:
   enum class State { kNew, kConnecting, kSettingUp, kOpen, kLost };
+
+  // As soon as all names have their answers; after a while, as soon as one of the hosts can be
+  // tried.
+  void Start() {
+    if (!question_) return;
+    const bool complete = question_->Complete();
+    if (!complete && patience_) return;
+    auto hosts = question_->Found();
+    if (!hosts && !complete) return;
+    auto started = hosts ? StartConnecting(options_, std::move(*hosts))
+                         : Result<ConnectionHandle>(vigil::Fail(std::move(hosts.error())));
+    if (!started) return Fail(std::move(started.error()));
+    question_.reset();
+    patience_.reset();
+    handle_ = std::move(*started);
+    poll_status_ = PGRES_POLLING_WRITING;
+    Wait();
+  }
 
   struct Query {
     const Statement* statement;
@@ -278,7 +304,9 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
     }
     state_ = State::kLost;
     lost_error_ = std::move(error);
+    question_.reset();
     Disconnect();
+    patience_.reset();
     timer_.reset();
     if (opened_) {
       Post([then = std::exchange(opened_, nullptr), failed = *lost_error_] {
@@ -309,6 +337,9 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
   const Duration deadline_;
   const SystemClock clock_;
   asio::posix::stream_descriptor descriptor_;
+  // Where the hosts are, until that is known; and for how long all of them are waited for.
+  std::unique_ptr<Names::Question> question_;
+  std::unique_ptr<Timer> patience_;
   ConnectionHandle handle_;
   State state_ = State::kNew;
   PostgresPollingStatusType poll_status_ = PGRES_POLLING_WRITING;

@@ -16,9 +16,9 @@ namespace vigil::pg {
 
 // Owns one session of Postgres, for one life: once lost, it stays lost.
 //
-// Everything happens on the loop's thread and nothing blocks it, except the look-up of a host's
-// name (see StartConnecting). Callbacks run later than the call that they answer. Destroying the
-// object, from a callback too, ends the session; nothing is called after that.
+// Everything happens on the loop's thread and nothing blocks it: names are looked up elsewhere.
+// Callbacks run later than the call that they answer. Destroying the object, from a callback too,
+// ends the session; nothing is called after that.
 //
 //  1. Every `then` is called exactly once: with the answer, with the error that Postgres sent, or,
 //  when the connection is lost, with DATABASE_UNAVAILABLE.

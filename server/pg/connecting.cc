@@ -90,6 +90,9 @@ std::vector<std::pair<std::string, std::string>> SettingsForRequests(Duration de
       {"synchronous_commit", "on"},
       // Statements find rows by their keys: one plan serves whatever the parameters are.
       {"plan_cache_mode", "force_generic_plan"},
+      // To compile one takes seconds, and a table that nobody has analyzed makes it look worth
+      // that.
+      {"jit", "off"},
   };
 }
 
@@ -125,7 +128,7 @@ Result<void> CheckConninfo(const std::string& conninfo) {
   return Fail(std::move(malformed));
 }
 
-Result<ConnectionHandle> StartConnecting(const ConnectOptions& options) {
+Result<ConnectionHandle> StartConnecting(const ConnectOptions& options, HostList hosts) {
   if (auto checked = CheckConninfo(options.conninfo); !checked) {
     return Fail(std::move(checked.error()));
   }
@@ -137,9 +140,9 @@ Result<ConnectionHandle> StartConnecting(const ConnectOptions& options) {
   };
   for (const auto& [keyword, value] : kDefaultKeywords) add(keyword, value);
   add("dbname", options.conninfo.c_str());  // expanded: what stands after it wins over it
-  const auto order = options.known == nullptr ? decltype(options.settings)()
-                                              : options.known->Reorder(options.conninfo);
-  for (const auto& [keyword, value] : order) add(keyword.c_str(), value.c_str());
+  if (options.known != nullptr) options.known->Reorder(hosts);
+  const auto places = KeywordsOf(hosts);
+  for (const auto& [keyword, value] : places) add(keyword.c_str(), value.c_str());
   add("client_encoding", "UTF8");
   if (!options.application_name.empty()) add("application_name", options.application_name.c_str());
   add(nullptr, nullptr);
@@ -154,6 +157,12 @@ Result<ConnectionHandle> StartConnecting(const ConnectOptions& options) {
     return Fail(ConnectError(connection.get()));
   }
   return connection;
+}
+
+Result<ConnectionHandle> FindAndStartConnecting(const ConnectOptions& options, Instant deadline) {
+  return HostListOf(options.conninfo)
+      .and_then([&](HostList hosts) { return options.names.Resolve(std::move(hosts), deadline); })
+      .and_then([&](HostList hosts) { return StartConnecting(options, std::move(hosts)); });
 }
 
 Params SetUpParams(const ConnectOptions& options) {

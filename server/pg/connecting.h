@@ -9,7 +9,9 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "pg/host_list.h"
 #include "pg/known_server.h"
+#include "pg/names.h"
 #include "pg/params.h"
 #include "pg/rows.h"
 
@@ -26,6 +28,8 @@ struct ConnectOptions {
   // What the process knows of the server, from its other connections. Null for an errand that
   // stands alone.
   std::shared_ptr<KnownServer> known = nullptr;
+  // Where the names of hosts are looked up, shared by those whose look-ups shall be.
+  Names names = Names();
   // Off for whoever wants to find out what kind of pooler there is (pg/pooler.h).
   bool refuses_poolers = true;
 };
@@ -67,10 +71,16 @@ Result<void> CheckConninfo(const std::string& conninfo);
 // Whether the text holds a password, or might, were it written as it was meant.
 bool MayHoldPassword(const std::string& conninfo);
 
-// Starts a non-blocking connection attempt to a server that takes writes. The look-up of a host's
-// name is the one thing in it that blocks: libpq knows no other way. A host that drops packets is
+// Starts a non-blocking connection attempt to one of the hosts that takes writes; with no hosts, to
+// those of the string. Nothing in it blocks but the look-up of a host's name without its address,
+// as libpq does it: so these are hosts that Names has found, and there is no name in the string
+// (those of PGHOST and of a service file libpq looks up by itself). A host that drops packets is
 // given up for the next one after 2.5 s, by tcp_user_timeout.
-Result<ConnectionHandle> StartConnecting(const ConnectOptions& options);
+Result<ConnectionHandle> StartConnecting(const ConnectOptions& options, HostList hosts);
+
+// The same to the hosts of the string, whose names are looked up first; blocks for that, up to the
+// deadline.
+Result<ConnectionHandle> FindAndStartConnecting(const ConnectOptions& options, Instant deadline);
 
 // Why a connection could not be made: with what to do, as far as the server gave its SQLSTATE.
 Error ConnectError(const pg_conn* connection);

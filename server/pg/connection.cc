@@ -255,7 +255,7 @@ bool Connection::IsCurrent() const {
 
 Attempt<std::unique_ptr<Connection>> Connection::Open(const ConnectOptions& options,
                                                       Instant deadline) {
-  auto started = StartConnecting(options);
+  auto started = FindAndStartConnecting(options, deadline);
   if (!started) return tl::unexpected(Lost(started.error(), /*retry=*/false));
   PGconn* conn = started->get();
 

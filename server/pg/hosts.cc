@@ -25,22 +25,6 @@ std::string Quoted(const std::string& value) {
   return quoted + "'";
 }
 
-// The parts between the commas; one that is empty of an empty text.
-std::vector<std::string> Split(const std::string& list) {
-  std::vector<std::string> parts;
-  for (size_t begin = 0;;) {
-    const size_t comma = list.find(',', begin);
-    parts.push_back(list.substr(begin, comma - begin));
-    if (comma == std::string::npos) return parts;
-    begin = comma + 1;
-  }
-}
-
-// One port may stand for all hosts.
-std::string PartOf(const std::vector<std::string>& parts, size_t place) {
-  return parts.size() == 1 ? parts.front() : place < parts.size() ? parts[place] : "";
-}
-
 std::string NameOf(const std::string& host, const std::string& port) {
   if (host.empty()) return "the host that libpq finds by itself";
   if (host.starts_with('/')) return host;
@@ -65,25 +49,23 @@ std::string HostFacts::Version() const {
 }
 
 Result<std::vector<Host>> HostsOf(const std::string& conninfo) {
-  if (auto checked = CheckConninfo(conninfo); !checked) return Fail(std::move(checked.error()));
+  const auto listed = HostListOf(conninfo);
+  if (!listed) return Fail(listed.error());
+  if (listed->empty()) return std::vector<Host>{{NameOf("", ""), conninfo}};
   const std::unique_ptr<PQconninfoOption, void (*)(PQconninfoOption*)> parsed(
       PQconninfoParse(conninfo.c_str(), nullptr), &PQconninfoFree);
   std::map<std::string, std::string> keywords;
   for (const PQconninfoOption* option = parsed.get(); option->keyword != nullptr; ++option) {
     if (option->val != nullptr) keywords[option->keyword] = option->val;
   }
-  const std::vector<std::string> hosts = Split(keywords["host"]);
-  const std::vector<std::string> addresses = Split(keywords["hostaddr"]);
-  const std::vector<std::string> ports = Split(keywords["port"]);
   keywords["target_session_attrs"] = "any";
   std::vector<Host> all;
-  for (size_t place = 0; place < std::max(hosts.size(), addresses.size()); ++place) {
-    keywords["host"] = PartOf(hosts, place);
-    keywords["hostaddr"] = PartOf(addresses, place);
-    keywords["port"] = PartOf(ports, place);
+  for (const auto& [name, address, port] : *listed) {
+    keywords["host"] = name;
+    keywords["hostaddr"] = address;
+    keywords["port"] = port;
     Host host;
-    host.name = NameOf(keywords["host"].empty() ? keywords["hostaddr"] : keywords["host"],
-                       keywords["port"]);
+    host.name = NameOf(name.empty() ? address : name, port);
     for (const auto& [keyword, value] : keywords) {
       if (!value.empty()) host.conninfo += fmt::format("{}={} ", keyword, Quoted(value));
     }
@@ -94,7 +76,7 @@ Result<std::vector<Host>> HostsOf(const std::string& conninfo) {
 
 Result<HostFacts> LookAt(const Host& host, Duration deadline) {
   const Instant until = SystemClock().Now() + deadline;
-  auto connection = StartConnecting({.conninfo = host.conninfo});
+  auto connection = FindAndStartConnecting({.conninfo = host.conninfo}, until);
   if (!connection) return Fail(std::move(connection.error()));
   PGconn* conn = connection->get();
   for (auto status = PGRES_POLLING_WRITING; status != PGRES_POLLING_OK;

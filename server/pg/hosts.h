@@ -37,8 +37,7 @@ struct HostFacts {
   std::string Version() const;
 };
 
-// Connects as the string says, and asks nothing. Blocks, up to the deadline, beside the look-up of
-// the host's name.
+// Connects as the string says, and asks nothing. Blocks, up to the deadline.
 Result<HostFacts> LookAt(const Host& host, Duration deadline);
 
 }  // namespace vigil::pg

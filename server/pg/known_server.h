@@ -8,9 +8,9 @@
 #include <mutex>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "base/error.h"
+#include "pg/host_list.h"
 
 struct pg_conn;
 
@@ -53,10 +53,9 @@ class KnownServer {
   void Note(const pg_conn* connection, bool good);
   void Note(const ServerAddress& address, bool good);
 
-  // The keywords host, hostaddr and port of the connection string, in another order: those that
-  // were not good come last, the latest such last of all, so that the next attempt begins with
-  // another one. Empty when the order is good as it is.
-  std::vector<std::pair<std::string, std::string>> Reorder(const std::string& conninfo) const;
+  // Those that were not good come last, the latest such last of all, so that the next attempt
+  // begins with another one.
+  void Reorder(HostList& hosts) const;
 
   // How many connections are open: set up, and not yet found to be lost.
   size_t open() const { return open_; }

@@ -98,12 +98,12 @@ std::string LookForBlockers(const std::string& conninfo, int backend) {
 // One connection for one errand with the migrations.
 class Errand {
  public:
-  static Result<Errand> Open(const std::string& conninfo, const Schema& schema, Duration deadline) {
+  static Result<Errand> Open(ConnectOptions where, const Schema& schema, Duration deadline) {
     const Instant until = SystemClock().Now() + deadline;
-    ConnectOptions options{conninfo, "", SettingsForRequests(deadline)};
-    auto opened = Connection::Open(options, until);
+    where.settings = SettingsForRequests(deadline);
+    auto opened = Connection::Open(where, until);
     if (!opened) return Fail(std::move(opened.error().error));
-    return Errand(std::move(*opened), conninfo, schema, until);
+    return Errand(std::move(*opened), std::move(where.conninfo), schema, until);
   }
 
   Result<Rows> Execute(const Statement& statement, Params params) {
@@ -299,7 +299,7 @@ std::optional<Error> FindConflict(const std::vector<MigrationStatus>& statuses) 
 
 Result<std::vector<uint32_t>> Migrate(const std::string& conninfo, const Schema& schema,
                                       Duration deadline, const Consent& consent) {
-  auto errand = Errand::Open(conninfo, schema, deadline);
+  auto errand = Errand::Open({.conninfo = conninfo}, schema, deadline);
   if (!errand) return Fail(std::move(errand.error()));
   if (auto locked = errand->LockOut(); !locked) return Fail(std::move(locked.error()));
   if (auto created = errand->CreateTable(); !created) return Fail(std::move(created.error()));
@@ -325,17 +325,17 @@ Result<std::vector<uint32_t>> Migrate(const std::string& conninfo, const Schema&
   return versions;
 }
 
-Result<std::vector<MigrationStatus>> ReadMigrationStatus(const std::string& conninfo,
+Result<std::vector<MigrationStatus>> ReadMigrationStatus(const ConnectOptions& where,
                                                          const Schema& schema, Duration deadline) {
-  auto errand = Errand::Open(conninfo, schema, deadline);
+  auto errand = Errand::Open(where, schema, deadline);
   if (!errand) return Fail(std::move(errand.error()));
   auto applied = errand->ReadApplied();
   if (!applied) return Fail(std::move(applied.error()));
   return Compare(schema, *applied);
 }
 
-Result<void> CheckSchema(const std::string& conninfo, const Schema& schema, Duration deadline) {
-  auto statuses = ReadMigrationStatus(conninfo, schema, deadline);
+Result<void> CheckSchema(const ConnectOptions& where, const Schema& schema, Duration deadline) {
+  auto statuses = ReadMigrationStatus(where, schema, deadline);
   if (!statuses) return Fail(std::move(statuses.error()));
   if (auto conflict = FindConflict(*statuses)) return Fail(std::move(*conflict));
   for (const MigrationStatus& status : *statuses) {

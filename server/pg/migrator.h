@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "pg/connecting.h"
 
 namespace vigil::pg {
 
@@ -71,12 +72,13 @@ using Consent = std::function<Result<void>(const Migration& strictest)>;
 Result<std::vector<uint32_t>> Migrate(const std::string& conninfo, const Schema& schema,
                                       Duration deadline, const Consent& consent = nullptr);
 
-// Every migration that the binary or the database knows, by version.
-Result<std::vector<MigrationStatus>> ReadMigrationStatus(const std::string& conninfo,
+// Every migration that the binary or the database knows, by version. Of `where` the settings are
+// its own.
+Result<std::vector<MigrationStatus>> ReadMigrationStatus(const ConnectOptions& where,
                                                          const Schema& schema, Duration deadline);
 
 // Succeeds when the database has all of the binary's migrations, and no later one that does not
 // serve it. Otherwise an Error that says what differs and which command mends it.
-Result<void> CheckSchema(const std::string& conninfo, const Schema& schema, Duration deadline);
+Result<void> CheckSchema(const ConnectOptions& where, const Schema& schema, Duration deadline);
 
 }  // namespace vigil::pg

@@ -63,9 +63,9 @@ std::string Question(const Rights& rights) {
       rights.schema, needed);
 }
 
-Result<std::unique_ptr<Connection>> Open(const std::string& conninfo, Duration deadline,
-                                         Instant until) {
-  auto opened = Connection::Open({conninfo, "", SettingsForRequests(deadline)}, until);
+Result<std::unique_ptr<Connection>> Open(ConnectOptions where, Duration deadline, Instant until) {
+  where.settings = SettingsForRequests(deadline);
+  auto opened = Connection::Open(where, until);
   if (!opened) return Fail(std::move(opened.error().error));
   return std::move(*opened);
 }
@@ -125,7 +125,7 @@ Result<std::vector<Lack>> ReadLacking(Connection& connection, const Rights& righ
 Result<void> GrantRights(const std::string& conninfo, const Rights& rights, const Schema& schema,
                          const std::string& role, Duration deadline) {
   const Instant until = SystemClock().Now() + deadline;
-  const auto connection = Open(conninfo, deadline, until);
+  const auto connection = Open({.conninfo = conninfo}, deadline, until);
   if (!connection) return Fail(connection.error());
   auto found = Read(**connection, kRole, {role, rights.schema}, until);
   if (!found) return Fail(std::move(found.error()));
@@ -145,9 +145,9 @@ Result<void> GrantRights(const std::string& conninfo, const Rights& rights, cons
   return Give(**connection, rights, schema, role, until);
 }
 
-Result<void> CheckRights(const std::string& conninfo, const Rights& rights, Duration deadline) {
+Result<void> CheckRights(const ConnectOptions& where, const Rights& rights, Duration deadline) {
   const Instant until = SystemClock().Now() + deadline;
-  const auto connection = Open(conninfo, deadline, until);
+  const auto connection = Open(where, deadline, until);
   if (!connection) return Fail(connection.error());
   const auto lacking = ReadLacking(**connection, rights, until);
   if (!lacking) return Fail(lacking.error());

@@ -50,8 +50,8 @@ Result<std::vector<Lack>> ReadLacking(Connection& connection, const Rights& righ
 Result<void> GrantRights(const std::string& conninfo, const Rights& rights, const Schema& schema,
                          const std::string& role, Duration deadline);
 
-// Whether the role of this connection has these rights, as far as their objects are there. Error
-// FAILED_PRECONDITION: it names those that it lacks.
-Result<void> CheckRights(const std::string& conninfo, const Rights& rights, Duration deadline);
+// Whether the role of this connection has these rights, as far as their objects are there; the
+// settings of `where` are its own. Error FAILED_PRECONDITION: it names those that it lacks.
+Result<void> CheckRights(const ConnectOptions& where, const Rights& rights, Duration deadline);
 
 }  // namespace vigil::pg

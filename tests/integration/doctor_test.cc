@@ -8,6 +8,7 @@
 #include "base/free_port.h"
 #include "integration/secure_server.h"
 #include "integration/test_server.h"
+#include "pg/connection.h"
 #include "pg/migrator.h"
 #include "store/postgres/schema.h"
 #include "support/pgbouncer.h"
@@ -246,6 +247,23 @@ TEST_F(DoctorTest, Capacity_TooFewConnectionsAndTooFewLocksAreCounted) {
   EXPECT_THAT(Diagnose(Conninfo(), {"--liveness-sessions", "150"}).warnings(),
               Contains(HasSubstr("connections: a coordinator opens up to 169 connections, so 1 and "
                                  "one more during an upgrade 338")));
+}
+
+// A plain role sees nothing else of them.
+TEST_F(DoctorTest, Capacity_ConnectionsOfOtherRolesAreCounted) {
+  RunAsSuperuser(Conninfo(),
+                 "CREATE ROLE counting LOGIN PASSWORD 'counting';"
+                 "GRANT USAGE ON SCHEMA vigil TO counting;"
+                 "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA vigil TO counting;"
+                 "GRANT USAGE ON ALL SEQUENCES IN SCHEMA vigil TO counting");
+  std::vector<std::unique_ptr<pg::Connection>> others;
+  for (int i = 0; i < 5; ++i) {
+    auto opened = pg::Connection::Open({.conninfo = Conninfo()}, Now() + kPatience);
+    ASSERT_TRUE(opened) << opened.error().error.message;
+    others.push_back(std::move(*opened));
+  }
+  EXPECT_THAT(Diagnose(Conninfo() + " user=counting password=counting").fine(),
+              Contains(testing::ContainsRegex("connections: .* ([5-9]|1[0-9]) are in use now")));
 }
 
 TEST_F(DoctorTest, Timing_SettingsThatDoNotFitTogetherAreRefused) {

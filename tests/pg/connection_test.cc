@@ -44,6 +44,22 @@ class ConnectionTest : public ClusterTest {
   }
 };
 
+// A database may have been given other defaults.
+TEST_F(ConnectionTest, SettingsForRequests_WinOverTheServers) {
+  constexpr Statement kShow{"show",
+                            "SELECT current_setting('jit'), current_setting('plan_cache_mode'),"
+                            "       current_setting('synchronous_commit')"};
+  auto connection = Connection::Open(
+      {.conninfo = conninfo(), .settings = SettingsForRequests(seconds(5))}, In(seconds(10)));
+  ASSERT_TRUE(connection) << connection.error().error.message;
+  auto rows = (*connection)->Execute({.steps = {{&kShow, {}}}, .changes = false}, In(seconds(10)));
+  ASSERT_TRUE(rows) << rows.error().error.message;
+  Row row = rows->front()[0];
+  EXPECT_EQ(row.Text(), "off");
+  EXPECT_EQ(row.Text(), "force_generic_plan");
+  EXPECT_EQ(row.Text(), "on");
+}
+
 TEST(Conninfo, AMalformedOneIsRefusedWithoutBeingQuoted) {
   for (const std::string text :
        {"host=127.0.0.1 password=open sesame", "postgresql://u:s%zame@h/d",

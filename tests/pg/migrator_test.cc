@@ -23,7 +23,9 @@ class MigratorTest : public ClusterTest {
   Result<std::vector<uint32_t>> Up(const Schema& schema) {
     return Migrate(conninfo(), schema, seconds(20));
   }
-  Result<void> Check(const Schema& schema) { return CheckSchema(conninfo(), schema, seconds(20)); }
+  Result<void> Check(const Schema& schema) {
+    return CheckSchema({conninfo()}, schema, seconds(20));
+  }
 
   const Schema one_{"house", "house migrate", {{1, "rooms", "CREATE TABLE house.rooms (n int)"}}};
   const Schema two_{"house",
@@ -48,6 +50,24 @@ TEST_F(MigratorTest, Check_RefusesANewerDatabase) {
   EXPECT_FALSE(Up(one_));
 }
 
+// It may lack what its successor has been given since.
+TEST_F(MigratorTest, Check_BelievesNoOldPrimary) {
+  ASSERT_TRUE(Up(one_));
+  const ConnectOptions where{.conninfo = conninfo(), .known = std::make_shared<KnownServer>()};
+  EXPECT_EQ(CheckSchema(where, two_, seconds(20)).error().code, Code::kFailedPrecondition);
+  const auto opened = Connection::Open(where, In(seconds(20)));
+  ASSERT_TRUE(opened) << opened.error().error.message;
+  ServerIdentity successor = (*opened)->facts().server;
+  ++successor.timeline;
+  ASSERT_TRUE(where.known->Admit(successor));
+  for (const Schema& schema : {one_, two_}) {
+    const auto checked = CheckSchema(where, schema, seconds(20));
+    ASSERT_FALSE(checked);
+    EXPECT_TRUE(checked.error().Is(kDatabaseUnavailable)) << checked.error().message;
+    EXPECT_THAT(checked.error().message, HasSubstr("it is an old primary"));
+  }
+}
+
 // A program works with a database that is newer, as long as that serves it.
 TEST_F(MigratorTest, Check_AcceptsANewerDatabaseThatServesIt) {
   Schema newer = two_;
@@ -55,7 +75,7 @@ TEST_F(MigratorTest, Check_AcceptsANewerDatabaseThatServesIt) {
   ASSERT_TRUE(Up(newer));
   EXPECT_TRUE(Check(one_));
   EXPECT_THAT(Up(one_).value(), IsEmpty());
-  const auto statuses = ReadMigrationStatus(conninfo(), one_, seconds(20));
+  const auto statuses = ReadMigrationStatus({conninfo()}, one_, seconds(20));
   ASSERT_EQ(statuses->size(), 2u);
   EXPECT_EQ((*statuses)[1].state, MigrationState::kNewer);
   EXPECT_EQ((*statuses)[1].serves, 1u);
@@ -111,7 +131,7 @@ TEST_F(MigratorTest, Check_RefusesAChangedMigration) {
   edited.migrations[0].sql = "CREATE TABLE house.rooms (n bigint)";
   EXPECT_THAT(Check(edited).error().message, HasSubstr("another text"));
   EXPECT_THAT(Up(edited).error().message, HasSubstr("another text"));
-  const auto statuses = ReadMigrationStatus(conninfo(), edited, seconds(20));
+  const auto statuses = ReadMigrationStatus({conninfo()}, edited, seconds(20));
   ASSERT_EQ(statuses->size(), 2u);
   EXPECT_EQ((*statuses)[0].state, MigrationState::kChanged);
   EXPECT_EQ((*statuses)[1].state, MigrationState::kPending);

@@ -47,7 +47,7 @@ constexpr pg::Statement kLockCoordinators{
 // Tries the key of each; a free one stays ours until the commit.
 constexpr pg::Statement kGiveUpCoordinators{
     "give_up_coordinators",
-    "WITH " VIGIL_SERVER VIGIL_OBSERVER("$1", "$2", "$3", "$6")
+    "WITH " VIGIL_SERVER VIGIL_OBSERVER("$1", "$2", "$3", "$6", "true")
     "candidates AS MATERIALIZED ("
     "  SELECT c.coordinator FROM vigil.coordinators AS c, observer"
     "   WHERE observer.sound AND c.coordinator = ANY ($4) AND c.coordinator <> $1"

@@ -25,6 +25,10 @@ pg::ConnectOptions PostgresDatabase::LivenessOptions() const {
   return OptionsFor("locks", std::move(settings));
 }
 
+pg::ConnectOptions PostgresDatabase::ErrandOptions() const {
+  return OptionsFor("errand", pg::SettingsForRequests(options_.operation_deadline));
+}
+
 void PostgresDatabase::OpenLivenessSession(Then<std::unique_ptr<LivenessSession>> then) {
   const auto place = opening_.insert(
       opening_.end(),
@@ -45,8 +49,11 @@ std::unique_ptr<LogListener> PostgresDatabase::Listen(WakeUp wake_up) {
 
 pg::ConnectOptions PostgresDatabase::OptionsFor(
     const char* purpose, std::vector<std::pair<std::string, std::string>> settings) const {
-  return {options_.conninfo, options_.application_name + " " + purpose, std::move(settings),
-          known_};
+  return {.conninfo = options_.conninfo,
+          .application_name = options_.application_name + " " + purpose,
+          .settings = std::move(settings),
+          .known = known_,
+          .names = options_.names};
 }
 
 }  // namespace vigil

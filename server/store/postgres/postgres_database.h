@@ -14,9 +14,8 @@
 namespace vigil {
 
 struct PostgresOptions {
-  // Keywords or a URI, as libpq takes them. Name the host by address, or `localhost`: the look-up
-  // of a name blocks the event loop. Several hosts are tried in order, and a server that does not
-  // take writes is passed over. May carry a password: never logged.
+  // Keywords or a URI, as libpq takes them. Several hosts are tried in order, and a server that
+  // does not take writes is passed over. May carry a password: never logged.
   std::string conninfo;
   // Shown in pg_stat_activity, followed by what the connection is for.
   std::string application_name = "vigil";
@@ -25,6 +24,8 @@ struct PostgresOptions {
   // An operation of a liveness session that takes longer ends it; opening one takes at most as
   // long.
   Duration operation_deadline = std::chrono::seconds(5);
+  // Where the names of hosts are looked up.
+  pg::Names names = pg::Names();
 };
 
 // Needs PostgreSQL 14 or later, migrated to PostgresSchema(), and a direct connection (no pooler).
@@ -38,6 +39,9 @@ class PostgresDatabase final : public Database {
 
   // How a liveness session is opened, for whoever wants to look at one beforehand.
   pg::ConnectOptions LivenessOptions() const;
+
+  // How whoever runs an errand beside it comes to the same server.
+  pg::ConnectOptions ErrandOptions() const;
 
   std::unique_ptr<Store> OpenStore(Duration deadline) override;
   void OpenLivenessSession(Then<std::unique_ptr<LivenessSession>> then) override;
