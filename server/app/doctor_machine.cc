@@ -12,6 +12,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "access/access.h"
 #include "app/descriptors.h"
@@ -63,16 +64,21 @@ void DiagnoseCertificate(const CertificateFacts& certificate, bool served, Findi
 }
 
 void DiagnoseTls(const Config& config, Findings& findings) {
-  const auto certificates = InspectCertificates({.certificate = config.tls_cert,
-                                                 .key = config.tls_key,
-                                                 .client_authorities = config.tls_client_ca,
-                                                 .client_required = config.tokens.empty()});
-  if (!certificates) {
-    findings.Fail("tls", certificates.error());
+  const auto texts = ReadTls({.certificate = config.tls_cert,
+                              .key = config.tls_key,
+                              .client_authorities = config.tls_client_ca,
+                              .client_required = config.tokens.empty()});
+  if (!texts) {
+    findings.Fail("tls", texts.error());
     return;
   }
-  for (const CertificateFacts& certificate : *certificates) {
-    DiagnoseCertificate(certificate, &certificate == certificates->data(), findings);
+  bool served = true;
+  for (const auto& certificate : InspectCertificates(config.tls_cert, texts->identity)) {
+    DiagnoseCertificate(certificate, std::exchange(served, false), findings);
+  }
+  for (const auto& certificate :
+       InspectCertificates(config.tls_client_ca, texts->client_authorities)) {
+    DiagnoseCertificate(certificate, /*served=*/false, findings);
   }
 }
 

@@ -22,9 +22,23 @@ struct TlsFiles {
   bool client_required = true;
 };
 
-// The files are looked at once a second, and what has changed holds for connections from then on.
-// Error FAILED_PRECONDITION: one cannot be read, is not PEM, or the key is not the certificate's.
-Result<std::shared_ptr<grpc::ServerCredentials>> TlsCredentials(const TlsFiles& files);
+// What the files hold, in PEM, written anew: nothing but what was found fit.
+struct TlsTexts {
+  // The key, and behind it the certificate with its chain.
+  std::string identity;
+  std::string client_authorities;
+};
+
+// Error FAILED_PRECONDITION: a file cannot be read, holds more than 1 MiB or something else than it
+// should, all of it or in part, or the key is not the certificate's.
+Result<TlsTexts> ReadTls(const TlsFiles& files);
+
+// From files with these texts, which are read again once a second; what has changed holds for
+// connections from then on. While they cannot be read, what was in force stays, but an empty one of
+// the identity ends the process.
+std::shared_ptr<grpc::ServerCredentials> TlsCredentials(const std::string& identity,
+                                                        const std::string& client_authorities,
+                                                        bool client_required);
 
 // A certificate in one of the files.
 struct CertificateFacts {
@@ -38,7 +52,7 @@ struct CertificateFacts {
   bool named = false;
 };
 
-// Every certificate of the files, that which is served first. The same errors.
-Result<std::vector<CertificateFacts>> InspectCertificates(const TlsFiles& files);
+// Every certificate of the text, that which is served first. `file` is for people.
+std::vector<CertificateFacts> InspectCertificates(const std::string& file, const std::string& text);
 
 }  // namespace vigil

@@ -1,40 +1,78 @@
 #include "rpc/tls_watch.h"
 
-#include <filesystem>
-#include <fstream>
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
 
 #include "base/log.h"
 
 namespace vigil {
 namespace {
 
-// The credentials take what cannot be read, or is empty, for no change.
-bool LeavesWhatWas(const std::string& file) {
-  std::error_code error;
-  return !file.empty() &&
-         (!std::ifstream(file) || std::filesystem::file_size(file, error) == 0 || error);
+// Unless that is what it holds.
+Result<void> Copy(const std::string& text, MemoryFile& file, std::string& held) {
+  if (text == held) return {};
+  if (!file.Replace(text)) {
+    return Fail(Error{Code::kFailedPrecondition,
+                      "INTERNAL",
+                      fmt::format("the files of TLS cannot be copied: {}", strerror(errno)),
+                      "It takes two files in memory (memfd_create): look at the limits of files "
+                      "and memory, and at what the system forbids this process.",
+                      {}});
+  }
+  held = text;
+  return {};
 }
 
 }  // namespace
 
+Result<std::shared_ptr<grpc::ServerCredentials>> TlsWatch::Credentials() {
+  if (auto taken = TakeOver(); !taken) return Fail(std::move(taken.error()));
+  return TlsCredentials(identity_.path(),
+                        files_.client_authorities.empty() ? "" : client_authorities_.path(),
+                        files_.client_required);
+}
+
+Result<void> TlsWatch::TakeOver() {
+  const auto read = ReadTls(files_);
+  if (!read) return Fail(read.error());
+  if (auto copied = Copy(read->identity, identity_, in_force_.identity); !copied) return copied;
+  return Copy(read->client_authorities, client_authorities_, in_force_.client_authorities);
+}
+
 void TlsWatch::Look() {
-  const auto checked = InspectCertificates(files_);
-  const std::string wrong = checked ? "" : checked.error().message;
+  Complain(TakeOver());
+  LookAtValidity();
+}
+
+void TlsWatch::Complain(const Result<void>& taken) {
+  const std::string wrong = taken ? "" : taken.error().message;
   const bool twice = !wrong.empty() && wrong == seen_;
   seen_ = wrong;
-  if (!wrong.empty() && !twice) return;
+  if (wrong == complained_ || (!wrong.empty() && !twice)) return;
+  complained_ = wrong;
   if (wrong.empty()) {
-    if (!complained_.empty()) log::Info("The files of TLS are as they should be again.");
-    complained_.clear();
-  } else if (complained_ != wrong) {
-    complained_ = wrong;
-    log::Failed("A file of TLS is not as it should be.", checked.error());
+    log::Info("The files of TLS are as they should be again.");
+  } else {
+    log::Failed("A file of TLS is not as it should be. What was in force stays.", taken.error());
   }
-  const bool stops = !wrong.empty() && !LeavesWhatWas(files_.certificate) &&
-                     !LeavesWhatWas(files_.key) && !LeavesWhatWas(files_.client_authorities);
-  if (stops == stopped_) return;
-  stopped_ = stops;
-  tell_(stops ? std::optional(checked.error()) : std::nullopt);
+}
+
+void TlsWatch::LookAtValidity() {
+  const CertificateFacts served =
+      InspectCertificates(files_.certificate, in_force_.identity).front();
+  const bool ended = served.ends_in.count() <= 0;
+  const bool stopped = ended || served.begins_in.count() > 0;
+  if (stopped == stopped_) return;
+  stopped_ = stopped;
+  if (!stopped) return tell_(std::nullopt);
+  tell_(Error{Code::kFailedPrecondition,
+              "INTERNAL",
+              fmt::format("the certificate in force, from {}, {}", files_.certificate,
+                          ended ? "has expired" : "is not valid yet"),
+              "Renew it, or look at the clock of this machine.",
+              {}});
 }
 
 }  // namespace vigil

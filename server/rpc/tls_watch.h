@@ -1,34 +1,48 @@
-// Whether the files of TLS, which the gRPC library reads for itself, let connections begin.
+// The files of TLS, and what of them is in force.
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "base/error.h"
+#include "base/memory_file.h"
 #include "rpc/tls.h"
 
 namespace vigil {
 
-// Looks at the files beside the credentials, which say little of what they find: a file that cannot
-// be read or is empty leaves what was in force, and others that do not fit together stop every new
-// connection until they do.
+// Gives the gRPC library copies of the files, in memory, and other ones whenever the files have
+// changed and are fit. The files themselves it would read while they are written: those that do not
+// fit together would let no connection begin, and an empty one would end the process.
 //
-// One thread.
+// One thread at a time. Outlives the server with its credentials.
 class TlsWatch {
  public:
-  // `tell` hears why no new connection can begin, or that one can, whenever that changes. What is
-  // wrong only once, since files are replaced one after the other, is passed over.
+  // `tell` hears why no new connection can begin, since the certificate in force is not valid, or
+  // that one can, whenever that changes.
   using Tell = std::function<void(std::optional<Error>)>;
   TlsWatch(TlsFiles files, Tell tell) : files_(std::move(files)), tell_(std::move(tell)) {}
 
-  // Once a second. Complains in the log, once for each thing that is wrong.
+  // Once, first. Error FAILED_PRECONDITION: as ReadTls, or there is no room for the copies.
+  Result<std::shared_ptr<grpc::ServerCredentials>> Credentials();
+
+  // Once a second. Files that are not as they should be change nothing, and are complained of in
+  // the log, once for each thing that is wrong. What is wrong only once, since files are replaced
+  // one after the other, is passed over.
   void Look();
 
  private:
+  Result<void> TakeOver();
+  void Complain(const Result<void>& taken);
+  void LookAtValidity();
+
   const TlsFiles files_;
   const Tell tell_;
+  TlsTexts in_force_;
+  MemoryFile identity_;
+  MemoryFile client_authorities_;
   std::string seen_;        // what was wrong the last time
   std::string complained_;  // and what was said
   bool stopped_ = false;

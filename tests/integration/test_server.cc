@@ -11,12 +11,14 @@ namespace {
 
 constexpr int64_t kLongMillis = 20'000;
 
-Config ConfigOf(const CoordinatorSettings& settings, size_t http_connections) {
+Config ConfigOf(const CoordinatorSettings& settings, size_t http_connections,
+                Duration database_deadline) {
   Config config;
   config.insecure = true;
   config.listen = "127.0.0.1:0";
   config.http_listen = "127.0.0.1:0";
   config.http_connections = http_connections;
+  config.database_deadline = database_deadline;
   config.drain_timeout = std::chrono::seconds(2);
   config.coordinator = settings;
   return config;
@@ -40,9 +42,13 @@ grpc::Status TryToRegister(TestServer& server) {
 }  // namespace
 
 TestServer::TestServer(const std::string& conninfo, CoordinatorSettings settings,
-                       size_t http_connections)
-    : database_(loop_, log_loop_, {.conninfo = conninfo}),
-      server_(loop_, log_loop_, database_, ConfigOf(settings, http_connections)) {
+                       size_t http_connections, Duration database_deadline, pg::Names names)
+    : database_(loop_, log_loop_,
+                {.conninfo = conninfo,
+                 .operation_deadline = database_deadline,
+                 .names = std::move(names)}),
+      server_(loop_, log_loop_, database_,
+              ConfigOf(settings, http_connections, database_deadline)) {
   const auto started = server_.Start();
   EXPECT_TRUE(started) << started.error().message;
   server_.Join();

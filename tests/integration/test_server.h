@@ -21,7 +21,9 @@ namespace vigil {
 class TestServer {
  public:
   explicit TestServer(const std::string& conninfo, CoordinatorSettings settings = {},
-                      size_t http_connections = 100);
+                      size_t http_connections = 100,
+                      Duration database_deadline = std::chrono::seconds(5),
+                      pg::Names names = pg::Names());
   ~TestServer();
 
   // Waits until the health service says SERVING. False: it did not in time.

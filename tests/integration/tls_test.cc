@@ -154,50 +154,104 @@ TEST_F(TlsTest, ACertificateThatNeedNotBeShownIsVerifiedAllTheSame) {
   EXPECT_EQ(vigil_with(server_.Issue("late", "DNS:web", -1)).code, 3) << "expired";
 }
 
-// Files that stop every new connection are said once, and shown to whoever asks for readiness.
-TEST_F(TlsTest, FilesThatDoNotFitTogetherFailReadiness) {
-  Serve({"--tokens", TokenSetting()});
-  const std::string trusted = server_.authority().certificate();
-  const std::string key = TextOf(server_.own().key);
-  AwaitReadiness(200);
-  for (const std::string& wrong : {TextOf(server_.Issue("other").key), std::string("no key\n")}) {
-    Replace(server_.own().key, wrong);
-    EXPECT_THAT(AwaitReadiness(503), HasSubstr("no new connection can begin"));
-    EXPECT_EQ(Vigil({"--tls-ca", trusted}).code, 3);
-    Replace(server_.own().key, key);
-    AwaitReadiness(200);
-    EXPECT_EQ(Vigil({"--tls-ca", trusted}).code, 0);
+// As an editor or `cp` does it, and as Kubernetes does, for which the files are links.
+TEST_F(TlsTest, HoweverFilesAreReplacedTheNewOnesCount) {
+  namespace fs = std::filesystem;
+  const CertificateAuthority other = MakeAuthority("other");
+  const auto web = server_.Issue("web");
+  Serve({"--tls-client-ca", server_.authority().certificate()});
+  const auto expect_served_by = [&](const CertificateAuthority& authority) {
+    const Instant limit = Now() + kPatience;
+    while (VigilWith(authority, web).code != 0) {
+      ASSERT_LT(Now(), limit) << server_.process().Transcript();
+    }
+  };
+  const auto one = server_.own();
+  const std::string directory = server_.authority().directory();
+  const auto keep = [&](const CertificateAuthority::Issued& issued, const std::string& name) {
+    fs::create_directory(directory + "/" + name);
+    fs::copy_file(issued.key, directory + "/" + name + "/key");
+    fs::copy_file(issued.certificate, directory + "/" + name + "/certificate");
+  };
+  keep(one, "one");
+  keep(SecureServer::IssueBy(other, "vigild", "IP:127.0.0.1"), "two");
+  const auto link = [&](const std::string& to, const std::string& name) {
+    fs::create_symlink(to, name + ".new");
+    fs::rename(name + ".new", name);
+  };
+
+  for (const auto& [from, to] : {std::pair(directory + "/two/key", one.key),
+                                 std::pair(directory + "/two/certificate", one.certificate)}) {
+    fs::copy_file(from, to, fs::copy_options::overwrite_existing);
   }
-  int complaints = 0;
-  for (const auto& line : server_.process().Lines()) {
-    if (line.text.find("A file of TLS is not as it should be") != std::string::npos) ++complaints;
-  }
-  EXPECT_EQ(complaints, 2) << server_.process().Transcript();
+  expect_served_by(other);
+  link("one", directory + "/data");
+  link("data/key", one.key);
+  link("data/certificate", one.certificate);
+  expect_served_by(server_.authority());
+  link("two", directory + "/data");
+  expect_served_by(other);
 }
 
-// What was in force stays, and that is said.
-TEST_F(TlsTest, AuthoritiesThatAreEmptyOrGoneChangeNothing) {
+// What was in force stays, and that is said, once.
+TEST_F(TlsTest, FilesThatAreWrittenInPlaceAndAreUnfitChangeNothing) {
   const std::string callers = server_.authority().directory() + "/callers.pem";
-  Replace(callers, TextOf(server_.authority().certificate()));
+  const std::string trusted = TextOf(server_.authority().certificate());
+  Replace(callers, trusted);
   Serve({"--tls-client-ca", callers});
-  const auto shown = server_.Issue("web");
-  size_t from = 0;
-  const auto expect_complaint = [&](const std::string& about) {
-    const auto said = server_.process().AwaitLine(
-        [&](const Process::Line& line) {
-          return line.text.find("A file of TLS") != std::string::npos &&
-                 line.text.find(about) != std::string::npos;
-        },
-        kPatience, from);
-    EXPECT_TRUE(said) << about << server_.process().Transcript();
-    from = server_.process().Lines().size();
-    EXPECT_EQ(Fetch(server_.http_port(), "/readyz").status, 200);
-    EXPECT_EQ(VigilWith(server_.authority(), shown).code, 0) << about;
+  AwaitReadiness(200);
+  const auto web = server_.Issue("web");
+  const auto other = server_.Issue("other");
+  const std::string key = server_.own().key;
+  const std::string certificate = server_.own().certificate;
+  struct Harm {
+    std::string file;
+    std::string text;
+    std::string complaint;
   };
-  Replace(callers, "");
-  expect_complaint(callers + " holds no");
-  std::filesystem::remove(callers);
-  expect_complaint(callers + " cannot be read");
+  const std::string whole = TextOf(certificate);
+  const std::string cut_off = whole + whole.substr(0, whole.size() / 2);
+  const auto await = [&](const std::string& sentence) {
+    const auto said = server_.process().AwaitLine(
+        [&](const Process::Line& line) { return line.text.find(sentence) != std::string::npos; },
+        kPatience);
+    EXPECT_TRUE(said) << server_.process().Transcript();
+  };
+  const std::vector<Harm> harms = {{key, "", key + " holds no private key"},
+                                   {key, TextOf(other.key), "is not the key of"},
+                                   {certificate, "", certificate + " holds no certificate"},
+                                   {certificate, cut_off, "is broken or cut off"},
+                                   {callers, "", callers + " holds no certificate"}};
+  for (const auto& [file, text, complaint] : harms) {
+    SCOPED_TRACE(complaint);
+    const std::string fine = TextOf(file);
+    std::ofstream(file) << text;
+    await(complaint);
+    EXPECT_EQ(Fetch(server_.http_port(), "/readyz").status, 200);
+    EXPECT_EQ(VigilWith(server_.authority(), web).code, 0) << server_.process().Transcript();
+    std::ofstream(file) << fine;
+  }
+  await("The files of TLS are as they should be again");
+  size_t complaints = 0;
+  for (const auto& line : server_.process().Lines()) {
+    if (line.text.find("A file of TLS") != std::string::npos) ++complaints;
+  }
+  EXPECT_EQ(complaints, harms.size()) << server_.process().Transcript();
+}
+
+TEST_F(TlsTest, ACertificateThatHasExpiredFailsReadinessUntilItIsRenewed) {
+  Serve({"--tokens", TokenSetting()});
+  AwaitReadiness(200);
+  const auto good = server_.own();
+  const auto late = server_.Issue("late", "", -1);
+  const std::string key = TextOf(good.key);
+  const std::string certificate = TextOf(good.certificate);
+  Replace(good.key, TextOf(late.key));
+  Replace(good.certificate, TextOf(late.certificate));
+  EXPECT_THAT(AwaitReadiness(503), HasSubstr("no new connection can begin"));
+  Replace(good.key, key);
+  Replace(good.certificate, certificate);
+  AwaitReadiness(200);
 }
 
 // Whatever the library says of those who speak no TLS.
