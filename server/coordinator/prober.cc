@@ -52,21 +52,34 @@ Prober::Prober(Lane& lane, Scheduler& scheduler, const Clock& clock, Timing timi
 void Prober::Start() { ProbeSoon(); }
 
 void Prober::ProbeSoon() {
-  timer_ = scheduler_.After(Around(timing_.probe_interval, random_), [this] { Probe(); });
+  const Duration interval = timing_.probe_interval;
+  const Duration rest = std::clamp(due_ - clock_.Now(), interval / 2, interval);
+  timer_ = scheduler_.After(rest + Between(interval / 10, interval * 3 / 10, random_),
+                            [this] { Probe(); });
 }
 
 void Prober::Probe() {
-  const auto observer = membership_.observer(clock_.Now());
+  const Instant asked = clock_.Now();
+  due_ = asked + timing_.probe_interval;
+  const auto observer = membership_.observer(asked);
   if (!observer) {
     ProbeSoon();
     return;
   }
   Ask<ProbeReport>(
-      lane_, scheduler_, [observer = *observer](Store& store) { return store.Probe(observer); },
-      [this, observer = *observer, asked = clock_.Now()](const Result<ProbeReport>& report) {
+      lane_, scheduler_,
+      [observer = *observer, interval = timing_.probe_interval](Store& store) {
+        return store.Probe(observer, interval);
+      },
+      [this, observer = *observer, asked](const Result<ProbeReport>& report) {
         if (report) {
-          measures_.Probed(clock_.Now() - asked);
-          lock_table_.Read(report->locks);
+          due_ = clock_.Now() + report->next_turn;
+          if (report->of_all) {
+            measures_.Probed(clock_.Now() - asked);
+            lock_table_.Read(report->locks);
+          } else {
+            lock_table_.Heard(report->locks);
+          }
           Notice(*report);
         } else if (report.error().Is(reason::kLimitReached)) {
           lock_table_.Full();
@@ -82,7 +95,7 @@ void Prober::Probe() {
 }
 
 void Prober::Notice(const ProbeReport& report) {
-  view_.alive = report.probed - report.suspect;
+  view_.alive = report.living - std::min(report.living, report.suspect);
   view_.suspect = report.suspect;
   view_.locks = report.locks;
   std::unordered_map<SuspicionNumber, Instant> standing;
@@ -107,12 +120,12 @@ std::map<std::string, std::vector<Suspicion>> Prober::Due(const ProbeReport& rep
   const size_t suspicions = standing.size();
   std::erase_if(standing, [&](const auto& suspicion) { return !due.contains(suspicion.key); });
 
-  const auto ruling = mass_.Weigh(standing, suspicions, report.probed, now);
+  const auto ruling = mass_.Weigh(standing, suspicions, report.living, now);
   view_.mass_suspicion = ruling.held > 0;
   if (ruling.begins) {
     log::Warning("Too many pods are SUSPECT on weak evidence; their deaths are held back.",
                  {{"suspect", suspicions},
-                  {"living", report.probed},
+                  {"living", report.living},
                   {"held", ruling.held},
                   {"milliseconds", ruling.longest / std::chrono::milliseconds(1)}});
   }
@@ -154,6 +167,7 @@ void Prober::Judge(Observer observer, const ProbeReport& report) {
           },
           [this, ns = ns](const Suspicion& suspicion) {
             noticed_[suspicion.number] = clock_.Now();
+            pods_.Raised(suspicion.number, clock_.Now());
             measures_.Suspected(Evidence::kWeak);
             log::Info("A lock was found free; its pod is SUSPECT.",
                       {{"namespace", ns},

@@ -23,8 +23,10 @@
 
 namespace vigil {
 
-// One probe at a time: tries every lock, raises suspicions, and carries out the verdicts whose
-// grace has passed.
+// One probe at a time. The coordinators take turns in trying the locks of all pods, once in each
+// interval; every one of them looks at the suspicions that stand, and carries out the verdicts
+// whose grace has passed. The turn is nobody's: who comes first when it is due has it, and a little
+// later the next one would. So a coordinator that is lost with it costs no more than that.
 //
 // Runs on the loop's thread, its transactions in a lane of its own whose sessions hold no pod's
 // lock. Invariants:
@@ -46,6 +48,7 @@ class Prober {
   const ClusterView& view() const { return view_; }
 
  private:
+  // When the next turn is due.
   void ProbeSoon();
   void Probe();
   // The database has answered this observer.
@@ -75,6 +78,8 @@ class Prober {
   SuspicionTracker<SuspicionNumber> pods_;
   MassHold<SuspicionNumber> mass_;
   SuspicionTracker<CoordinatorNumber> coordinators_;
+  // When the next turn is due, as far as the last report told.
+  Instant due_{};
   // Transactions of this round that are under way; the next round waits for them.
   int under_way_ = 0;
   std::unique_ptr<Timer> timer_;

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
 #include "core/errors.h"
@@ -25,8 +26,8 @@ struct LockTable {
 };
 
 // Runs on one thread. Invariants:
-//  1. New pods are refused from `percent` of the table on, counting what was taken here since it
-//  was last read.   (P11)
+//  1. New pods are refused from `percent` of the table on, counting what was taken here since the
+//  locks were last counted.   (P11)
 //  2. A pod that moves is refused only at all of it: its old lock is let go in a moment, and
 //  without a new one it is LOST.   (P9)
 class LockTableGuard {
@@ -35,7 +36,15 @@ class LockTableGuard {
 
   void Read(const LockTable& table) {
     table_ = table;
+    taken_before_ = 0;
     taken_ = 0;
+  }
+
+  // As another coordinator has read it, since we last read or heard of it: what was taken here
+  // meanwhile may not be in it.
+  void Heard(const LockTable& table) {
+    table_ = table;
+    taken_before_ = std::exchange(taken_, 0);
   }
 
   // The database itself said that it is full.
@@ -54,7 +63,7 @@ class LockTableGuard {
 
  private:
   std::optional<Error> RefusesFrom(uint64_t percent) const {
-    const uint64_t in_use = table_.in_use + taken_;
+    const uint64_t in_use = table_.in_use + taken_before_ + taken_;
     if (table_.size == 0 || in_use * 100 < table_.size * percent) return std::nullopt;
     Error error =
         LimitReached("lock-table-percent",
@@ -68,6 +77,7 @@ class LockTableGuard {
 
   const uint64_t percent_;
   LockTable table_;
+  uint64_t taken_before_ = 0;
   uint64_t taken_ = 0;
 };
 

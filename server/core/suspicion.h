@@ -58,6 +58,9 @@ class SuspicionTracker {
     return due;
   }
 
+  // This observer itself has made it, and so has read it.
+  void Raised(Key key, Instant now) { first_read_.try_emplace(key, now); }
+
   // What was read was read in another life of the database's locks.
   void Forget() { first_read_.clear(); }
 

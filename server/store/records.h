@@ -70,37 +70,6 @@ struct ResumePod {
   bool may_claim = true;  // as in NewPod, from now on
 };
 
-// A living pod whose current lock was found free.
-struct FreePod {
-  std::string ns;
-  HostedPod pod;
-  Profile profile = Profile::kStrict;
-  Duration lease{};
-  // The one under which the coordinator that hosts it grants leases; zero when that has no row.
-  Duration host_trust_window{};
-  // Set when it is SUSPECT on this very evidence, stamped with the identity that the database still
-  // has.
-  SuspicionNumber suspicion;
-};
-
-// A coordinator whose lock was found free.
-struct FreeCoordinator {
-  CoordinatorNumber number;
-  Duration trust_window{};
-  auto operator<=>(const FreeCoordinator&) const = default;
-};
-
-struct ProbeReport {
-  DatabaseIdentity identity;
-  // How many living pods were probed, and how many of them were SUSPECT.
-  uint64_t probed = 0;
-  uint64_t suspect = 0;
-  std::vector<FreePod> free_pods;
-  LockTable locks;
-  // ALIVE coordinators whose lock is free.
-  std::vector<FreeCoordinator> free_coordinators;
-};
-
 struct Suspicion {
   HostedPod pod;
   SuspicionNumber number;

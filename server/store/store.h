@@ -29,6 +29,7 @@
 #include "store/counted.h"
 #include "store/deeds.h"
 #include "store/overview.h"
+#include "store/probe_report.h"
 #include "store/records.h"
 
 namespace vigil {
@@ -39,8 +40,7 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  // Connects to the database unless that is done, so that the next transaction need not. That it
-  // fails shows there.
+  // Connects unless that is done, so that the next transaction need not. A failure shows there.
   virtual void Connect() = 0;
 
   // --- Coordinators
@@ -112,11 +112,13 @@ class Store {
                                                 const std::vector<HostedPod>& pods,
                                                 const TellRefuted& refuted = {}) = 0;
 
-  // Tries the current lock of every living pod and of every ALIVE coordinator but the observer, and
-  // lets go of those that it got. Changes nothing. Error COORDINATOR_UNTRUSTED: the observer's own
-  // row is not ALIVE, or its lock is not held by its backend, or the database's identity is not the
-  // observer's.   (P10)
-  virtual Result<ProbeReport> Probe(const Observer& observer) = 0;
+  // Tries the current lock of every SUSPECT pod, of every ALIVE coordinator but the observer, and
+  // of every ALIVE pod if the turn is due and nobody is at it: when it was not taken for
+  // `interval`, by the database's wall clock, or that was set back since. Changes nothing but the
+  // turn. Error COORDINATOR_UNTRUSTED: the observer's own row is not ALIVE, or its lock is not held
+  // by its backend (which may be left alone when nothing was found), or the identity is another.
+  // (P10)
+  virtual Result<ProbeReport> Probe(const Observer& observer, Duration interval) = 0;
 
   // Weak evidence: marks those whose current lock is free in this transaction too, and which are
   // not yet SUSPECT on such evidence under the same identity, as SUSPECT with a new number. Returns

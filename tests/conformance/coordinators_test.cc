@@ -40,9 +40,9 @@ TEST_P(StoreTest, RemoveCoordinator_EndsItsRenewals) {
   Must(store().RemoveCoordinator(kUnknown));
 
   EXPECT_EQ(ReasonOf(store().RenewCoordinator(gone.number, {})), reason::kCoordinatorUntrusted);
-  EXPECT_EQ(ReasonOf(store().Probe(gone.observer())), reason::kCoordinatorUntrusted);
+  EXPECT_EQ(ReasonOf(store().Probe(gone.observer(), kDue)), reason::kCoordinatorUntrusted);
   gone.session.reset();
-  EXPECT_THAT(Must(store().Probe(host.observer())).free_coordinators, IsEmpty());
+  EXPECT_THAT(Must(store().Probe(host.observer(), kDue)).free_coordinators, IsEmpty());
 }
 
 TEST_P(StoreTest, GiveUp_AHeldLockIsKept) {
@@ -62,13 +62,13 @@ TEST_P(StoreTest, GiveUp_OnceAndOnlyTheNamed) {
   lost.session.reset();
   also_lost.session.reset();
   ASSERT_TRUE(world().TurnUntil(
-      [&] { return Must(store().Probe(host.observer())).free_coordinators.size() == 2; }));
+      [&] { return Must(store().Probe(host.observer(), kDue)).free_coordinators.size() == 2; }));
 
   EXPECT_THAT(Must(store().GiveUpCoordinators(host.observer(), {lost.number})),
               ElementsAre(lost.number));
   EXPECT_THAT(Must(store().GiveUpCoordinators(host.observer(), {lost.number})), IsEmpty());
 
-  EXPECT_THAT(Must(store().Probe(host.observer())).free_coordinators,
+  EXPECT_THAT(Must(store().Probe(host.observer(), kDue)).free_coordinators,
               ElementsAre(Field(&FreeCoordinator::number, also_lost.number)));
 }
 

@@ -75,8 +75,8 @@ TEST_P(CountedTest, Probe_CountsTheSuspectAmongTheLiving) {
   Kill(Register(host, "gone"));
   Must(store().SuspectHosted(kNs, Cause::kStreamEnded, {HostedAs(strong)}));
   SuspectFree(host, weak);
-  const auto report = Must(store().Probe(host.observer()));
-  EXPECT_EQ(report.probed, 3U);
+  const auto report = Must(store().Probe(host.observer(), kDue));
+  EXPECT_EQ(report.living, 3U);
   EXPECT_EQ(report.suspect, 2U);
 }
 

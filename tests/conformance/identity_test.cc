@@ -100,12 +100,12 @@ TEST_P(IdentityTest, PlainRole_IsTheContinuityOfItsSession) {  // P9
   Host host = AddHost();
   Pod pod = RegisterFree(host, "cart");
   SuspicionNumber suspicion = SuspectFree(host, pod);
-  const DatabaseIdentity first = Must(store().Probe(host.observer())).identity;
+  const DatabaseIdentity first = Must(store().Probe(host.observer(), kDue)).identity;
   EXPECT_THAT(first, HasSubstr("session"));
-  EXPECT_EQ(Must(store().Probe(host.observer())).identity, first);
+  EXPECT_EQ(Must(store().Probe(host.observer(), kDue)).identity, first);
 
   plain_world().EndStoreSessions();
-  ProbeReport report = Must(store().Probe(host.observer()));
+  ProbeReport report = Must(store().Probe(host.observer(), kDue));
   EXPECT_NE(report.identity, first) << "another session may see another lock table";
   EXPECT_EQ(Only(report).suspicion, suspicion) << "it stands for those who saw it all the time";
 
@@ -128,7 +128,7 @@ TEST_P(IdentityTest, OtherRights_LeaveASuspicionStanding) {  // P2
   SuspicionNumber suspicion = SuspectFree(host, plain);
   auto privileged = Privileged();
 
-  ProbeReport report = Must(privileged->Probe(host.observer()));
+  ProbeReport report = Must(privileged->Probe(host.observer(), kDue));
   EXPECT_THAT(report.identity, Not(HasSubstr("session")));
   EXPECT_EQ(Only(report).suspicion, suspicion) << "the stamp knows less, but nothing else";
   EXPECT_THAT(Must(privileged->SuspectFree(host.observer(), kNs, {HostedAs(plain)})), IsEmpty());
@@ -138,7 +138,7 @@ TEST_P(IdentityTest, OtherRights_LeaveASuspicionStanding) {  // P2
   Pod other = RegisterFree(host, "other");
   auto made = Must(privileged->SuspectFree(host.observer(), kNs, {HostedAs(other)}));
   ASSERT_EQ(made.size(), 1U);
-  EXPECT_EQ(Only(Must(store().Probe(host.observer()))).suspicion, made[0].number);
+  EXPECT_EQ(Only(Must(store().Probe(host.observer(), kDue))).suspicion, made[0].number);
   EXPECT_THAT(Must(store().SuspectFree(host.observer(), kNs, {HostedAs(other)})), IsEmpty());
   EXPECT_THAT(Must(store().DeclareFree(host.observer(), kNs, made)), ElementsAre(HostedAs(other)));
 }
@@ -149,14 +149,14 @@ TEST_P(IdentityTest, BackendCrash_ChangesItForEveryObserver) {  // P9
   auto privileged = Privileged();
   auto made = Must(privileged->SuspectFree(before.observer(), kNs, {HostedAs(pod)}));
   ASSERT_EQ(made.size(), 1U);
-  const DatabaseIdentity plain_identity = Must(store().Probe(before.observer())).identity;
-  const DatabaseIdentity identity = Must(privileged->Probe(before.observer())).identity;
+  const DatabaseIdentity plain_identity = Must(store().Probe(before.observer(), kDue)).identity;
+  const DatabaseIdentity identity = Must(privileged->Probe(before.observer(), kDue)).identity;
 
   plain_world().Crash(before.session->backend());
   Host after = AddHost();
 
-  EXPECT_NE(Must(store().Probe(after.observer())).identity, plain_identity);
-  ProbeReport report = Must(privileged->Probe(after.observer()));
+  EXPECT_NE(Must(store().Probe(after.observer(), kDue)).identity, plain_identity);
+  ProbeReport report = Must(privileged->Probe(after.observer(), kDue));
   EXPECT_NE(report.identity, identity);
   EXPECT_FALSE(Only(report).suspicion) << "that suspicion was of the locks before the crash";
   EXPECT_THAT(Must(privileged->DeclareFree(after.observer(), kNs, made)), IsEmpty());

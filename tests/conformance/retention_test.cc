@@ -321,7 +321,7 @@ TEST_P(RetentionTest, PruneCoordinators_TheEndedThatHostNobody) {  // P7
 
   EXPECT_THAT(TakenFrom(alive), IsEmpty());
   ReleaseSession(host, pod.session);
-  const ProbeReport report = Must(store().Probe(alive.observer()));
+  const ProbeReport report = Must(store().Probe(alive.observer(), kDue));
   ASSERT_THAT(report.free_pods, SizeIs(1));
   EXPECT_EQ(report.free_pods[0].host_trust_window, minutes(7)) << "its grace needs it";
 

@@ -21,6 +21,9 @@ namespace vigil {
 // The namespace that tests use when one is enough.
 inline constexpr auto kNs = "shop";
 
+// The interval of probes of which each has the turn.
+inline constexpr Duration kDue{};
+
 // A coordinator with its row and its lock, and one liveness session for all its locks.
 struct Host {
   CoordinatorNumber number;

@@ -25,10 +25,10 @@ TEST_P(StoreTest, Probe_FindsWhatIsFree) {
   Kill(dead);
   Seq head = Head();
 
-  ProbeReport report = Must(store().Probe(host.observer()));
+  ProbeReport report = Must(store().Probe(host.observer(), kDue));
 
   EXPECT_FALSE(report.identity.empty());
-  EXPECT_EQ(report.probed, 3U);
+  EXPECT_EQ(report.living, 3U);
   EXPECT_THAT(report.free_pods,
               UnorderedElementsAre(Field(&FreePod::pod, HostedAs(free)),
                                    Field(&FreePod::pod, HostedAs(free_elsewhere))));
@@ -46,11 +46,11 @@ TEST_P(StoreTest, Probe_FindsWhatIsFree) {
 TEST_P(StoreTest, Probe_LetsGoOfWhatItGot) {
   Host host = AddHost();
   Pod pod = RegisterFree(host, "cart");
-  EXPECT_EQ(Must(store().Probe(host.observer())).free_pods.size(), 1U);
+  EXPECT_EQ(Must(store().Probe(host.observer(), kDue)).free_pods.size(), 1U);
   auto other = OpenStore();
-  EXPECT_EQ(Must(other->Probe(host.observer())).free_pods.size(), 1U);
+  EXPECT_EQ(Must(other->Probe(host.observer(), kDue)).free_pods.size(), 1U);
   EXPECT_TRUE(TakeSession(host, pod.session));
-  EXPECT_THAT(Must(store().Probe(host.observer())).free_pods, IsEmpty());
+  EXPECT_THAT(Must(store().Probe(host.observer(), kDue)).free_pods, IsEmpty());
 }
 
 TEST_P(StoreTest, Probe_TheCurrentSessionOnly) {
@@ -58,9 +58,9 @@ TEST_P(StoreTest, Probe_TheCurrentSessionOnly) {
   Pod pod = Register(host, "cart");
   Pod resumed = Must(store().Resume(Returning(host, pod)));
   ReleaseSession(host, pod.session);
-  EXPECT_THAT(Must(store().Probe(host.observer())).free_pods, IsEmpty());
+  EXPECT_THAT(Must(store().Probe(host.observer(), kDue)).free_pods, IsEmpty());
   ReleaseSession(host, resumed.session);
-  EXPECT_THAT(Must(store().Probe(host.observer())).free_pods,
+  EXPECT_THAT(Must(store().Probe(host.observer(), kDue)).free_pods,
               ElementsAre(Field(&FreePod::pod, HostedAs(resumed))));
 }
 
@@ -68,23 +68,23 @@ TEST_P(StoreTest, Probe_NamesTheSuspicionOfTheSameEvidence) {
   Host host = AddHost();
   Pod pod = RegisterFree(host, "cart");
   Must(store().SuspectHosted(kNs, Cause::kStreamEnded, {HostedAs(pod)}));
-  EXPECT_THAT(Must(store().Probe(host.observer())).free_pods,
+  EXPECT_THAT(Must(store().Probe(host.observer(), kDue)).free_pods,
               ElementsAre(Field(&FreePod::suspicion, SuspicionNumber{})))
       << "a suspicion of the host's is another evidence";
 
   SuspicionNumber suspicion = SuspectFree(host, pod);
 
-  EXPECT_THAT(Must(store().Probe(host.observer())).free_pods,
+  EXPECT_THAT(Must(store().Probe(host.observer(), kDue)).free_pods,
               ElementsAre(Field(&FreePod::suspicion, suspicion)));
 }
 
 TEST_P(StoreTest, Probe_FindsLostCoordinators) {
   Host host = AddHost();
   Host lost = AddHost(std::chrono::seconds(40));
-  EXPECT_THAT(Must(store().Probe(host.observer())).free_coordinators, IsEmpty());
+  EXPECT_THAT(Must(store().Probe(host.observer(), kDue)).free_coordinators, IsEmpty());
   lost.session.reset();
   EXPECT_TRUE(world().TurnUntil([&] {
-    auto free = Must(store().Probe(host.observer())).free_coordinators;
+    auto free = Must(store().Probe(host.observer(), kDue)).free_coordinators;
     return free == std::vector{FreeCoordinator{lost.number, std::chrono::seconds(40)}};
   }));
 }
@@ -103,14 +103,14 @@ TEST_P(StoreTest, Probe_TellsTheTrustWindowOfTheHost) {  // P7
     return AllOf(Field(&FreePod::pod, HostedAs(pod)), Field(&FreePod::host_trust_window, window));
   };
   EXPECT_THAT(
-      Must(store().Probe(observer.observer())).free_pods,
+      Must(store().Probe(observer.observer(), kDue)).free_pods,
       UnorderedElementsAre(told(a, std::chrono::seconds(60)),
                            told(b, std::chrono::milliseconds(1'500)), told(c, Duration::zero())));
 
   // A pod that moved is hosted by another.
   Pod moved = Must(store().Resume(Returning(shorter, a)));
   ReleaseSession(shorter, moved.session);
-  EXPECT_THAT(Must(store().Probe(observer.observer())).free_pods,
+  EXPECT_THAT(Must(store().Probe(observer.observer(), kDue)).free_pods,
               Contains(told(moved, std::chrono::milliseconds(1'500))));
 }
 
@@ -124,7 +124,7 @@ class UnfitObserver {
   void ExpectRefused(const Observer& observer, const char* why) {
     SCOPED_TRACE(why);
     HostedPod pod = HostedAs(free_);
-    EXPECT_EQ(ReasonOf(store_.Probe(observer)), reason::kCoordinatorUntrusted);
+    EXPECT_EQ(ReasonOf(store_.Probe(observer, kDue)), reason::kCoordinatorUntrusted);
     EXPECT_EQ(ReasonOf(store_.SuspectFree(observer, kNs, {pod})), reason::kCoordinatorUntrusted);
     EXPECT_EQ(ReasonOf(store_.DeclareFree(observer, kNs, {{pod, suspicion_}})),
               reason::kCoordinatorUntrusted);
@@ -345,13 +345,13 @@ TEST_P(StoreTest, DeclareFree_OldIdentityIsVoid) {
   Host before = AddHost();
   Pod pod = RegisterFree(before, "cart");
   SuspicionNumber suspicion = SuspectFree(before, pod);
-  DatabaseIdentity identity = Must(store().Probe(before.observer())).identity;
+  DatabaseIdentity identity = Must(store().Probe(before.observer(), kDue)).identity;
 
   world().Restart();
   ASSERT_TRUE(world().TurnUntil([&] { return store().ReadBounds({}).has_value(); }));
   Host after = AddHost();
 
-  ProbeReport report = Must(store().Probe(after.observer()));
+  ProbeReport report = Must(store().Probe(after.observer(), kDue));
   EXPECT_NE(report.identity, identity);
   EXPECT_THAT(report.free_pods, ElementsAre(Field(&FreePod::suspicion, SuspicionNumber{})))
       << "what was seen before the restart is no evidence";

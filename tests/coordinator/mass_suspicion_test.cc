@@ -32,9 +32,8 @@ class MassSuspicion : public testing::Test {
 
   SimulatedCluster cluster_;
   const Timing timing_{};
-  // From the loss of a lock to the verdict at most: finding it, reading the suspicion, the grace,
-  // finding that it is over.
-  const Duration verdict_ = timing_.fast_grace + 4 * timing_.probe_interval;
+  // From the loss of a lock to the verdict at most: finding it, the grace, finding that it is over.
+  const Duration verdict_ = timing_.fast_grace + 3 * timing_.probe_interval;
 };
 
 TEST_F(MassSuspicion, AFewAreCarriedOutAtOnce) {

@@ -32,6 +32,10 @@ SimulatedCluster::Member& SimulatedCluster::Add() {
   if (!engine) {
     observer_ = std::make_unique<MemoryDatabase>(scheduler);
     engine = observer_->engine();
+    engine->SetWallClock([this] {
+      const Duration since = clock.Now().time_since_epoch() + wall_clock_ahead;
+      return WallMicros{static_cast<uint64_t>(since / std::chrono::microseconds(1))};
+    });
     store_ = observer_->OpenStore(std::chrono::seconds(1));
   }
   members_.push_back(std::make_unique<Member>(*this, members_.size() + 1));

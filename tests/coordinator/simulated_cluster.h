@@ -162,6 +162,8 @@ class SimulatedCluster {
   SimulatedClock clock;
   SimulatedScheduler scheduler{clock};
   std::shared_ptr<memory::Engine> engine;
+  // Of the database's wall clock.
+  Duration wall_clock_ahead{};
 
  private:
   const CoordinatorSettings settings_;

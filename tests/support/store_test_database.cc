@@ -75,7 +75,8 @@ void Age(const TestDatabase& database, Duration by) {
           "UPDATE vigil.pods SET ended_at = ended_at - interval '{0} milliseconds';"
           "UPDATE vigil.work_items SET updated_at = updated_at - interval '{0} milliseconds',"
           " owned_at = owned_at - interval '{0} milliseconds';"
-          "UPDATE vigil.coordinators SET ended_at = ended_at - interval '{0} milliseconds'",
+          "UPDATE vigil.coordinators SET ended_at = ended_at - interval '{0} milliseconds';"
+          "UPDATE vigil.last_probe SET probed_at = probed_at - interval '{0} milliseconds'",
           std::chrono::duration_cast<std::chrono::milliseconds>(by).count()));
 }
 

@@ -1,4 +1,7 @@
 // Suspicions, their refutation, and verdicts.
+#include <algorithm>
+#include <chrono>
+
 #include "store/memory/memory_store.h"
 
 namespace vigil::memory {
@@ -29,6 +32,15 @@ void Suspect(Transaction& tx, PodRow& row, Cause cause, DatabaseIdentity found_f
   row.found_free_under = std::move(found_free_under);
   row.suspected_at = tx.now();
   tx.Append(EventKind::kPodSuspected, row.pod, cause).detected_at = tx.now();
+}
+
+// How long the turn of the last probe of all locks still lasts; zero from the moment that it is
+// over, and when it has not begun yet: the wall clock was set back.
+Duration UntilTurn(Transaction& tx, Duration interval) {
+  const auto& last = tx.tables().last_probe;
+  if (!last || tx.now() < last->at) return Duration::zero();
+  const Duration ago = std::chrono::microseconds(tx.now().value - last->at.value);
+  return std::max(interval - ago, Duration::zero());
 }
 
 Duration TrustWindowOf(Transaction& tx, CoordinatorNumber coordinator) {
@@ -84,17 +96,19 @@ Result<Hosted> MemoryStore::Refute(const std::string& ns, const std::vector<Host
   return living;
 }
 
-Result<ProbeReport> MemoryStore::Probe(const Observer& observer) {
-  return Read<ProbeReport>([&](Transaction& tx) -> Result<ProbeReport> {
+Result<ProbeReport> MemoryStore::Probe(const Observer& observer, Duration interval) {
+  return Change<ProbeReport>([&](Transaction& tx) -> Result<ProbeReport> {
     if (auto fit = tx.RequireFit(observer); !fit) return Fail(fit.error());
-    ProbeReport report{.identity = tx.server().identity};
-    report.locks.in_use = tx.server().locks.size();
+    ProbeReport report{.identity = tx.server().identity, .next_turn = UntilTurn(tx, interval)};
+    report.of_all = report.next_turn == Duration::zero();
+    uint64_t living = 0;
     for (const auto& [ns, space] : tx.tables().namespaces) {
       for (const auto& [incarnation, row] : space.pods) {
         if (!row.pod.living()) continue;
-        ++report.probed;
-        if (row.pod.state == PodState::kSuspect) ++report.suspect;
-        if (!IsFree(tx, row)) continue;
+        ++living;
+        const bool suspect = row.pod.state == PodState::kSuspect;
+        if (suspect) ++report.suspect;
+        if (!(suspect || report.of_all) || !IsFree(tx, row)) continue;
         report.free_pods.push_back(
             {.ns = ns,
              .pod = {row.pod.incarnation, row.pod.session},
@@ -110,6 +124,13 @@ Result<ProbeReport> MemoryStore::Probe(const Observer& observer) {
         report.free_coordinators.push_back({number, row.trust_window});
       }
     }
+    auto& last = tx.tables().last_probe;
+    if (report.of_all) {
+      last = {tx.now(), living, tx.server().locks.size()};
+      report.next_turn = interval;
+    }
+    report.living = last->living;
+    report.locks.in_use = last->locks;
     return report;
   });
 }

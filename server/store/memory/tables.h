@@ -8,6 +8,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -71,9 +72,17 @@ struct NamespaceRow {
   const Event& At(Seq seq) const { return log[seq.value - forgotten - 1]; }
 };
 
+// The last probe of all locks, whoever made it, and what it counted.
+struct LastProbe {
+  WallMicros at;
+  uint64_t living = 0;
+  uint64_t locks = 0;
+};
+
 struct Tables {
   std::map<CoordinatorNumber, CoordinatorRow> coordinators;
   std::map<std::string, NamespaceRow> namespaces;
+  std::optional<LastProbe> last_probe;
 };
 
 }  // namespace vigil::memory

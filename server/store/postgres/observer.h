@@ -35,30 +35,34 @@ namespace vigil {
 #define VIGIL_AGREES(stamp) \
   "coalesce(starts_with(" stamp ", server.stamp) OR starts_with(server.stamp, " stamp "), false)"
 
-// The relation locks, which is pg_locks, read once; and observer(sound), after server: the
-// coordinator's row is ALIVE, its own lock is held by its own backend, and the identity is the one
-// that its judgement rests on. By backend in pg_locks: a failed try-lock may be another prober's
+// The relations locks(in_use, own), one row of what pg_locks has at the moment, if anybody asks,
+// since to read it is dear when there are many locks; and observer(sound), after server: the
+// coordinator's row is ALIVE, the identity is the one that its judgement rests on, and its own lock
+// is held by its own backend. By backend in pg_locks: a failed try-lock may be another prober's
 // doing.   (P10)
 //
-// The parameters: the coordinator's number, its backend, the key of its lock, the identity.
-#define VIGIL_OBSERVER(number, backend, key, identity)                       \
-  "locks AS MATERIALIZED (SELECT * FROM pg_locks), "                         \
-  "observer AS MATERIALIZED ("                                               \
-  "  SELECT EXISTS (SELECT FROM vigil.coordinators"                          \
-  "                  WHERE coordinator = " number                            \
-  " AND state = 'ALIVE')"                                                    \
-  "     AND " identity                                                       \
-  " IN ('', (SELECT identity FROM server))"                                  \
-  "     AND EXISTS (SELECT FROM locks"                                       \
-  "                  WHERE locktype = 'advisory' AND granted"                \
-  "                    AND mode = 'ExclusiveLock' AND pid = " backend        \
-  "                    AND database = (SELECT oid FROM pg_database"          \
-  "                                     WHERE datname = current_database())" \
-  "                    AND classid = (" key                                  \
-  " >> 32)::oid"                                                             \
-  "                    AND objid = (" key                                    \
-  " & 4294967295)::oid AND objsubid = 1)"                                    \
-  "      AS sound), "
+// The parameters: the coordinator's number, its backend, the key of its lock, the identity; and
+// whether the lock needs to be looked at.
+#define VIGIL_OBSERVER(number, backend, key, identity, at_stake)                     \
+  "locks AS MATERIALIZED ("                                                          \
+  "  SELECT count(*) FILTER (WHERE NOT fastpath) AS in_use,"                         \
+  "         count(*) FILTER (WHERE pid = " backend                                   \
+  " AND locktype = 'advisory' AND granted"                                           \
+  "                            AND mode = 'ExclusiveLock'"                           \
+  "                            AND database = (SELECT oid FROM pg_database"          \
+  "                                             WHERE datname = current_database())" \
+  "                            AND classid = (" key                                  \
+  " >> 32)::oid"                                                                     \
+  "                            AND objid = (" key                                    \
+  " & 4294967295)::oid AND objsubid = 1) > 0 AS own"                                 \
+  "    FROM pg_locks), "                                                             \
+  "observer AS MATERIALIZED ("                                                       \
+  "  SELECT EXISTS (SELECT FROM vigil.coordinators"                                  \
+  "                  WHERE coordinator = " number                                    \
+  " AND state = 'ALIVE')"                                                            \
+  "     AND " identity                                                               \
+  " IN ('', (SELECT identity FROM server))"                                          \
+  "     AND (NOT (" at_stake ") OR (SELECT own FROM locks)) AS sound), "
 
 inline int64_t ObserverKey(const Observer& observer) {
   return KeyOf({LockKind::kCoordinator, observer.number.value});

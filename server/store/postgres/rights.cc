@@ -11,6 +11,7 @@ const pg::Rights& PostgresRights() {
       .rights = {{Kind::kTable, "schema_migrations", {"SELECT"}},
                  {Kind::kTable, "coordinators", {"SELECT", "INSERT", "UPDATE", "DELETE"}},
                  {Kind::kTable, "pods", {"SELECT", "INSERT", "UPDATE", "DELETE"}},
+                 {Kind::kTable, "last_probe", {"SELECT", "UPDATE"}},
                  {Kind::kTable, "taken_sessions", {"SELECT", "INSERT", "DELETE"}},
                  {Kind::kTable, "work_items", {"SELECT", "INSERT", "UPDATE", "DELETE"}},
                  {Kind::kTable, "events", {"SELECT", "INSERT", "DELETE"}},

@@ -17,27 +17,58 @@
 namespace vigil {
 namespace {
 
-// Reads rows without locking them. Free keys are ours until the statement ends.
+// What is kept of each pod that is tried: of ten thousand most of the row would be copied in vain.
+#define VIGIL_PROBED                                                                \
+  "namespace, incarnation, session, coordinator, state, profile, lease, suspicion," \
+  " suspicion_identity"
+
+// That a turn is forgotten in a crash costs another probe, and nobody waits for a standby.
+constexpr pg::Statement kProbeInHaste{"probe_in_haste",
+                                      "SELECT set_config('synchronous_commit', 'off', true)"};
+
+// Locks the row of the turn, when that is due and nobody is at it, and reads all others without
+// locking them. Free keys are ours until the statement ends. A turn that the clock has not come to
+// yet was taken before the clock was set back.
 constexpr pg::Statement kProbe{
-    "probe", "WITH " VIGIL_SERVER VIGIL_OBSERVER("$1", "$2", "$3", "$6")
+    "probe", "WITH " VIGIL_SERVER
+    "turn AS MATERIALIZED ("
+    "  SELECT clock_timestamp() AS began FROM vigil.last_probe"
+    "   WHERE (clock_timestamp() - probed_at BETWEEN '0' AND $7) IS NOT TRUE"
+    "     FOR UPDATE SKIP LOCKED),"
+    " others AS MATERIALIZED ("
+    "  SELECT coordinator, trust_window FROM vigil.coordinators"
+    "   WHERE state = 'ALIVE' AND coordinator <> $1),"
+    " free_coordinators AS MATERIALIZED ("
+    "  SELECT * FROM others WHERE pg_try_advisory_xact_lock_shared($5 + coordinator)),"
+    VIGIL_OBSERVER("$1", "$2", "$3", "$6",
+                   "EXISTS (SELECT FROM turn) OR EXISTS (SELECT FROM free_coordinators)"
+                   " OR EXISTS (SELECT FROM vigil.pods WHERE state = 'SUSPECT')")
     "living AS MATERIALIZED ("
-    "  SELECT pod.* FROM vigil.pods AS pod, observer"
-    "   WHERE observer.sound AND pod.state IN ('ALIVE', 'SUSPECT')),"
+    "  SELECT " VIGIL_PROBED " FROM observer, vigil.pods AS pod"
+    "   WHERE observer.sound AND pod.state = 'SUSPECT'"
+    "  UNION ALL"
+    "  SELECT " VIGIL_PROBED " FROM observer, vigil.pods AS pod"
+    "   WHERE observer.sound AND pod.state = 'ALIVE' AND EXISTS (SELECT FROM turn)),"
     " free_pods AS MATERIALIZED ("
     "  SELECT * FROM living WHERE pg_try_advisory_xact_lock_shared($4 + session)),"
-    " others AS MATERIALIZED ("
-    "  SELECT other.coordinator, other.trust_window FROM vigil.coordinators AS other, observer"
-    "   WHERE observer.sound AND other.state = 'ALIVE' AND other.coordinator <> $1),"
-    " free_coordinators AS MATERIALIZED ("
-    "  SELECT * FROM others WHERE pg_try_advisory_xact_lock_shared($5 + coordinator)) "
-    "SELECT observer.sound, server.identity, (SELECT count(*) FROM living),"
-    "       (SELECT count(*) FROM living WHERE state = 'SUSPECT'),"
-    "       (SELECT count(*) FROM locks WHERE NOT fastpath),"
+    " counted AS MATERIALIZED ("
+    "  SELECT count(*) AS living, count(*) FILTER (WHERE state = 'SUSPECT') AS suspect"
+    "    FROM living),"
+    " probed AS ("
+    "  UPDATE vigil.last_probe AS last"
+    "     SET probed_at = turn.began, living = counted.living, locks = locks.in_use"
+    "    FROM turn, observer, counted, locks WHERE observer.sound"
+    "  RETURNING last.*) "
+    "SELECT observer.sound, server.identity, probed.only_row IS NOT NULL,"
+    "       $7 - (clock_timestamp() - coalesce(probed.probed_at, last.probed_at)),"
+    "       coalesce(probed.living, last.living), coalesce(probed.locks, last.locks),"
     "       current_setting('max_locks_per_transaction')::bigint"
     "         * (current_setting('max_connections')::bigint"
     "            + current_setting('max_prepared_transactions')::bigint),"
-    "       found.*"
-    "  FROM observer CROSS JOIN server LEFT JOIN ("
+    "       counted.suspect, found.*"
+    "  FROM observer CROSS JOIN server CROSS JOIN counted CROSS JOIN vigil.last_probe AS last"
+    "  LEFT JOIN probed ON true"
+    "  LEFT JOIN ("
     "    SELECT NULL::bigint AS coordinator, host.trust_window, namespace, incarnation, session,"
     "           profile, lease,"
     "           CASE WHEN " VIGIL_AGREES("suspicion_identity") " THEN suspicion END AS suspicion"
@@ -50,7 +81,7 @@ constexpr pg::Statement kProbe{
     " ORDER BY found.coordinator, found.incarnation"};
 
 constexpr pg::Statement kSuspectFree{
-    "suspect_free", "WITH " VIGIL_SERVER VIGIL_OBSERVER("$2", "$3", "$4", "$8")
+    "suspect_free", "WITH " VIGIL_SERVER VIGIL_OBSERVER("$2", "$3", "$4", "$8", "true")
     "candidates AS MATERIALIZED ("
     "  SELECT pod.incarnation, pod.session, server.stamp"
     "    FROM observer, server, vigil.pods AS pod"
@@ -72,7 +103,7 @@ constexpr pg::Statement kSuspectFree{
     "  FROM observer LEFT JOIN changed ON true ORDER BY changed.incarnation"};
 
 constexpr pg::Statement kDeclareFree{
-    "declare_free", "WITH " VIGIL_SERVER VIGIL_OBSERVER("$2", "$3", "$4", "$9")
+    "declare_free", "WITH " VIGIL_SERVER VIGIL_OBSERVER("$2", "$3", "$4", "$9", "true")
     "candidates AS MATERIALIZED ("
     "  SELECT pod.incarnation, pod.session"
     "    FROM observer, server, vigil.pods AS pod"
@@ -101,18 +132,24 @@ constexpr pg::Statement kDeclareFree{
 
 }  // namespace
 
-Result<ProbeReport> PostgresStore::Probe(const Observer& observer) {
-  auto rows = link_.Read(kProbe, {observer.number, observer.backend, ObserverKey(observer),
-                                  kSessionKeys, kCoordinatorKeys, observer.identity});
+Result<ProbeReport> PostgresStore::Probe(const Observer& observer, Duration interval) {
+  auto rows =
+      link_.Execute({.steps = {{&kProbeInHaste, {}},
+                               {&kProbe,
+                                {observer.number, observer.backend, ObserverKey(observer),
+                                 kSessionKeys, kCoordinatorKeys, observer.identity, interval}}},
+                     .changes = false});
   if (!rows) return Fail(std::move(rows.error()));
   ProbeReport report;
-  for (pg::Row row : *rows) {
+  for (pg::Row row : rows->back()) {
     if (!row.Bool()) return Fail(UnsoundObserver());
     report.identity = row.Text();
-    report.probed = static_cast<uint64_t>(row.Bigint());
-    report.suspect = static_cast<uint64_t>(row.Bigint());
+    report.of_all = row.Bool();
+    report.next_turn = row.Interval();
+    report.living = static_cast<uint64_t>(row.Bigint());
     report.locks.in_use = static_cast<uint64_t>(row.Bigint());
     report.locks.size = static_cast<uint64_t>(row.Bigint());
+    report.suspect = static_cast<uint64_t>(row.Bigint());
     const auto coordinator = row.As<CoordinatorNumber>();
     const Duration trust_window = row.Interval();
     if (coordinator) report.free_coordinators.push_back({coordinator, trust_window});

@@ -35,6 +35,24 @@ TEST(LockTableGuardTest, MovingPods_AreRefusedOnlyWhenItIsFull) {
   EXPECT_TRUE(guard.RefusesMoved()) << "the database knows better";
 }
 
+// P11: what another coordinator has read may be older than what was taken here.
+TEST(LockTableGuardTest, HeardOfIt_WhatWasTakenMeanwhileCountsOnceMore) {
+  LockTableGuard guard(80);
+  guard.Heard({.in_use = 78, .size = 100});
+  guard.Took();
+  guard.Heard({.in_use = 78, .size = 100});
+  EXPECT_FALSE(guard.RefusesNew());
+  guard.Took();
+  EXPECT_TRUE(guard.RefusesNew());
+  guard.Heard({.in_use = 79, .size = 100});
+  EXPECT_TRUE(guard.RefusesNew());
+  guard.Heard({.in_use = 79, .size = 100});
+  EXPECT_FALSE(guard.RefusesNew());
+  guard.Took();
+  guard.Read({.in_use = 79, .size = 100});
+  EXPECT_FALSE(guard.RefusesNew()) << "it is in what was read";
+}
+
 TEST(LockTableGuardTest, NoLimitIsKnown_NothingIsRefused) {
   LockTableGuard guard(80);
   guard.Read({.in_use = 1'000'000, .size = 0});

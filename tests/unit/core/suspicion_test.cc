@@ -32,6 +32,15 @@ TEST_F(Suspicions, Due_OnlyAfterTheWholeGrace) {
   EXPECT_THAT(Observe({{kFirst, seconds(3)}}, seconds(3)), ElementsAre(kFirst));
 }
 
+// P2: whoever makes one need not wait until it reads it.
+TEST_F(Suspicions, Due_ItsMakerHasReadItAtOnce) {
+  tracker_.Saw(kStart);
+  tracker_.Raised(kFirst, kStart);
+  EXPECT_THAT(Observe({{kFirst, seconds(3)}}, seconds(1)), IsEmpty());
+  EXPECT_THAT(Observe({{kFirst, seconds(3)}}, milliseconds(2999)), IsEmpty());
+  EXPECT_THAT(Observe({{kFirst, seconds(3)}}, seconds(3)), ElementsAre(kFirst));
+}
+
 TEST_F(Suspicions, Due_ARefutedOneStartsAnew) {
   Observe({{kFirst, seconds(3)}}, seconds(0));
   Observe({}, seconds(1));

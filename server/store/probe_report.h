@@ -1,0 +1,47 @@
+// What a probe found.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "store/records.h"
+
+namespace vigil {
+
+// A living pod whose current lock was found free.
+struct FreePod {
+  std::string ns;
+  HostedPod pod;
+  Profile profile = Profile::kStrict;
+  Duration lease{};
+  // The one under which the coordinator that hosts it grants leases; zero when that has no row.
+  Duration host_trust_window{};
+  // Set when it is SUSPECT on this very evidence, stamped with the identity that the database still
+  // has.
+  SuspicionNumber suspicion;
+};
+
+// A coordinator whose lock was found free.
+struct FreeCoordinator {
+  CoordinatorNumber number;
+  Duration trust_window{};
+  auto operator<=>(const FreeCoordinator&) const = default;
+};
+
+struct ProbeReport {
+  DatabaseIdentity identity;
+  // It had the turn: it tried the locks of all living pods, and not of the SUSPECT ones alone.
+  bool of_all = false;
+  // Until the next turn, by the database's clock. It paces, and decides nothing else.
+  Duration next_turn{};
+  // Living pods, and what is in use of the lock table: as the last turn counted them, whoever had
+  // it.
+  uint64_t living = 0;
+  LockTable locks;
+  uint64_t suspect = 0;
+  std::vector<FreePod> free_pods;
+  // ALIVE coordinators whose lock is free.
+  std::vector<FreeCoordinator> free_coordinators;
+};
+
+}  // namespace vigil
