@@ -76,7 +76,7 @@ class Stage:
             eventually(lambda: any(word in server.text() for word in words_of_failure), f"serve fails: {what}")
             with open(f"/proc/{server.pid}/cmdline", "rb") as line:
                 self.sieve.look(line.read().decode(), f"the command line of serve ({what})")
-            port = server.says(r"Serving HTTP\..* port=(\d+)")[1] if "Serving HTTP" in server.text() else None
+            port = server.says(r"Serving HTTP\..*\bport\W+(\d+)")[1] if "Serving HTTP" in server.text() else None
             try:
                 if port:
                     self.pages(port)

@@ -121,8 +121,8 @@ class Coordinator(Process):
         words = [*prefix, VIGILD, "serve", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", *access]
         super().__init__([*words, *settings], {"VIGIL_DATABASE": conninfo, **(environment or {})})
         self.files = files
-        self.http = int(self.says(r"Serving HTTP\..* port=(\d+)")[1])
-        self.grpc = int(self.says(r"Listening\..* port=(\d+)")[1])
+        self.http = int(self.says(r"Serving HTTP\..*\bport\W+(\d+)")[1])
+        self.grpc = int(self.says(r"Listening\..*\bport\W+(\d+)")[1])
         self.says(r"Joined the cluster\.")
 
     def descriptors(self):

@@ -29,7 +29,7 @@ HASTE = ["--prune-interval", "200ms", "--recovery-interval", "200ms", "--log-pol
 # Written down a second time on purpose: what the product grants is compared with this.
 ALLOWED = {
     "coordinator_numbers": "U", "coordinators": "adrw", "events": "adr", "incarnation_numbers": "U",
-    "namespaces": "arw", "pods": "adrw", "schema_migrations": "r", "session_numbers": "U", "suspicion_numbers": "U",
+    "last_probe": "rw", "namespaces": "arw", "pods": "adrw", "schema_migrations": "r", "session_numbers": "U", "suspicion_numbers": "U",
     "taken_sessions": "adr", "work_items": "adrw",
 }  # fmt: skip
 PRIVILEGES = {"a": "INSERT", "r": "SELECT", "w": "UPDATE", "d": "DELETE", "U": "USAGE"}
@@ -165,9 +165,14 @@ class Product:
         self.rounds += 1
         item = {"namespace": NAMESPACE, "key": f"item-{self.rounds}"}
         victim = Pod(self.registry, f"victim-{self.rounds}")
+        suspect = Pod(self.registry, f"suspect-{self.rounds}", profile=types.PROFILE_STRICT)
+        superseded = Pod(self.registry, f"twice-{self.rounds}", supersede_key="known-to-both-of-them")
+        Pod(self.registry, f"twice-{self.rounds}", supersede_key="known-to-both-of-them").vanish()
+        superseded.vanish()
         started = self.work.StartWork(messages.StartWorkRequest(**item, incarnation=victim.incarnation), timeout=5).item
         survivor = Pod(self.registry, f"survivor-{self.rounds}")
         victim.vanish()
+        suspect.vanish()  # SUSPECT until its lease has ended
 
         def dead():
             request = pods.GetPodRequest(namespace=NAMESPACE, name=f"victim-{self.rounds}")
