@@ -5,15 +5,17 @@
 
 #include "base/error.h"
 #include "statistics.h"
-#include "vigil/pod.h"
 
 namespace vigil::bench {
 
 struct DeathOptions {
-  client::Profile profile = client::Profile::kFast;
-  Duration lease = std::chrono::seconds(3);
-  int samples = 50;
-  // Rounds before, which do not count.
+  // Rounds that count with a FAST victim, and with a STRICT one, whose every death waits for its
+  // lease. At least one kind is measured.
+  int fast_samples = 50;
+  int strict_samples = 20;
+  // The victim's.
+  Duration lease = std::chrono::seconds(1);
+  // Rounds of each kind before, which do not count.
   int warm_up = 5;
   // Of the coordinator, whose log goes to standard error when this is not its default.
   std::string log_level = "info";

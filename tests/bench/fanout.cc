@@ -1,7 +1,6 @@
 #include "fanout.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -24,55 +23,9 @@ constexpr double kTarget = 1.5;
 constexpr double kSlowTarget = 2 * 4 * 1024 * 1024;
 // From so many subscribers on, what an event costs by itself does not count.
 constexpr int kMany = 1000;
-// What a process has open beside one connection for each subscriber.
-constexpr rlim_t kOtherFiles = 500;
-
-// For the servers and the subscribers, which inherit it.
-Result<void> RaiseFileLimit(int subscribers) {
-  const rlim_t needed = static_cast<rlim_t>(subscribers) + kOtherFiles;
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_cur >= needed) return {};
-  limit.rlim_cur = needed;
-  limit.rlim_max = std::max(limit.rlim_max, needed);
-  if (setrlimit(RLIMIT_NOFILE, &limit) == 0) return {};
-  return Fail(Error{
-      .code = Code::kFailedPrecondition,
-      .reason = "INTERNAL",
-      .message = fmt::format("{} subscribers need {} open files in a process", subscribers, needed),
-      .hint =
-          fmt::format("Allow them (ulimit -Hn {}), or measure fewer with --subscribers.", needed)});
-}
-
-// The rows of one round.
-class Figures {
- public:
-  explicit Figures(int subscribers) : subscribers_(subscribers) {}
-
-  void Add(const std::string& name, double value, const char* unit,
-           std::optional<double> target = {}) {
-    rows_.push_back(Row(fmt::format("{}/{}", subscribers_, name), value, unit, target));
-  }
-
-  // Ours, the raw one's, and how many of those it is.
-  void Compare(const std::string& name, double vigil, double raw, const char* unit,
-               std::optional<double> target) {
-    Add(name, vigil, unit);
-    Add("raw_" + name, raw, unit);
-    Add(name + "_over_raw", raw > 0 ? vigil / raw : 0, "ratio", target);
-  }
-
-  Json Take() { return std::move(rows_); }
-
- private:
-  const int subscribers_;
-  Json rows_ = Json::array();
-};
-
-double Microseconds(Duration duration) { return static_cast<double>(duration.count()) / 1e3; }
 
 Json RowsOf(const FanoutRound& round, int subscribers) {
-  Figures figures(subscribers);
+  Figures figures(std::to_string(subscribers));
   const FanoutCosts& vigil = round.vigil;
   const FanoutCosts& raw = round.raw;
   const auto received = [&](const char* name, Duration Summary::*rank) {
@@ -97,7 +50,7 @@ Json RowsOf(const FanoutRound& round, int subscribers) {
 }  // namespace
 
 Result<Json> MeasureFanout(const FanoutOptions& options) {
-  if (auto raised = RaiseFileLimit(std::ranges::max(options.subscribers)); !raised) {
+  if (auto raised = AllowConnections(std::ranges::max(options.subscribers)); !raised) {
     return Fail(raised.error());
   }
   // It forks: before any thread.
@@ -122,13 +75,11 @@ Result<Json> MeasureFanout(const FanoutOptions& options) {
   const auto slow = MeasureSlowSubscriber(**postgres);
   if (!slow) return Fail(slow.error());
   rows.push_back(Row("slow_subscriber", *slow, "bytes", kSlowTarget));
-  return Json{{"bench", "fanout"},
-              {"samples", options.samples},
-              {"warm_up", options.warm_up},
-              {"rows", std::move(rows)},
-              {"postgres", std::move(*description)},
-              {"vigil", VIGIL_VERSION},
-              {"machine", DescribeMachine()}};
+  return WithPlace(Json{{"bench", "fanout"},
+                        {"samples", options.samples},
+                        {"warm_up", options.warm_up},
+                        {"rows", std::move(rows)}},
+                   std::move(*description));
 }
 
 std::string FanoutTable(const Json& measured) { return RowsTable(measured.at("rows")); }

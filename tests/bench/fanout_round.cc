@@ -11,8 +11,8 @@
 #include "measuring.h"
 #include "measuring_clocks.h"
 #include "mortal_pods.h"
-#include "pg/connection.h"
 #include "process_cost.h"
+#include "query.h"
 #include "raw_chain.h"
 #include "subscriber_crowd.h"
 #include "support/vigil_cluster.h"
@@ -42,13 +42,10 @@ struct Commit {
 
 // In the order in which they were asked for, one by one.
 Result<std::vector<Commit>> CommitsOf(const std::string& conninfo, const pg::Statement& statement) {
-  const Instant deadline = Now() + kStartLimit;
-  auto connection = pg::Connection::Open({.conninfo = conninfo}, deadline);
-  if (!connection) return Fail(connection.error().error);
-  auto rows = (*connection)->Execute({.steps = {{&statement, {}}}, .changes = false}, deadline);
-  if (!rows) return Fail(rows.error().error);
+  const auto rows = Query(conninfo, statement);
+  if (!rows) return Fail(rows.error());
   std::vector<Commit> commits;
-  for (pg::Row row : rows->front()) {
+  for (pg::Row row : *rows) {
     const auto key = static_cast<uint64_t>(row.Bigint());
     commits.push_back({key, std::chrono::microseconds(row.Micros())});
   }

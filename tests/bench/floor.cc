@@ -1,10 +1,14 @@
-// The bare chain that Vigil is compared with: sockets and libpq, and nothing that a coordinator
-// needs beside them. It declares a process dead when its connection ends, and keeps no promise.
+// The bare chains that Vigil is compared with: sockets and libpq, and nothing that a coordinator
+// needs beside them. They declare a process dead when its connection ends, or when Postgres frees
+// its lock, and keep no promise.
 //
-//   vigil_bench_floor victim PORT      connects to the peer and waits to be killed
-//   vigil_bench_floor peer ROUNDS      waits for a victim, and when its connection ends, a row and
-//                                      an event are committed and a channel is notified
-//   vigil_bench_floor claimer ROUNDS   waits for the channel and claims the dead process's item
+//   vigil_bench_floor victim PORT KEY      holds the advisory lock KEY (0: none, and no session),
+//                                          connects to the peer and waits to be killed
+//   vigil_bench_floor peer socket ROUNDS   waits for a victim, and when its connection ends, a row
+//                                          and an event are committed and a channel is notified
+//   vigil_bench_floor peer lock ROUNDS     the same when it is granted the victim's lock, whose key
+//                                          is the number of the round
+//   vigil_bench_floor claimer ROUNDS       waits for the channel and claims the dead one's item
 //
 // Round i is about the rows with the number i of the tables in floor_chain.cc. The connection
 // string comes in VIGIL_BENCH_DATABASE, since it carries a password. Times are CLOCK_BOOTTIME in
@@ -18,6 +22,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -138,7 +143,13 @@ void AwaitEndOf(int connection) {
   }
 }
 
-[[noreturn]] void RunVictim(int port) {
+[[noreturn]] void RunVictim(int port, const char* key) {
+  std::optional<Database> database;
+  if (std::string_view(key) != "0") {
+    database.emplace();
+    database->Prepare("lock", "SELECT pg_advisory_lock($1)");
+    database->ExecutePrepared("lock", key);
+  }
   const int connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -150,20 +161,29 @@ void AwaitEndOf(int connection) {
   while (true) pause();
 }
 
-int RunPeer(int rounds) {
+enum class Evidence { kSocket, kLock };
+
+int RunPeer(Evidence evidence, int rounds) {
   const Database database;
   database.Prepare("declare", "UPDATE floor_pods SET state = 'DEAD' WHERE id = $1");
   database.Prepare("tell", "INSERT INTO floor_events (pod, kind) VALUES ($1, 'POD_DIED')");
   // Nobody waits for the commit of a notification, so it does not wait for the disk.
   database.Prepare("wake",
                    "SELECT set_config('synchronous_commit', 'off', true), pg_notify('floor', '')");
+  database.Prepare("lock", "SELECT pg_advisory_lock($1)");
   if (PQenterPipelineMode(database.get()) == 0) Die("pipeline", PQerrorMessage(database.get()));
   const int listener = Listen();
   for (int round = 1; round <= rounds; ++round) {
     const std::string number = std::to_string(round);
     const int victim = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
     std::printf("joined %d\n", round);
-    AwaitEndOf(victim);
+    if (evidence == Evidence::kSocket) {
+      AwaitEndOf(victim);
+    } else {
+      database.Send("lock", number.c_str());
+      database.SendSync();
+      database.AwaitSync();
+    }
     const long long noticed = NowNanos();
     database.Send("declare", number.c_str());
     database.Send("tell", number.c_str());
@@ -201,12 +221,14 @@ int RunClaimer(int rounds) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) return 2;
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  const std::string_view role = argv[1];
-  const int number = std::atoi(argv[2]);
-  if (role == "victim") RunVictim(number);
-  if (role == "peer") return RunPeer(number);
-  if (role == "claimer") return RunClaimer(number);
+  const std::string_view role = argc > 1 ? argv[1] : "";
+  if (role == "claimer" && argc == 3) return RunClaimer(std::atoi(argv[2]));
+  if (argc != 4) return 2;
+  if (role == "victim") RunVictim(std::atoi(argv[2]), argv[3]);
+  const std::string_view evidence = argv[2];
+  const int rounds = std::atoi(argv[3]);
+  if (role == "peer" && evidence == "socket") return RunPeer(Evidence::kSocket, rounds);
+  if (role == "peer" && evidence == "lock") return RunPeer(Evidence::kLock, rounds);
   return 2;
 }

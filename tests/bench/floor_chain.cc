@@ -4,14 +4,13 @@
 
 #include <csignal>
 #include <sstream>
+#include <utility>
 
 #include "measuring.h"
-#include "pg/connection.h"
+#include "query.h"
 
 namespace vigil::bench {
 namespace {
-
-constexpr auto kDatabase = "bench_floor";
 
 // One row of each table per round.
 constexpr auto kTables =
@@ -23,16 +22,6 @@ constexpr auto kTables =
     "INSERT INTO floor_pods SELECT i, 'ALIVE' FROM generate_series(1, {0}) AS i;"
     "INSERT INTO floor_items SELECT i, i, 1 FROM generate_series(1, {0}) AS i;"
     "ANALYZE";
-
-Result<void> CreateTables(pg::PrivateCluster& postgres, int rounds) {
-  if (auto created = postgres.CreateDatabase(kDatabase); !created) return created;
-  const Instant deadline = Now() + kStartLimit;
-  auto connection = pg::Connection::Open({.conninfo = postgres.Conninfo(kDatabase)}, deadline);
-  if (!connection) return Fail(connection.error().error);
-  auto made = (*connection)->ExecuteScript(fmt::format(kTables, rounds), deadline);
-  if (!made) return Fail(made.error().error);
-  return {};
-}
 
 // The numbers behind a word in a line of the floor's programs.
 Result<std::pair<Instant, Instant>> TimesOf(Process& process, const char* word, int round) {
@@ -46,28 +35,45 @@ Result<std::pair<Instant, Instant>> TimesOf(Process& process, const char* word, 
 
 }  // namespace
 
-Result<std::unique_ptr<FloorChain>> FloorChain::Start(pg::PrivateCluster& postgres, int rounds) {
-  std::unique_ptr<FloorChain> chain(new FloorChain());
+Result<std::unique_ptr<FloorChain>> FloorChain::Start(pg::PrivateCluster& postgres,
+                                                      FloorEvidence evidence, int rounds) {
+  std::unique_ptr<FloorChain> chain(new FloorChain(evidence));
   auto program = FindBuilt("vigil_bench_floor");
   if (!program) return Fail(program.error());
   chain->program_ = *program;
-  if (auto created = CreateTables(postgres, rounds); !created) return Fail(created.error());
-  for (auto [role, process] : {std::pair("peer", &chain->peer_), {"claimer", &chain->claimer_}}) {
-    auto spawned =
-        Process::Spawn({.command = {chain->program_, role, std::to_string(rounds)},
-                        .environment = {{"VIGIL_BENCH_DATABASE", postgres.Conninfo(kDatabase)}}});
-    if (!spawned) return Fail(spawned.error());
-    *process = std::move(*spawned);
-    auto listening = AwaitWords(**process, "listening");
-    if (!listening) return Fail(listening.error());
-    if (process == &chain->peer_) chain->port_ = listening->substr(1);
+  const std::string kind = evidence == FloorEvidence::kSocket ? "socket" : "lock";
+  const std::string database = "bench_floor_" + kind;
+  if (auto created = postgres.CreateDatabase(database); !created) return Fail(created.error());
+  chain->conninfo_ = postgres.Conninfo(database);
+  if (auto made = RunScript(chain->conninfo_, fmt::format(kTables, rounds)); !made) {
+    return Fail(made.error());
+  }
+
+  auto peer = chain->Spawn({"peer", kind, std::to_string(rounds)});
+  if (!peer) return Fail(peer.error());
+  chain->peer_ = std::move(*peer);
+  auto port = AwaitWords(*chain->peer_, "listening ");
+  if (!port) return Fail(port.error());
+  chain->port_ = *port;
+  auto claimer = chain->Spawn({"claimer", std::to_string(rounds)});
+  if (!claimer) return Fail(claimer.error());
+  chain->claimer_ = std::move(*claimer);
+  if (auto listens = AwaitWords(*chain->claimer_, "listening"); !listens) {
+    return Fail(listens.error());
   }
   return chain;
 }
 
+Result<std::unique_ptr<Process>> FloorChain::Spawn(std::vector<std::string> arguments) const {
+  arguments.insert(arguments.begin(), program_);
+  return Process::Spawn(
+      {.command = std::move(arguments), .environment = {{"VIGIL_BENCH_DATABASE", conninfo_}}});
+}
+
 Result<FloorRound> FloorChain::Run(Duration peace) {
   ++round_;
-  auto victim = Process::Spawn({.command = {program_, "victim", port_}});
+  const int key = evidence_ == FloorEvidence::kLock ? round_ : 0;
+  auto victim = Spawn({"victim", port_, std::to_string(key)});
   if (!victim) return Fail(victim.error());
   auto joined = AwaitWords(*peer_, fmt::format("joined {}", round_));
   if (!joined) return Fail(joined.error());

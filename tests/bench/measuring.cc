@@ -1,6 +1,10 @@
 #include "measuring.h"
 
+#include <fmt/format.h>
+#include <sys/resource.h>
+
 #include <algorithm>
+#include <random>
 #include <utility>
 
 namespace vigil::bench {
@@ -11,6 +15,9 @@ std::string EndOf(const std::string& transcript) {
   constexpr size_t kEnough = 2000;
   return transcript.substr(transcript.size() - std::min(transcript.size(), kEnough));
 }
+
+// What a process has open beside its connections.
+constexpr rlim_t kOtherFiles = 500;
 
 }  // namespace
 
@@ -26,6 +33,27 @@ Result<std::string> AwaitWords(Process& process, const std::string& words, Durat
       [&](const Process::Line& candidate) { return candidate.text.starts_with(words); }, within);
   if (line) return line->text.substr(words.size());
   return Fail(Unmeasurable("no '" + words + "' came: " + EndOf(process.Transcript())));
+}
+
+Duration RandomPeace(Duration shortest, Duration longest) {
+  std::random_device random;
+  return Duration(
+      std::uniform_int_distribution<Duration::rep>(shortest.count(), longest.count())(random));
+}
+
+Result<void> AllowConnections(int connections) {
+  const rlim_t needed = static_cast<rlim_t>(connections) + kOtherFiles;
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur >= needed) return {};
+  limit.rlim_cur = needed;
+  limit.rlim_max = std::max(limit.rlim_max, needed);
+  if (setrlimit(RLIMIT_NOFILE, &limit) == 0) return {};
+  return Fail(Error{
+      .code = Code::kFailedPrecondition,
+      .reason = "INTERNAL",
+      .message = fmt::format("{} connections need {} open files in a process", connections, needed),
+      .hint = fmt::format("Allow them (ulimit -Hn {}), or measure with fewer.", needed)});
 }
 
 Result<void> LeaveInPeace(Process& process, Duration peace) {

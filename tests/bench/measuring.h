@@ -19,6 +19,12 @@ Error Unmeasurable(std::string message);
 Result<std::string> AwaitWords(Process& process, const std::string& words,
                                Duration within = kStartLimit);
 
+// So that what is measured spreads over what repeats itself by the clock.
+Duration RandomPeace(Duration shortest, Duration longest);
+
+// Lets this process, and those that it starts, each have so many connections.
+Result<void> AllowConnections(int connections);
+
 // Returns when the process has been left alone for so long; an error if it ended meanwhile.
 Result<void> LeaveInPeace(Process& process, Duration peace);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <grpcpp/create_channel.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -12,12 +13,9 @@
 namespace vigil::bench {
 namespace {
 
-// The longest that there is, so that heartbeats seldom disturb the measurement.
-constexpr auto kLease = std::chrono::seconds(60);
-constexpr auto kHeartbeatInterval = kLease / 3;
 // gRPC looks at a connection on which no call waits every 5 s only, and the coordinator gives one
 // up that has not answered its ping after 5 s.
-constexpr auto kAttention = std::chrono::seconds(2);
+constexpr std::chrono::milliseconds kAttention = std::chrono::seconds(2);
 
 }  // namespace
 
@@ -25,17 +23,20 @@ struct MortalPods::Connection {
   std::unique_ptr<v1::PodRegistryService::Stub> registry;
 };
 
-MortalPods::MortalPods() : connection_(std::make_unique<Connection>()) {}
+MortalPods::MortalPods(std::chrono::seconds lease)
+    : heartbeat_interval_(std::chrono::milliseconds(lease) / 3),
+      connection_(std::make_unique<Connection>()) {}
 
 Result<std::unique_ptr<MortalPods>> MortalPods::Register(const std::string& address,
                                                          const std::string& ns,
-                                                         const std::string& names, int count) {
-  std::unique_ptr<MortalPods> pods(new MortalPods());
+                                                         const std::string& names, int count,
+                                                         std::chrono::seconds lease) {
+  std::unique_ptr<MortalPods> pods(new MortalPods(lease));
   pods->connection_->registry = v1::PodRegistryService::NewStub(
       grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
   for (int i = 0; i < count; ++i) {
     auto pod =
-        RawPod::Register(*pods->connection_->registry, ns, fmt::format("{}-{}", names, i), kLease);
+        RawPod::Register(*pods->connection_->registry, ns, fmt::format("{}-{}", names, i), lease);
     if (!pod) return Fail(pod.error());
     pods->living_.push_back(std::move(*pod));
   }
@@ -70,10 +71,11 @@ uint64_t MortalPods::KillNext() {
 void MortalPods::KeepAlive() {
   std::unique_lock lock(mutex_);
   const SystemClock clock;
-  Instant next_round = clock.Now() + kHeartbeatInterval;
-  while (!changed_.wait_for(lock, kAttention, [this] { return over_; })) {
+  const auto attention = std::min(kAttention, heartbeat_interval_);
+  Instant next_round = clock.Now() + heartbeat_interval_;
+  while (!changed_.wait_for(lock, attention, [this] { return over_; })) {
     const bool all = clock.Now() >= next_round;
-    if (all) next_round += kHeartbeatInterval;
+    if (all) next_round += heartbeat_interval_;
     // One that is refused a lease is dead: the measurement will miss its event and say so.
     for (const auto& pod : living_) {
       static_cast<void>(pod->Heartbeat());

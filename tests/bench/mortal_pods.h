@@ -1,6 +1,7 @@
 // Pods that are there to die.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -21,10 +22,14 @@ class RawPod;
 // Owns the streams, and a thread that sends their heartbeats. One thread at a time.
 class MortalPods {
  public:
+  // By default the longest that there is, so that heartbeats seldom disturb the measurement.
+  static constexpr auto kLongestLease = std::chrono::seconds(60);
+
   // So many of them, registered and confirmed when this returns.
   static Result<std::unique_ptr<MortalPods>> Register(const std::string& address,
                                                       const std::string& ns,
-                                                      const std::string& names, int count);
+                                                      const std::string& names, int count,
+                                                      std::chrono::seconds lease = kLongestLease);
 
   ~MortalPods();
   MortalPods(const MortalPods&) = delete;
@@ -37,11 +42,12 @@ class MortalPods {
   uint64_t KillNext();
 
  private:
-  MortalPods();
+  explicit MortalPods(std::chrono::seconds lease);
 
   void KeepAlive();
 
   struct Connection;
+  const std::chrono::milliseconds heartbeat_interval_;
   const std::unique_ptr<Connection> connection_;
   std::mutex mutex_;
   std::condition_variable changed_;

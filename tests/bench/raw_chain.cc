@@ -5,7 +5,7 @@
 
 #include "hexadecimal.h"
 #include "measuring.h"
-#include "pg/connection.h"
+#include "query.h"
 
 namespace vigil::bench {
 namespace {
@@ -29,11 +29,7 @@ Result<std::unique_ptr<RawChain>> RawChain::Start(pg::PrivateCluster& postgres,
   if (!program) return Fail(program.error());
   if (auto created = postgres.CreateDatabase(kDatabase); !created) return Fail(created.error());
   chain->database_ = kDatabase;
-  const Instant deadline = Now() + kStartLimit;
-  auto connection = pg::Connection::Open({.conninfo = chain->Conninfo()}, deadline);
-  if (!connection) return Fail(connection.error().error);
-  auto made = (*connection)->ExecuteScript(kTable, deadline);
-  if (!made) return Fail(made.error().error);
+  if (auto made = RunScript(chain->Conninfo(), kTable); !made) return Fail(made.error());
 
   auto server = Process::Spawn({.command = {*program, ToHexadecimal(message)},
                                 .environment = {{"VIGIL_BENCH_DATABASE", chain->Conninfo()}}});

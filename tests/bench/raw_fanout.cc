@@ -8,8 +8,6 @@
 // the message is written to every stream. At SIGUSR2 prints "acknowledged AT..." for all rows, in
 // ns of CLOCK_BOOTTIME. The connection string comes in VIGIL_BENCH_DATABASE, since it carries a
 // password.
-#include <absl/synchronization/mutex.h>
-#include <grpcpp/server_builder.h>
 #include <libpq-fe.h>
 
 #include <csignal>
@@ -23,6 +21,7 @@
 
 #include "base/clock.h"
 #include "hexadecimal.h"
+#include "raw_server.h"
 #include "vigil/v1/pod_event_service.grpc.pb.h"
 
 namespace {
@@ -145,23 +144,6 @@ class Database {
   PGconn* connection_ = nullptr;
 };
 
-// With the settings of a coordinator.
-std::unique_ptr<grpc::Server> Listen(Service& service) {
-  int port = 0;
-  grpc::ServerBuilder builder;
-  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1'000);
-  builder.RegisterService(&service);
-  auto server = builder.BuildAndStart();
-  if (!server || port == 0) Die("listen", "no port");
-  std::printf("listening %d\n", port);
-  return server;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -173,14 +155,13 @@ int main(int argc, char** argv) {
   sigaddset(&orders, SIGUSR2);
   pthread_sigmask(SIG_BLOCK, &orders, nullptr);
 
-  // As a coordinator does.
-  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   const ByteBuffer message = BufferOf(vigil::bench::FromHexadecimal(argv[1]));
   const vigil::SystemClock clock;
   Database database;
   Streams streams;
   Service service(streams);
-  const auto server = Listen(service);
+  const auto server = vigil::bench::ListenAsCoordinatorsDo({&service});
+  if (!server) Die("listen", "no port");
   std::vector<vigil::Instant> acknowledged;
   for (int order = 0; sigwait(&orders, &order) == 0;) {
     if (order == SIGUSR1) {

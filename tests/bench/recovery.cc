@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <csignal>
-#include <random>
 #include <string>
 
 #include "measuring.h"
@@ -17,11 +16,8 @@ namespace {
 // A thousand pods register, and start their items, one after the other.
 constexpr Duration kDoomedLimit = std::chrono::seconds(120);
 
-// Deaths spread over what repeats itself by the clock.
-Duration RandomPeace() {
-  std::random_device random;
-  return std::chrono::microseconds(std::uniform_int_distribution<int>(100'000, 600'000)(random));
-}
+constexpr Duration kShortestPeace = std::chrono::milliseconds(100);
+constexpr Duration kLongestPeace = std::chrono::milliseconds(600);
 
 }  // namespace
 
@@ -38,7 +34,9 @@ Result<Recovery> RunRecovery(const VigilCluster& cluster, const RecoveryOptions&
   if (!survivors) return Fail(survivors.error());
   auto pulse = Pulse::Begin(cluster.address(0), ns);
   if (!pulse) return Fail(pulse.error());
-  if (auto lived = LeaveInPeace(**doomed, RandomPeace()); !lived) return Fail(lived.error());
+  if (auto lived = LeaveInPeace(**doomed, RandomPeace(kShortestPeace, kLongestPeace)); !lived) {
+    return Fail(lived.error());
+  }
 
   (*pulse)->Count();
   const Instant killed = Now();

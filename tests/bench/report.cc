@@ -9,8 +9,7 @@
 #include <utility>
 
 #include "measuring.h"
-#include "pg/connection.h"
-#include "support/process.h"
+#include "query.h"
 
 namespace vigil::bench {
 namespace {
@@ -44,6 +43,27 @@ Json RowAtLeast(std::string name, double value, std::string unit, std::optional<
   return row;
 }
 
+void AddRanks(Json& rows, const std::string& name, const Summary& summary,
+              const std::string& rank_with_target, std::optional<double> target) {
+  const Json ranks = ToJson(summary);
+  for (const auto& [rank, value] : ranks.items()) {
+    rows.push_back(Row(fmt::format("{}_{}", name, rank), value.get<double>(), "ms",
+                       rank == rank_with_target ? target : std::nullopt));
+  }
+}
+
+void Figures::Add(const std::string& name, double value, const char* unit,
+                  std::optional<double> target) {
+  rows_.push_back(Row(round_ + "/" + name, value, unit, target));
+}
+
+void Figures::Compare(const std::string& name, double vigil, double raw, const char* unit,
+                      std::optional<double> target) {
+  Add(name, vigil, unit);
+  Add("raw_" + name, raw, unit);
+  Add(name + "_over_raw", raw > 0 ? vigil / raw : 0, "ratio", target);
+}
+
 std::string RowsTable(const Json& rows) {
   std::string table;
   for (const Json& row : rows) {
@@ -59,25 +79,24 @@ std::string RowsTable(const Json& rows) {
 }
 
 Result<Json> DescribePostgres(const pg::PrivateCluster& cluster) {
-  const Instant deadline = Now() + kStartLimit;
-  auto connection = pg::Connection::Open({.conninfo = cluster.Conninfo()}, deadline);
-  if (!connection) return Fail(connection.error().error);
-  auto rows =
-      (*connection)->Execute({.steps = {{&kDescribeServer, {}}}, .changes = false}, deadline);
-  if (!rows) return Fail(rows.error().error);
-  pg::Row row = (*rows)[0][0];
+  const auto rows = Query(cluster.Conninfo(), kDescribeServer);
+  if (!rows) return Fail(rows.error());
+  pg::Row row = (*rows)[0];
   Json postgres;
   for (const char* field : {"version", "fsync", "synchronous_commit"}) postgres[field] = row.Text();
   if (postgres.at("fsync") == "on") return postgres;
   return Fail(Unmeasurable("fsync is off: a commit would cost nothing"));
 }
 
-Json DescribeMachine() {
+Json WithPlace(Json report, Json postgres) {
   utsname kernel{};
   uname(&kernel);
-  return {{"cpus", std::thread::hardware_concurrency()},
-          {"processor", ProcessorName()},
-          {"kernel", kernel.release}};
+  report["postgres"] = std::move(postgres);
+  report["vigil"] = VIGIL_VERSION;
+  report["machine"] = {{"cpus", std::thread::hardware_concurrency()},
+                       {"processor", ProcessorName()},
+                       {"kernel", kernel.release}};
+  return report;
 }
 
 }  // namespace vigil::bench

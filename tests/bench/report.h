@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
 #include "pg/private_cluster.h"
@@ -18,6 +19,28 @@ Json Row(std::string name, double value, std::string unit, std::optional<double>
 Json RowAtLeast(std::string name, double value, std::string unit,
                 std::optional<double> target = {});
 
+// A row for each rank of a summary, NAME_RANK, of which one may have a target.
+void AddRanks(Json& rows, const std::string& name, const Summary& summary,
+              const std::string& rank_with_target = "", std::optional<double> target = {});
+
+// The rows of one round, each with its name behind that of the round: ROUND/NAME.
+class Figures {
+ public:
+  explicit Figures(std::string round) : round_(std::move(round)) {}
+
+  void Add(const std::string& name, double value, const char* unit,
+           std::optional<double> target = {});
+  // Ours, that of the raw server beside it, and how many of those ours is.
+  void Compare(const std::string& name, double vigil, double raw, const char* unit,
+               std::optional<double> target);
+
+  Json Take() { return std::move(rows_); }
+
+ private:
+  const std::string round_;
+  Json rows_ = Json::array();
+};
+
 // For people: a line a row.
 std::string RowsTable(const Json& rows);
 
@@ -25,6 +48,7 @@ std::string RowsTable(const Json& rows);
 // cost nothing.
 Result<Json> DescribePostgres(const pg::PrivateCluster& cluster);
 
-Json DescribeMachine();
+// The report with where it was measured: `postgres` as described, `vigil` and `machine`.
+Json WithPlace(Json report, Json postgres);
 
 }  // namespace vigil::bench

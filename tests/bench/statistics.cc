@@ -17,6 +17,8 @@ double Milliseconds(Duration duration) {
   return std::round(static_cast<double>(duration.count()) / 1e3) / 1e3;
 }
 
+double Microseconds(Duration duration) { return static_cast<double>(duration.count()) / 1e3; }
+
 Json ToJson(const Summary& summary) {
   return {{"min", Milliseconds(summary.min)},
           {"p50", Milliseconds(summary.p50)},

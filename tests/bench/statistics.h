@@ -24,6 +24,7 @@ Summary Summarize(std::vector<Duration> measurements);
 
 // In milliseconds, to the microsecond.
 double Milliseconds(Duration duration);
+double Microseconds(Duration duration);
 Json ToJson(const Summary& summary);
 
 }  // namespace vigil::bench

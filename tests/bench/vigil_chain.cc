@@ -12,8 +12,6 @@
 namespace vigil::bench {
 namespace {
 
-constexpr auto kNamespace = "bench";
-
 // The server's clock and the client's are one (CLOCK_BOOTTIME), read by the client's side here.
 Instant ReadClock() { return Instant(client::BootClock::now().time_since_epoch()); }
 
@@ -25,9 +23,9 @@ VigilChain::VigilChain(std::string address, std::string victim, client::Client c
                        Options options)
     : address_(std::move(address)),
       victim_(std::move(victim)),
-      options_(options),
+      options_(std::move(options)),
       client_(std::move(client)),
-      work_(client_, kNamespace) {}
+      work_(client_, options_.ns) {}
 
 VigilChain::~VigilChain() {
   if (session_) static_cast<void>(session_->Leave());
@@ -38,21 +36,21 @@ Result<std::unique_ptr<VigilChain>> VigilChain::Start(std::string address, Optio
   if (!victim) return Fail(victim.error());
   auto client = client::Client::Create({.addresses = {address}});
   if (!client) return Fail(FromClient(client.error()));
-  std::unique_ptr<VigilChain> chain(
-      new VigilChain(std::move(address), std::move(*victim), std::move(*client), options));
+  std::unique_ptr<VigilChain> chain(new VigilChain(std::move(address), std::move(*victim),
+                                                   std::move(*client), std::move(options)));
   if (auto started = chain->StartSurvivor(); !started) return Fail(started.error());
   return chain;
 }
 
 Result<void> VigilChain::StartSurvivor() {
   session_ = std::make_unique<client::PodSession>(
-      client_, client::PodSession::Options{.ns = kNamespace, .name = "survivor"});
+      client_, client::PodSession::Options{.ns = options_.ns, .name = "survivor"});
   const auto registration = session_->AwaitRegistration();
   if (!registration) return Fail(FromClient(registration.error()));
   survivor_ = registration->pod.incarnation;
 
   subscription_ = std::make_unique<client::Subscription>(
-      client_, client::Subscription::Options{.ns = kNamespace},
+      client_, client::Subscription::Options{.ns = options_.ns},
       client::Subscription::Callbacks{
           .on_snapshot =
               [this](auto, const auto&) {
@@ -104,7 +102,7 @@ Result<VigilRound> VigilChain::Run(Duration peace) {
   const std::string key = fmt::format("item-{}", ++number_);
   const auto lease = std::chrono::duration_cast<std::chrono::milliseconds>(options_.lease);
   auto victim = Process::Spawn(
-      {.command = {victim_, address_, kNamespace, fmt::format("victim-{}", number_), key,
+      {.command = {victim_, address_, options_.ns, fmt::format("victim-{}", number_), key,
                    options_.profile == client::Profile::kStrict ? "strict" : "fast",
                    std::to_string(lease.count())}});
   if (!victim) return Fail(victim.error());

@@ -31,6 +31,8 @@ struct VigilRound {
 class VigilChain {
  public:
   struct Options {
+    // No two chains on one cluster have the same.
+    std::string ns;
     client::Profile profile = client::Profile::kFast;
     Duration lease{};
   };

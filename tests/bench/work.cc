@@ -12,7 +12,6 @@
 #include "measuring.h"
 #include "measuring_clocks.h"
 #include "pg/private_cluster.h"
-#include "recovery.h"
 #include "report.h"
 #include "support/vigil_cluster.h"
 
@@ -22,9 +21,6 @@ namespace {
 // Of the claims that pgbench makes a second, from so many claimers on.
 constexpr double kShareOfPgbench = 0.8;
 constexpr int kManyClaimers = 8;
-// After a third of its lease, which is 3 s by default, a pod gives up a coordinator that is silent.
-constexpr double kHeartbeatTarget = 1000;
-constexpr int kItems = 10;
 
 double Median(std::vector<double> numbers) {
   std::sort(numbers.begin(), numbers.end());
@@ -86,28 +82,6 @@ Result<void> AddClaims(Json& rows, ClaimTrials& trials, const WorkOptions& optio
   return {};
 }
 
-Result<void> AddRecoveries(Json& rows, const VigilCluster& cluster, const WorkOptions& options) {
-  int round = 0;
-  for (const int pods : options.pods) {
-    std::vector<Duration> recovered;
-    Duration heartbeat{};
-    for (int i = 0; i < options.recoveries; ++i) {
-      const auto recovery = RunRecovery(cluster, {.pods = pods, .items = kItems, .round = round++});
-      if (!recovery) return Fail(recovery.error());
-      recovered.push_back(recovery->recovered);
-      heartbeat = std::max(heartbeat, recovery->heartbeat);
-      fmt::print(stderr, "{:>4} x {}: recovered in {:.1f} ms, heartbeats within {:.1f} ms\n", pods,
-                 kItems, Milliseconds(recovery->recovered), Milliseconds(recovery->heartbeat));
-    }
-    const Summary summary = Summarize(std::move(recovered));
-    const std::string name = fmt::format("{}x{}/", pods, kItems);
-    rows.push_back(Row(name + "recovered_p50", Milliseconds(summary.p50), "ms"));
-    rows.push_back(Row(name + "recovered_max", Milliseconds(summary.max), "ms"));
-    rows.push_back(Row(name + "heartbeat_max", Milliseconds(heartbeat), "ms", kHeartbeatTarget));
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<Json> MeasureWork(const WorkOptions& options) {
@@ -125,18 +99,18 @@ Result<Json> MeasureWork(const WorkOptions& options) {
     auto trials = ClaimTrials::Prepare(**postgres, **cluster, std::ranges::max(options.claimers));
     if (!trials) return Fail(trials.error());
     if (auto added = AddClaims(rows, **trials, options); !added) return added;
-    if (auto unmoved = RequireWallClock(clock_ahead); !unmoved) return unmoved;
-    return AddRecoveries(rows, **cluster, options);
+    return RequireWallClock(clock_ahead);
   };
   const auto measured = measure();
   if (options.log_level != WorkOptions().log_level) {
     fmt::print(stderr, "{}", (*cluster)->Logs());
   }
   if (!measured) return Fail(measured.error());
-  return Json{{"bench", "work"},          {"claims", options.claims},
-              {"rounds", options.rounds}, {"recoveries", options.recoveries},
-              {"rows", std::move(rows)},  {"postgres", std::move(*description)},
-              {"vigil", VIGIL_VERSION},   {"machine", DescribeMachine()}};
+  return WithPlace(Json{{"bench", "work"},
+                        {"claims", options.claims},
+                        {"rounds", options.rounds},
+                        {"rows", std::move(rows)}},
+                   std::move(*description));
 }
 
 std::string WorkTable(const Json& measured) { return RowsTable(measured.at("rows")); }

@@ -1,4 +1,4 @@
-// `vigil_bench work`: how many claims a second, and how soon the work of many dead is taken over.
+// `vigil_bench work`: how many claims a second.
 #pragma once
 
 #include <string>
@@ -16,10 +16,6 @@ struct WorkOptions {
   int claims = 2000;
   // Trials of each kind, through Vigil and through pgbench.
   int rounds = 5;
-  // Recoveries are measured with each of these numbers of pods that die at once.
-  std::vector<int> pods{1, 100, 1000};
-  // Of each number.
-  int recoveries = 5;
   // Of the coordinators, whose logs go to standard error when this is not its default.
   std::string log_level = "info";
 };
