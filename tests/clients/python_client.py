@@ -91,7 +91,7 @@ def refusal(code, reason, attempt):
 class Pod:
     """One stream, registered, with a heartbeat at once and then as often as the coordinator asked for it."""
 
-    def __init__(self, registry, name, namespace=NAMESPACE):
+    def __init__(self, registry, name, namespace=NAMESPACE, **fields):
         from vigil.v1 import pod_registry_service_pb2 as messages
         from vigil.v1 import types_pb2 as types
 
@@ -102,7 +102,8 @@ class Pod:
         self.requests.put(
             messages.SessionRequest(
                 register=messages.Register(
-                    namespace=namespace, name=name, registration_id=str(uuid.uuid4()), profile=types.PROFILE_FAST
+                    namespace=namespace, name=name, registration_id=str(uuid.uuid4()),
+                    **{"profile": types.PROFILE_FAST, **fields},
                 )
             )
         )
