@@ -10,6 +10,13 @@ using std::chrono::seconds;
 
 constexpr int kPods = 20;
 constexpr Duration kBound = seconds(1);
+// Room for a newcomer may not be room for its farewell: then it is found out like any other pod
+// that ends, on weak evidence if its host let it go.
+constexpr Duration kFoundOut = 2 * kPatience;
+
+bool IsDeathInTheCrowd(const client::Event& event) {
+  return event.kind == client::EventKind::kPodDied && !event.pod_name.starts_with("newcomer-");
+}
 
 class NoRoom : public Scenario {
  protected:
@@ -39,7 +46,7 @@ class NoRoom : public Scenario {
           client(), {.name = "newcomer-" + std::to_string(i), .register_timeout = kBound});
       const auto registration = newcomer.AwaitRegistration();
       if (registration) {
-        ASSERT_TRUE(newcomer.Leave());
+        newcomer.Leave();
       } else {
         EXPECT_NE(registration.error().reason, client::Reason::kNone)
             << client::Describe(registration.error());
@@ -55,7 +62,7 @@ class NoRoom : public Scenario {
   }
 
   void ExpectNobodyHarmed() {
-    ExpectNone("deaths", log().Count(Of(client::EventKind::kPodDied)));
+    ExpectNone("deaths", log().Count(IsDeathInTheCrowd));
     ExpectNone("LOST", crowd_->lost() + crowd_->changed());
     EXPECT_EQ(Living().size(), static_cast<size_t>(kPods));
   }
@@ -77,11 +84,10 @@ TEST_F(NoRoom, LockTableFull_RefusedWithAReasonAndNobodyDies) {
       hoarder.Execute("SELECT pg_advisory_lock(n) FROM generate_series(1, 1000000) n");
   ASSERT_FALSE(hoarded);
   ExpectServedOrRefusedWithAReason();
-  EXPECT_FALSE(
-      log().Await(Of(client::EventKind::kPodDied), FullOr<Duration>(seconds(5), seconds(1))));
+  EXPECT_FALSE(log().Await(IsDeathInTheCrowd, FullOr<Duration>(seconds(5), seconds(1))));
   ASSERT_TRUE(hoarder.Execute("SELECT pg_advisory_unlock_all()"));
 
-  EXPECT_TRUE(Database().AwaitSettled(kPods, 2, kPatience));
+  EXPECT_TRUE(Database().AwaitSettled(kPods, 2, kFoundOut));
   ExpectNobodyHarmed();
 }
 
@@ -112,11 +118,10 @@ TEST_F(NoRoom, ConnectionsExhausted_RefusedWithAReasonAndNobodyDies) {
       kPatience);
   EXPECT_TRUE(why) << (*third)->Transcript();
   if (why) ExpectWithin("an answer to a coordinator", why->at - asked, kBound);
-  EXPECT_FALSE(
-      log().Await(Of(client::EventKind::kPodDied), FullOr<Duration>(seconds(5), seconds(1))));
+  EXPECT_FALSE(log().Await(IsDeathInTheCrowd, FullOr<Duration>(seconds(5), seconds(1))));
   hoard.clear();
 
-  EXPECT_TRUE(Database().AwaitSettled(kPods, 2, kPatience));
+  EXPECT_TRUE(Database().AwaitSettled(kPods, 2, kFoundOut));
   ExpectNobodyHarmed();
 }
 
