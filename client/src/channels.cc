@@ -8,8 +8,9 @@
 namespace vigil::client {
 namespace {
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
-                                           const Credentials& credentials) {
+std::shared_ptr<grpc::Channel> MakeChannel(
+    const std::string& address, const std::string& server_name,
+    const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
   grpc::ChannelArguments arguments;
   // A new link is a new connection, even to an address that another link has.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
@@ -23,10 +24,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
   // Retries are the library's own: it knows what may be repeated, and where.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetInt(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, 64 << 20);
-  if (!credentials.server_name().empty()) {
-    arguments.SetSslTargetNameOverride(credentials.server_name());
-  }
-  return grpc::CreateCustomChannel(address, credentials.channel(), arguments);
+  if (!server_name.empty()) arguments.SetSslTargetNameOverride(server_name);
+  return grpc::CreateCustomChannel(address, credentials, arguments);
 }
 
 }  // namespace
@@ -34,7 +33,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
 Link::Link(const std::string& the_address, std::shared_ptr<const Credentials> the_credentials)
     : address(the_address),
       credentials(std::move(the_credentials)),
-      channel(MakeChannel(the_address, *credentials)),
+      channel_credentials(credentials->channel()),
+      channel(MakeChannel(the_address, credentials->server_name(), channel_credentials)),
       pods(v1::PodRegistryService::NewStub(channel)),
       events(v1::PodEventService::NewStub(channel)),
       work(v1::WorkService::NewStub(channel)),
@@ -53,7 +53,7 @@ std::shared_ptr<Link> Channels::Make(std::size_t index) const {
 std::shared_ptr<Link> Channels::At(std::size_t index) {
   MutexLock lock(mutex_);
   Place& place = places_[index];
-  if (!place.link) {
+  if (!place.link || place.link->channel_credentials != credentials_->channel()) {
     place.link = Make(index);
     place.declined = false;
   }

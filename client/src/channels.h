@@ -23,6 +23,8 @@ struct Link {
 
   const std::string address;
   const std::shared_ptr<const Credentials> credentials;
+  // As they were when it was made.
+  const std::shared_ptr<grpc::ChannelCredentials> channel_credentials;
   const std::shared_ptr<grpc::Channel> channel;
   const std::unique_ptr<v1::PodRegistryService::Stub> pods;
   const std::unique_ptr<v1::PodEventService::Stub> events;
@@ -31,7 +33,8 @@ struct Link {
 };
 
 // One link per address, made when first used and shared by calls and streams, so that a call finds
-// its connection open.
+// its connection open. A new one takes its place when the credentials of channels have changed;
+// what runs on the old one goes on.
 //
 // Behind one address there may be several coordinators, and only another connection leads to
 // another of them. Who looks for one shares it with all others that do: they end up together, on

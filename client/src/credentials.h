@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "tls_files.h"
 #include "token_file.h"
 #include "vigil/client.h"
 
@@ -26,14 +27,17 @@ class Credentials {
   // REQUIRES: Check.
   explicit Credentials(const Client::Options& options);
 
-  const std::shared_ptr<grpc::ChannelCredentials>& channel() const { return channel_; }
+  // For channels that begin now; others than before once the files of TLS have changed.
+  std::shared_ptr<grpc::ChannelCredentials> channel() const;
   // What the certificates of coordinators must name; their address when empty.
   const std::string& server_name() const { return server_name_; }
   // The token, when there is one. Once a call, before it begins.
   void AddTo(grpc::ClientContext& context) const;
 
  private:
-  const std::shared_ptr<grpc::ChannelCredentials> channel_;
+  // Without TLS.
+  const std::shared_ptr<grpc::ChannelCredentials> insecure_;
+  const std::unique_ptr<TlsFiles> tls_;
   const std::string server_name_;
   const std::unique_ptr<TokenFile> token_;
 };
