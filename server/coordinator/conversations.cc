@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "coordinator/awaited.h"
 #include "core/errors.h"
 #include "core/session_token.h"
 
@@ -73,6 +74,7 @@ void Conversations::Finish(const Stream& stream, std::optional<Error> error) {
   const auto found = conversations_.find(stream);
   if (found == conversations_.end() || found->second.phase == Conversation::Phase::kOver) return;
   found->second.phase = Conversation::Phase::kOver;
+  found->second.awaits = nullptr;
   found->second.timer = nullptr;
   stream->End(std::move(error));
 }
@@ -145,6 +147,7 @@ bool Conversations::Host(const Stream& stream, const Pod& pod) {
   }
   if (conversation) {
     conversation->phase = Conversation::Phase::kHosting;
+    conversation->awaits = nullptr;
     conversation->session = pod.session;
   }
   env_.hosted.Host(pod, conversation ? stream : nullptr, env_.clock.Now());
@@ -188,8 +191,8 @@ NewPod Conversations::Newcomer(const RegisterMessage& message, SessionNumber ses
 void Conversations::TryRegister(const Stream& stream, const RegisterMessage& message,
                                 SessionNumber session) {
   using Outcome = std::variant<Registered, NameTaken>;
-  Ask<Outcome>(
-      env_.sessions, env_.scheduler,
+  AskAwaited<Outcome>(
+      env_.sessions, env_.scheduler, conversations_.at(stream).awaits,
       [pod = Newcomer(message, session), refuted = CountRefuted()](Store& store) {
         return store.Register(pod, refuted);
       },
@@ -218,8 +221,8 @@ void Conversations::TryRegister(const Stream& stream, const RegisterMessage& mes
 void Conversations::TrySupersede(const Stream& stream, const RegisterMessage& message,
                                  SessionNumber session, Incarnation incumbent) {
   using Outcome = std::optional<Registered>;
-  Ask<Outcome>(
-      env_.sessions, env_.scheduler,
+  AskAwaited<Outcome>(
+      env_.sessions, env_.scheduler, conversations_.at(stream).awaits,
       [pod = Newcomer(message, session), incumbent](Store& store) {
         return store.Supersede(pod, incumbent);
       },
@@ -276,13 +279,10 @@ void Conversations::BeginResume(const Stream& stream, const ResumeMessage& messa
   conversation.phase = Conversation::Phase::kOpening;
   conversation.timer = nullptr;
   WithLock(stream, [this, stream, message](SessionNumber session) {
-    const ResumePod pod{
-        message.ns, message.incarnation, message.session_token, env_.membership.number(),
-        session,    message.may_claim};
-    Ask<Pod>(
-        env_.sessions, env_.scheduler,
-        [pod, refuted = CountRefuted()](Store& store) { return store.Resume(pod, refuted); },
-        [this, stream, session](Result<Pod> resumed) {
+    env_.resumes.Add(
+        {message.ns, message.incarnation, message.session_token, env_.membership.number(), session,
+         message.may_claim},
+        conversations_.at(stream).awaits, [this, stream, session](Result<Pod> resumed) {
           if (!resumed) {
             env_.liveness.Release(session);
             if (Opening(stream)) Finish(stream, std::move(resumed.error()));

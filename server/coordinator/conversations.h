@@ -15,6 +15,7 @@
 #include "coordinator/membership.h"
 #include "coordinator/own_link.h"
 #include "coordinator/pod_stream.h"
+#include "coordinator/resumes.h"
 #include "coordinator/settings.h"
 #include "core/lock_table.h"
 #include "core/measures.h"
@@ -50,6 +51,7 @@ class Conversations {
     const Membership& membership;
     const OwnLink& link;
     HostedPods& hosted;
+    Resumes& resumes;
     LockTableGuard& lock_table;
     Assigner& assigner;
     Measures& measures;
@@ -84,6 +86,8 @@ class Conversations {
     enum class Phase { kNew, kOpening, kHosting, kLeaving, kOver };
     Phase phase = Phase::kNew;
     SessionNumber session;
+    // Until the stream is hosted, or has ended.
+    std::shared_ptr<const void> awaits = std::make_shared<char>();
     // For the first message, or to try the name again.
     std::unique_ptr<Timer> timer;
     Instant name_deadline{};

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "core/lock_table.h"
 #include "core/types.h"
 
@@ -69,6 +70,9 @@ struct ResumePod {
   SessionNumber session;
   bool may_claim = true;  // as in NewPod, from now on
 };
+
+// What became of each that was asked for together, in the same order.
+using Resumed = std::vector<Result<Pod>>;
 
 struct Suspicion {
   HostedPod pod;

@@ -80,13 +80,13 @@ class Store {
   // has made an incarnation before.   (P3)
   virtual Result<std::optional<Registered>> Supersede(const NewPod& pod, Incarnation incumbent) = 0;
 
-  // Gives a living incarnation its new session. A SUSPECT one becomes ALIVE (REFUTED event); one
-  // that comes from another coordinator has MOVED. The old session is named in the next Renewal of
-  // its coordinator, which may be the one that asks: it may never hear this answer, and go on with
-  // the old one. The same session once more is a repetition. Errors: POD_NOT_FOUND,
-  // SESSION_TOKEN_INVALID, INCARNATION_ENDED, and SESSION_TAKEN when the incarnation has a newer
-  // session (a larger number) than the one given: this resume came late.   (P1)
-  virtual Result<Pod> Resume(const ResumePod& pod, const TellRefuted& refuted = {}) = 0;
+  // Gives living incarnations of one namespace, none of them twice, new sessions with one
+  // coordinator. A SUSPECT one becomes ALIVE (REFUTED event); one from another coordinator has
+  // MOVED. The old session is named in the next Renewal of its coordinator, which may be the one
+  // that asks: it may never hear this answer. The same session once more is a repetition. Errors of
+  // one: POD_NOT_FOUND, SESSION_TOKEN_INVALID, INCARNATION_ENDED, and SESSION_TAKEN when it has a
+  // newer session (a larger number) than the one given: this resume came late.   (P1)
+  virtual Result<Resumed> Resume(const std::vector<ResumePod>& pods, const TellRefuted& = {}) = 0;
 
   // Ends a living incarnation as LEFT, with its event. Idempotent. Errors: POD_NOT_FOUND,
   // INCARNATION_ENDED (DEAD), SESSION_TAKEN.

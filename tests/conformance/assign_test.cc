@@ -111,7 +111,7 @@ TEST_P(AssignTest, Assign_NothingToThoseThatMayNotClaim) {
   ResumePod returning = Returning(host, barred.pod);
   returning.session_token = barred.session_token;
   returning.may_claim = false;
-  Must(store().Resume(returning));
+  Must(ResumeOne(store(), returning));
   EXPECT_EQ(Assign().assigned, 0U);
 }
 

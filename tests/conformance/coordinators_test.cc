@@ -81,7 +81,7 @@ TEST_P(StoreTest, GiveUp_ItsPodsLive) {
       [&] { return !Must(store().GiveUpCoordinators(host.observer(), {lost.number})).empty(); }));
 
   EXPECT_EQ(StateOf(pod), PodState::kAlive);
-  EXPECT_EQ(Must(store().Resume(Returning(host, pod))).state, PodState::kAlive);
+  EXPECT_EQ(Must(ResumeOne(store(), Returning(host, pod))).state, PodState::kAlive);
 }
 
 }  // namespace

@@ -39,11 +39,11 @@ TEST_P(CountedTest, Refute_TellsOfEachThatWasSuspect) {
 TEST_P(CountedTest, Resume_TellsOfTheSuspicionThatItEnded) {
   Host host = AddHost();
   Pod pod = Register(host, "cart");
-  Must(store().Resume(Returning(host, pod), Note()));
+  Must(ResumeOne(store(), Returning(host, pod), Note()));
   EXPECT_THAT(refuted_, IsEmpty());
   pod = Must(store().GetPod(kNs, "cart"));
   Must(store().SuspectHosted(kNs, Cause::kStreamEnded, {HostedAs(pod)}));
-  Must(store().Resume(Returning(host, pod), Note()));
+  Must(ResumeOne(store(), Returning(host, pod), Note()));
   ASSERT_THAT(refuted_, SizeIs(1));
   EXPECT_THAT(refuted_[0], AllOf(Ge(Duration::zero()), Le(minutes(1))));
 
@@ -52,7 +52,7 @@ TEST_P(CountedTest, Resume_TellsOfTheSuspicionThatItEnded) {
   Must(store().SuspectHosted(kNs, Cause::kStreamEnded, {HostedAs(now)}));
   ResumePod late = Returning(host, now);
   late.session = pod.session;
-  EXPECT_EQ(ReasonOf(store().Resume(late, Note())), reason::kSessionTaken);
+  EXPECT_EQ(ReasonOf(ResumeOne(store(), late, Note())), reason::kSessionTaken);
   EXPECT_THAT(refuted_, SizeIs(1));
 }
 

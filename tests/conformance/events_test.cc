@@ -37,7 +37,7 @@ TEST_P(EventsTest, Events_CarryTheLabelsOfTheirPod) {
   Must(store().SuspectHosted(kNs, kStrong, {HostedAs(first)}));
   Must(store().Refute(kNs, {HostedAs(first)}));
   Must(store().SuspectHosted(kNs, kStrong, {HostedAs(first)}));
-  Pod moved = Must(store().Resume(Returning(other, first)));  // REFUTED and MOVED
+  Pod moved = Must(ResumeOne(store(), Returning(other, first)));  // REFUTED and MOVED
   const WorkItem released = Must(store().ReleaseWork(HolderOf(StartWork(moved, "released"))));
   Must(store().StartWork(NewItem("released", second.incarnation)));
   StartWork(moved, "orphan");
@@ -124,7 +124,7 @@ TEST_P(EventsTest, Detected_OfADeathWithoutASuspicionWhenItWasDeclared) {
   const std::vector<HostedPod> suspects{HostedAs(refuted), HostedAs(resumed)};
   Must(store().SuspectHosted(kNs, kStrong, suspects));
   Must(store().Refute(kNs, {HostedAs(refuted)}));
-  resumed = Must(store().Resume(Returning(host, resumed)));
+  resumed = Must(ResumeOne(store(), Returning(host, resumed)));
   const Event before = Last();
   for (const Pod& pod : {certain, refuted, resumed}) {
     Must(store().DeclareHosted(kNs, Cause::kProcessExited, {HostedAs(pod)}));
@@ -152,7 +152,7 @@ TEST_P(EventsTest, Detected_IsNothingOfOtherEvents) {
   Host other = AddHost();
   Pod pod = Register(host, "cart");
   Must(store().SuspectHosted(kNs, kStrong, {HostedAs(pod)}));
-  pod = Must(store().Resume(Returning(other, pod)));
+  pod = Must(ResumeOne(store(), Returning(other, pod)));
   Must(store().ReleaseWork(HolderOf(StartWork(pod, "a"))));
   Must(store().Leave(kNs, HostedAs(pod)));
   auto events = EventsAfter({});

@@ -128,7 +128,7 @@ TEST_P(StoreTest, Log_ARefusalLeavesNoEvent) {
   Kill(pod);
   Seq head = Head();
   Must(store().DeclareHosted(kNs, Cause::kStreamEnded, {HostedAs(pod)}));
-  EXPECT_FALSE(store().Resume(Returning(host, pod)));
+  EXPECT_FALSE(ResumeOne(store(), Returning(host, pod)));
   EXPECT_FALSE(store().Leave(kNs, HostedAs(pod)));
   EXPECT_FALSE(store().StartWork(NewItem("a", pod.incarnation)));
 

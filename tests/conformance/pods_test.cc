@@ -1,4 +1,4 @@
-// How pods register, resume and leave.
+// How pods register and leave.
 #include "conformance/store_test.h"
 
 namespace vigil {
@@ -179,153 +179,6 @@ TEST_P(StoreTest, Register_NamesItsPredecessorsWork) {
   EXPECT_EQ(Must(store().GetWork(kNs, "a")).checkpoint, "half");
 }
 
-TEST_P(StoreTest, Resume_NewSessionSameIncarnation) {
-  Host host = AddHost();
-  Host other = AddHost();
-  Pod pod = Register(host, "cart");
-  ResumePod returning = Returning(other, pod);
-
-  Pod resumed = Must(store().Resume(returning));
-
-  EXPECT_EQ(resumed.incarnation, pod.incarnation);
-  EXPECT_EQ(resumed.session, returning.session);
-  EXPECT_EQ(resumed.coordinator, other.number);
-  EXPECT_EQ(resumed.state, PodState::kAlive);
-  auto events = EventsAfter(Seq{1});
-  ASSERT_EQ(events.size(), 1U);
-  EXPECT_EQ(events[0].kind, EventKind::kPodMoved);
-  EXPECT_EQ(events[0].incarnation, pod.incarnation);
-}
-
-TEST_P(StoreTest, Resume_OnTheSameCoordinatorIsNoMove) {
-  Host host = AddHost();
-  Pod pod = Register(host, "cart");
-  ResumePod returning = Returning(host, pod);
-
-  EXPECT_EQ(Must(store().Resume(returning)).session, returning.session);
-
-  EXPECT_EQ(Head(), Seq{1});
-}
-
-// The coordinator may never hear that its resume was committed, and would grant leases in the old
-// session.
-TEST_P(StoreTest, Resume_OnTheSameCoordinatorNamesTheOldSessionToo) {  // P1, P7
-  Host host = AddHost();
-  Pod pod = Register(host, "cart");
-  ResumePod returning = Returning(host, pod);
-  Must(store().Resume(returning));
-  Must(store().Resume(returning));
-  EXPECT_THAT(TakenFrom(host), ElementsAre(pod.session));
-}
-
-TEST_P(StoreTest, Resume_RepeatedChangesNothing) {
-  Host host = AddHost();
-  Host other = AddHost();
-  Pod pod = Register(host, "cart");
-  ResumePod returning = Returning(other, pod);
-  Must(store().Resume(returning));
-  Seq head = Head();
-
-  EXPECT_EQ(Must(store().Resume(returning)).session, returning.session);
-
-  EXPECT_EQ(Head(), head);
-  EXPECT_THAT(TakenFrom(host), ElementsAre(pod.session));
-  EXPECT_THAT(TakenFrom(other), IsEmpty());
-}
-
-TEST_P(StoreTest, Resume_ThatComesLateIsRefused) {  // P1
-  Host host = AddHost();
-  Host other = AddHost();
-  NewPod wish = Newcomer(host, "cart");
-  Pod pod = RegisterAs(wish).pod;
-  ResumePod late = Returning(host, pod);
-  NewPod late_repetition = Newcomer(host, "cart");
-  late_repetition.registration_id = wish.registration_id;
-  ResumePod newer = Returning(other, pod);
-  Must(store().Resume(newer));
-  Must(store().SuspectHosted(kNs, Cause::kStreamEnded, {{pod.incarnation, newer.session}}));
-  Seq head = Head();
-
-  auto refused = store().Resume(late);
-  EXPECT_EQ(ReasonOf(refused), reason::kSessionTaken);
-  EXPECT_EQ(MetadataOf(refused), SessionTaken(newer.session).metadata);
-  EXPECT_EQ(ReasonOf(store().Register(late_repetition)), reason::kSessionTaken);
-
-  Pod now = Must(store().GetPod(kNs, "cart"));
-  EXPECT_EQ(now.session, newer.session);
-  EXPECT_EQ(now.coordinator, other.number);
-  EXPECT_EQ(now.state, PodState::kSuspect);
-  EXPECT_EQ(Head(), head);
-  EXPECT_THAT(TakenFrom(other), IsEmpty());
-}
-
-TEST_P(StoreTest, Resume_WrongTokenRefused) {
-  Host host = AddHost();
-  Pod pod = Register(host, "cart");
-  ResumePod thief = Returning(host, pod);
-  thief.session_token = "token-of-till";
-
-  EXPECT_EQ(ReasonOf(store().Resume(thief)), reason::kSessionTokenInvalid);
-
-  EXPECT_EQ(Must(store().GetPod(kNs, "cart")).session, pod.session);
-}
-
-TEST_P(StoreTest, Resume_UnknownIsNotFound) {
-  Host host = AddHost();
-  Pod pod = Register(host, "cart");
-  ResumePod unknown = Returning(host, pod);
-  unknown.incarnation.value += 1'000'000;
-  EXPECT_EQ(ReasonOf(store().Resume(unknown)), reason::kPodNotFound);
-
-  ResumePod elsewhere = Returning(host, pod);
-  elsewhere.ns = "other";
-  EXPECT_EQ(ReasonOf(store().Resume(elsewhere)), reason::kPodNotFound);
-}
-
-TEST_P(StoreTest, Resume_TheEndedRefused) {
-  Host host = AddHost();
-  Pod dead = Register(host, "cart");
-  Pod left = Register(host, "till");
-  Kill(dead);
-  Must(store().Leave(kNs, HostedAs(left)));
-
-  EXPECT_EQ(ReasonOf(store().Resume(Returning(host, dead))), reason::kIncarnationEnded);
-  EXPECT_EQ(ReasonOf(store().Resume(Returning(host, left))), reason::kIncarnationEnded);
-}
-
-TEST_P(StoreTest, Resume_NamesTheTakenSession) {
-  Host host = AddHost();
-  Host other = AddHost();
-  Pod cart = Register(host, "cart");
-  Pod till = Register(host, "till");
-  Must(store().Resume(Returning(other, cart)));
-  Must(store().Resume(Returning(other, till)));
-
-  EXPECT_THAT(TakenFrom(host), UnorderedElementsAre(cart.session, till.session));
-  EXPECT_THAT(TakenFrom(host), UnorderedElementsAre(cart.session, till.session))
-      << "named until it is handled";
-  EXPECT_THAT(Must(store().RenewCoordinator(host.number, {cart.session})).taken,
-              ElementsAre(till.session));
-  EXPECT_THAT(TakenFrom(host), ElementsAre(till.session));
-  EXPECT_THAT(TakenFrom(other), IsEmpty());
-}
-
-TEST_P(StoreTest, Resume_RefutesSuspicion) {
-  Host host = AddHost();
-  Host other = AddHost();
-  Pod pod = Register(host, "cart");
-  Must(store().SuspectHosted(kNs, Cause::kStreamEnded, {HostedAs(pod)}));
-  Seq head = Head();
-
-  Pod resumed = Must(store().Resume(Returning(other, pod)));
-
-  EXPECT_EQ(resumed.state, PodState::kAlive);
-  EXPECT_EQ(resumed.cause, Cause::kNone);
-  auto events = EventsAfter(head);
-  EXPECT_THAT(KindsAfter(head), UnorderedElementsAre(EventKind::kPodRefuted, EventKind::kPodMoved));
-  EXPECT_EQ(events.front().transaction_end, events.back().seq);
-}
-
 TEST_P(StoreTest, Leave_EndsAsLeft) {
   Host host = AddHost();
   Pod pod = Register(host, "cart");
@@ -388,7 +241,7 @@ TEST_P(StoreTest, Leave_Refusals) {
   Host host = AddHost();
   Pod moved = Register(host, "cart");
   Pod dead = Register(host, "till");
-  Pod resumed = Must(store().Resume(Returning(host, moved)));
+  Pod resumed = Must(ResumeOne(store(), Returning(host, moved)));
   Kill(dead);
 
   auto taken = store().Leave(kNs, HostedAs(moved));

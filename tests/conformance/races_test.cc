@@ -379,7 +379,7 @@ TEST_P(StoreTest, Resume_RacingAVerdict) {  // P1, P2
   Together(2, [&](int thread, Store& store) {
     for (int i = 0; i < kPods; ++i) {
       if (thread == 0) {
-        resumed[i] = ReasonOf(store.Resume(resumes[i]));
+        resumed[i] = ReasonOf(ResumeOne(store, resumes[i]));
         continue;
       }
       for (const HostedPod& pod : Must(store.DeclareFree(host.observer(), kNs, {suspicions[i]}))) {

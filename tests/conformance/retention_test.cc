@@ -213,7 +213,7 @@ TEST_P(RetentionTest, Prune_AnOwnerIsKept) {
   EXPECT_EQ(ReasonOf(store().GetPod(kNs, "done")), reason::kPodNotFound);
   for (const Pod& gone : {idle, left}) {
     EXPECT_EQ(ReasonOf(store().GetPod(kNs, gone.name)), reason::kPodNotFound);
-    EXPECT_EQ(ReasonOf(store().Resume(Returning(host, gone))), reason::kPodNotFound);
+    EXPECT_EQ(ReasonOf(ResumeOne(store(), Returning(host, gone))), reason::kPodNotFound);
     EXPECT_EQ(ReasonOf(store().Leave(kNs, HostedAs(gone))), reason::kPodNotFound);
     EXPECT_EQ(ReasonOf(store().StartWork(NewItem("b", gone.incarnation))), reason::kPodNotFound);
     EXPECT_THAT(Must(store().DeclareHosted(kNs, Cause::kStreamEnded, {HostedAs(gone)})).events,
@@ -325,7 +325,7 @@ TEST_P(RetentionTest, PruneCoordinators_TheEndedThatHostNobody) {  // P7
   ASSERT_THAT(report.free_pods, SizeIs(1));
   EXPECT_EQ(report.free_pods[0].host_trust_window, minutes(7)) << "its grace needs it";
 
-  Must(store().Resume(Returning(alive, pod)));
+  Must(ResumeOne(store(), Returning(alive, pod)));
   EXPECT_EQ(Must(store().PruneCoordinators(kAge, 3)), 1U);
 }
 

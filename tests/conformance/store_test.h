@@ -51,6 +51,13 @@ auto MetadataOf(const Result<T>& result) {
   return result ? decltype(Error::metadata){} : result.error().metadata;
 }
 
+// One alone.
+inline Result<Pod> ResumeOne(Store& store, const ResumePod& pod, const TellRefuted& refuted = {}) {
+  auto resumed = store.Resume({pod}, refuted);
+  if (!resumed) return Fail(std::move(resumed.error()));
+  return std::move(resumed->front());
+}
+
 inline std::string Numbered(const char* what, int number) { return what + std::to_string(number); }
 
 inline HostedPod HostedAs(const Pod& pod) { return {pod.incarnation, pod.session}; }

@@ -164,7 +164,7 @@ TEST_P(SupersedeTest, Supersede_ARepetitionFindsItsIncarnation) {
   auto returned = store().Register(first);
   EXPECT_EQ(ReasonOf(returned), reason::kIncarnationEnded);
   EXPECT_THAT(MetadataOf(returned), ::testing::Contains(std::pair("cause", "SUPERSEDED")));
-  EXPECT_EQ(ReasonOf(store().Resume(Returning(host, incumbent))), reason::kIncarnationEnded);
+  EXPECT_EQ(ReasonOf(ResumeOne(store(), Returning(host, incumbent))), reason::kIncarnationEnded);
   EXPECT_EQ(Head(), begin);
 }
 
@@ -216,7 +216,8 @@ TEST_P(SupersedeTest, Supersede_RacingAVerdictAFarewellAndAResume) {  // P1, P2
           EXPECT_THAT(ReasonOf(store.Leave(kNs, HostedAs(rivals[i].incumbent))),
                       AnyOf("OK", reason::kIncarnationEnded));
         } else {
-          EXPECT_THAT(ReasonOf(store.Resume(resumes[i])), AnyOf("OK", reason::kIncarnationEnded));
+          EXPECT_THAT(ReasonOf(ResumeOne(store, resumes[i])),
+                      AnyOf("OK", reason::kIncarnationEnded));
         }
       });
 

@@ -81,7 +81,7 @@ TEST_P(StoreTest, Transfer_NotToOneThatMayNotClaim) {
   EXPECT_EQ(Head(), head);
 
   // What it may is what its identity might when it came last.
-  barred = Must(store().Resume(Returning(host, barred)));
+  barred = Must(ResumeOne(store(), Returning(host, barred)));
   EXPECT_EQ(Must(Transfer(item, "barred")).owner, barred.incarnation);
 }
 

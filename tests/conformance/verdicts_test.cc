@@ -38,7 +38,7 @@ TEST_P(StoreTest, SuspectHosted_MarksTheAliveOnce) {
 TEST_P(StoreTest, SuspectHosted_VoidForAnOldSession) {
   Host host = AddHost();
   Pod pod = Register(host, "cart");
-  Must(store().Resume(Returning(host, pod)));
+  Must(ResumeOne(store(), Returning(host, pod)));
 
   EXPECT_THAT(Must(store().SuspectHosted(kNs, kStrong, {HostedAs(pod)})).events, IsEmpty());
 
@@ -51,7 +51,7 @@ TEST_P(StoreTest, Refute_MakesTheSuspectAlive) {
   Pod alive = Register(host, "till");
   Pod moved = Register(host, "shelf");
   Must(store().SuspectHosted(kNs, kStrong, {HostedAs(suspect)}));
-  Pod resumed = Must(store().Resume(Returning(host, moved)));
+  Pod resumed = Must(ResumeOne(store(), Returning(host, moved)));
   Must(store().SuspectHosted(kNs, kStrong, {HostedAs(resumed)}));
   Seq head = Head();
 
@@ -111,7 +111,7 @@ TEST_P(StoreTest, DeclareHosted_VoidForAnOldSession) {  // P1
   Host host = AddHost();
   Host other = AddHost();
   Pod pod = Register(host, "cart");
-  Pod resumed = Must(store().Resume(Returning(other, pod)));
+  Pod resumed = Must(ResumeOne(store(), Returning(other, pod)));
   Seq head = Head();
 
   EXPECT_THAT(Must(store().DeclareHosted(kNs, kStrong, {HostedAs(pod)})).events, IsEmpty());

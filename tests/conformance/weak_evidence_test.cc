@@ -56,7 +56,7 @@ TEST_P(StoreTest, Probe_LetsGoOfWhatItGot) {
 TEST_P(StoreTest, Probe_TheCurrentSessionOnly) {
   Host host = AddHost();
   Pod pod = Register(host, "cart");
-  Pod resumed = Must(store().Resume(Returning(host, pod)));
+  Pod resumed = Must(ResumeOne(store(), Returning(host, pod)));
   ReleaseSession(host, pod.session);
   EXPECT_THAT(Must(store().Probe(host.observer(), kDue)).free_pods, IsEmpty());
   ReleaseSession(host, resumed.session);
@@ -108,7 +108,7 @@ TEST_P(StoreTest, Probe_TellsTheTrustWindowOfTheHost) {  // P7
                            told(b, std::chrono::milliseconds(1'500)), told(c, Duration::zero())));
 
   // A pod that moved is hosted by another.
-  Pod moved = Must(store().Resume(Returning(shorter, a)));
+  Pod moved = Must(ResumeOne(store(), Returning(shorter, a)));
   ReleaseSession(shorter, moved.session);
   EXPECT_THAT(Must(store().Probe(observer.observer(), kDue)).free_pods,
               Contains(told(moved, std::chrono::milliseconds(1'500))));
@@ -190,7 +190,7 @@ TEST_P(StoreTest, SuspectFree_HeldLockIsNoEvidence) {  // P1
 TEST_P(StoreTest, SuspectFree_VoidForAnOldSession) {
   Host host = AddHost();
   Pod pod = RegisterFree(host, "cart");
-  Pod resumed = Must(store().Resume(Returning(host, pod)));
+  Pod resumed = Must(ResumeOne(store(), Returning(host, pod)));
   EXPECT_THAT(Must(store().SuspectFree(host.observer(), kNs, {HostedAs(pod)})), IsEmpty());
   EXPECT_EQ(StateOf(resumed), PodState::kAlive);
 }
@@ -310,7 +310,7 @@ TEST_P(StoreTest, DeclareFree_VoidForAnOldSession) {  // P1
   Host other = AddHost();
   Pod pod = RegisterFree(host, "cart");
   SuspicionNumber suspicion = SuspectFree(other, pod);
-  Pod resumed = Must(store().Resume(Returning(other, pod)));
+  Pod resumed = Must(ResumeOne(store(), Returning(other, pod)));
 
   EXPECT_THAT(Must(store().DeclareFree(other.observer(), kNs, {{HostedAs(pod), suspicion}})),
               IsEmpty());

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include "coordinator/resumes.h"
 #include "coordinator/verdicts.h"
 #include "store/postgres/postgres_database.h"
 #include "support/store_test_database.h"
@@ -68,6 +69,15 @@ TEST_F(OnePiece, AVerdictOnTheHostsEvidence) {
 TEST_F(OnePiece, AVerdictOnWeakEvidence) {
   EXPECT_EQ(PiecesOf([&] { store_->SuspectFree(observer_, ns_, pods_); }), kVerdictAndWakeUp);
   EXPECT_EQ(PiecesOf([&] { store_->DeclareFree(observer_, ns_, suspicions_); }), kVerdictAndWakeUp);
+}
+
+// With tokens that are bound to an identity.
+TEST_F(OnePiece, TheResumesOfPodsThatMoveTogether) {
+  std::vector<ResumePod> resumes;
+  for (size_t number = 1; number <= kMostResumed; ++number) {
+    resumes.push_back({ns_, {number}, std::string(128, 't'), {1}, {number}, true});
+  }
+  EXPECT_EQ(PiecesOf([&] { store_->Resume(resumes); }), kVerdictAndWakeUp);
 }
 
 }  // namespace

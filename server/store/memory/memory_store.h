@@ -31,7 +31,7 @@ class MemoryStore final : public Store {
   Result<std::variant<Registered, NameTaken>> Register(const NewPod& pod,
                                                        const TellRefuted& refuted) override;
   Result<std::optional<Registered>> Supersede(const NewPod& pod, Incarnation incumbent) override;
-  Result<Pod> Resume(const ResumePod& pod, const TellRefuted& refuted) override;
+  Result<Resumed> Resume(const std::vector<ResumePod>& pods, const TellRefuted& refuted) override;
   Result<void> Leave(const std::string& ns, HostedPod pod) override;
   Result<Pod> GetPod(const std::string& ns, const std::string& name) override;
   Result<std::string> BindingOfPod(const std::string& ns, Incarnation incarnation) override;

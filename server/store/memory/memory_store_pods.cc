@@ -33,6 +33,18 @@ Result<void> GiveSession(Transaction& tx, PodRow& row, const Returning& pod, Sto
   return {};
 }
 
+Result<Pod> ResumeOne(Transaction& tx, const ResumePod& pod, StoodFor& stood) {
+  PodRow* row = tx.FindPod(pod.ns, pod.incarnation);
+  if (row == nullptr) return Fail(PodNotFound(std::to_string(pod.incarnation.value)));
+  if (row->session_token != pod.session_token) return Fail(SessionTokenInvalid(pod.incarnation));
+  if (!row->pod.living()) {
+    return Fail(IncarnationEnded(pod.incarnation, row->pod.state, row->pod.cause));
+  }
+  auto given = GiveSession(tx, *row, pod, stood);
+  if (!given) return Fail(std::move(given.error()));
+  return row->pod;
+}
+
 PodRow& AddPod(Transaction& tx, NamespaceRow& space, const NewPod& pod) {
   auto incarnation = tx.Issue<Incarnation>();
   PodRow& row = space.pods[incarnation];
@@ -158,18 +170,13 @@ Result<std::optional<Registered>> MemoryStore::Supersede(const NewPod& pod, Inca
   });
 }
 
-Result<Pod> MemoryStore::Resume(const ResumePod& pod, const TellRefuted& refuted) {
+Result<Resumed> MemoryStore::Resume(const std::vector<ResumePod>& pods,
+                                    const TellRefuted& refuted) {
   StoodFor stood;
-  auto resumed = Change<Pod>([&](Transaction& tx) -> Result<Pod> {
-    PodRow* row = tx.FindPod(pod.ns, pod.incarnation);
-    if (row == nullptr) return Fail(PodNotFound(std::to_string(pod.incarnation.value)));
-    if (row->session_token != pod.session_token) return Fail(SessionTokenInvalid(pod.incarnation));
-    if (!row->pod.living()) {
-      return Fail(IncarnationEnded(pod.incarnation, row->pod.state, row->pod.cause));
-    }
-    auto given = GiveSession(tx, *row, pod, stood);
-    if (!given) return Fail(std::move(given.error()));
-    return row->pod;
+  auto resumed = Change<Resumed>([&](Transaction& tx) -> Result<Resumed> {
+    Resumed outcomes;
+    for (const ResumePod& pod : pods) outcomes.push_back(ResumeOne(tx, pod, stood));
+    return outcomes;
   });
   if (resumed) Tell(stood, refuted);
   return resumed;

@@ -1,4 +1,5 @@
 // How pods register, move, leave and are looked at.
+#include <map>
 #include <utility>
 
 #include "core/errors.h"
@@ -98,36 +99,48 @@ constexpr pg::Statement kPredecessorsWork{
 
 constexpr pg::Statement kResume{
     "resume",
-    "WITH before AS MATERIALIZED ("
-    "  SELECT * FROM vigil.pods WHERE namespace = $1 AND incarnation = $2),"
+    "WITH asked AS MATERIALIZED ("
+    "  SELECT * FROM unnest($2::bigint[], $3::text[], $5::bigint[], $6::bigint[])"
+    "              AS asked(pod_number, token, next_session, claims)),"
+    " before AS MATERIALIZED ("
+    "  SELECT pod.* FROM asked JOIN vigil.pods AS pod ON pod.incarnation = asked.pod_number"
+    "   WHERE pod.namespace = $1),"
     " changed AS ("
     "  UPDATE vigil.pods AS pod"
     "     SET state = 'ALIVE', cause = 'NONE', suspicion = NULL, suspicion_identity = NULL,"
-    "         suspected_at = NULL, coordinator = $4, session = $5, may_claim = $6"
-    "    FROM before"
-    "   WHERE pod.incarnation = before.incarnation AND before.session_token = $3"
-    "     AND before.state IN ('ALIVE', 'SUSPECT') AND before.session <= $5"
+    "         suspected_at = NULL, coordinator = $4, session = asked.next_session,"
+    "         may_claim = asked.claims <> 0"
+    "    FROM before JOIN asked ON asked.pod_number = before.incarnation"
+    "   WHERE pod.incarnation = before.incarnation AND before.session_token = asked.token"
+    "     AND before.state IN ('ALIVE', 'SUSPECT') AND before.session <= asked.next_session"
     "  RETURNING pod.*),"
     " taken AS ("
     "  INSERT INTO vigil.taken_sessions (coordinator, session)"
     "  SELECT before.coordinator, before.session"
-    "    FROM changed, before JOIN vigil.coordinators USING (coordinator)"
-    "   WHERE before.session <> $5"
+    "    FROM changed JOIN before USING (incarnation)"
+    "    JOIN vigil.coordinators AS host ON host.coordinator = before.coordinator"
+    "   WHERE before.session <> changed.session"
     "  ON CONFLICT DO NOTHING),"
     " news AS ("
     "  SELECT told.kind, changed.name AS pod_name, changed.incarnation, 'NONE' AS cause,"
-    "         0 AS orphans, '' AS work_key, 0 AS fence, 0 AS previous_owner, told.position,"
+    "         0 AS orphans, '' AS work_key, 0 AS fence, 0 AS previous_owner,"
+    "         2 * changed.incarnation + told.place AS position,"
     "         changed.labels AS pod_labels, " VIGIL_NOT_DETECTED
     " AS detected_at"
-    "    FROM changed, before,"
-    "         LATERAL (VALUES ('POD_REFUTED', 1, before.state = 'SUSPECT'),"
-    "                         ('POD_MOVED', 2, before.coordinator <> $4))"
-    "           AS told(kind, position, happened)"
+    "    FROM changed JOIN before USING (incarnation),"
+    "         LATERAL (VALUES ('POD_REFUTED', 0, before.state = 'SUSPECT'),"
+    "                         ('POD_MOVED', 1, before.coordinator <> $4))"
+    "           AS told(kind, place, happened)"
     "   WHERE told.happened)," VIGIL_APPEND_NEWS
-    "SELECT (SELECT " VIGIL_STOOD("before") " FROM before, changed WHERE before.state = 'SUSPECT'),"
-    "       session_token = $3, " VIGIL_POD_COLUMNS
-    "  FROM (SELECT * FROM changed"
-    "        UNION ALL SELECT * FROM before WHERE NOT EXISTS (SELECT FROM changed)) AS now"};
+    "SELECT stood, session_token = asked.token, " VIGIL_POD_COLUMNS
+    "  FROM (SELECT CASE WHEN before.state = 'SUSPECT' THEN " VIGIL_STOOD("before") " END AS stood,"
+    "               changed.*"
+    "          FROM changed JOIN before USING (incarnation)"
+    "        UNION ALL"
+    "        SELECT NULL, before.* FROM before"
+    "         WHERE NOT EXISTS (SELECT FROM changed"
+    "                            WHERE changed.incarnation = before.incarnation)) AS now"
+    "  JOIN asked ON asked.pod_number = now.incarnation"};
 
 constexpr pg::Statement kLeave{
     "leave",
@@ -184,6 +197,14 @@ pg::Params ParamsOf(const NewPod& pod) {
           pod.may_claim};
 }
 
+// Of a resume that found the pod, which is as it is `now`.
+Result<Pod> OutcomeOf(const ResumePod& asked, bool token_is_right, Pod now) {
+  if (!token_is_right) return Fail(SessionTokenInvalid(asked.incarnation));
+  if (!now.living()) return Fail(IncarnationEnded(now.incarnation, now.state, now.cause));
+  if (now.session != asked.session) return Fail(SessionTaken(now.session));
+  return now;
+}
+
 // From a row of (session_token, VIGIL_POD_COLUMNS) and the rows of kPredecessorsWork.
 Registered RegisteredFrom(pg::Row& row, const pg::Rows& work) {
   Registered registered{.session_token = row.Text()};
@@ -213,11 +234,13 @@ Result<std::variant<Registered, NameTaken>> PostgresStore::Register(const NewPod
     if (what == "begun") return registered;
 
     // This registration made an incarnation before; it gets its new session.
-    auto resumed = Resume({pod.ns, registered.pod.incarnation, registered.session_token,
-                           pod.coordinator, pod.session, pod.may_claim},
+    auto resumed = Resume({{pod.ns, registered.pod.incarnation, registered.session_token,
+                            pod.coordinator, pod.session, pod.may_claim}},
                           refuted);
     if (!resumed) return Fail(std::move(resumed.error()));
-    registered.pod = std::move(*resumed);
+    Result<Pod>& outcome = resumed->front();
+    if (!outcome) return Fail(std::move(outcome.error()));
+    registered.pod = std::move(*outcome);
     return registered;
   }
   return Fail(DatabaseUnavailable("too many registrations of this name raced"));
@@ -237,23 +260,38 @@ Result<std::optional<Registered>> PostgresStore::Supersede(const NewPod& pod,
   return RegisteredFrom(row, rows->back());
 }
 
-Result<Pod> PostgresStore::Resume(const ResumePod& pod, const TellRefuted& refuted) {
-  auto rows = ChangeAndWake(pod.ns, {{&kLockPods, {pod.ns, Numbers(std::vector{pod.incarnation})}},
-                                     {&kResume,
-                                      {pod.ns, pod.incarnation, pod.session_token, pod.coordinator,
-                                       pod.session, pod.may_claim}}});
+Result<Resumed> PostgresStore::Resume(const std::vector<ResumePod>& pods,
+                                      const TellRefuted& refuted) {
+  Resumed outcomes;
+  if (pods.empty()) return outcomes;
+  std::vector<int64_t> incarnations;
+  std::vector<std::string> tokens;
+  std::vector<int64_t> sessions;
+  std::vector<int64_t> may_claim;
+  std::map<Incarnation, size_t> places;
+  for (const ResumePod& pod : pods) {
+    places.emplace(pod.incarnation, places.size());
+    incarnations.push_back(static_cast<int64_t>(pod.incarnation.value));
+    tokens.push_back(pod.session_token);
+    sessions.push_back(static_cast<int64_t>(pod.session.value));
+    may_claim.push_back(pod.may_claim ? 1 : 0);
+    outcomes.emplace_back(Fail(PodNotFound(std::to_string(pod.incarnation.value))));
+  }
+  const std::string& ns = pods.front().ns;
+  auto rows = ChangeAndWake(
+      ns, {{&kLockPods, {ns, incarnations}},
+           {&kResume, {ns, incarnations, tokens, pods.front().coordinator, sessions, may_claim}}});
   if (!rows) return Fail(std::move(rows.error()));
-  if (rows->back().empty()) return Fail(PodNotFound(std::to_string(pod.incarnation.value)));
-  pg::Row row = rows->back()[0];
-  const bool was_suspect = !row.IsNull();
-  const Duration stood = row.Interval();
-  if (was_suspect && refuted) refuted(stood);
-  const bool token_is_right = row.Bool();
-  Pod now = PodFrom(row);
-  if (!token_is_right) return Fail(SessionTokenInvalid(pod.incarnation));
-  if (!now.living()) return Fail(IncarnationEnded(now.incarnation, now.state, now.cause));
-  if (now.session != pod.session) return Fail(SessionTaken(now.session));
-  return now;
+  for (pg::Row row : rows->back()) {
+    const bool was_suspect = !row.IsNull();
+    const Duration stood = row.Interval();
+    if (was_suspect && refuted) refuted(stood);
+    const bool token_is_right = row.Bool();
+    Pod now = PodFrom(row);
+    const size_t place = places.at(now.incarnation);
+    outcomes[place] = OutcomeOf(pods[place], token_is_right, std::move(now));
+  }
+  return outcomes;
 }
 
 Result<void> PostgresStore::Leave(const std::string& ns, HostedPod pod) {

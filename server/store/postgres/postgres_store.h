@@ -31,7 +31,7 @@ class PostgresStore final : public Store {
   Result<std::variant<Registered, NameTaken>> Register(const NewPod& pod,
                                                        const TellRefuted& refuted) override;
   Result<std::optional<Registered>> Supersede(const NewPod& pod, Incarnation incumbent) override;
-  Result<Pod> Resume(const ResumePod& pod, const TellRefuted& refuted) override;
+  Result<Resumed> Resume(const std::vector<ResumePod>& pods, const TellRefuted& refuted) override;
   Result<void> Leave(const std::string& ns, HostedPod pod) override;
   Result<WrittenEvents> SuspectHosted(const std::string& ns, Cause cause,
                                       const std::vector<HostedPod>& pods,
