@@ -22,7 +22,7 @@ struct Losses {
   // From the SIGKILL until a pod knew that the other coordinator hosts it, for each pod of each
   // round.
   std::vector<Duration> resumed;
-  // Until the last of a round knew, for each round.
+  // Until the last of a round knew that was not LOST, for each round in which one was not.
   std::vector<Duration> all_resumed;
   // In all rounds.
   int deaths = 0;

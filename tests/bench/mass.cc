@@ -33,9 +33,11 @@ Result<void> AddLosses(Json& rows, pg::PrivateCluster& postgres, const MassOptio
         postgres, {.pods = pods, .rounds = options.losses, .log_level = options.log_level});
     if (!losses) return Fail(losses.error());
     const auto target = pods <= kResumedPods ? std::optional(kResumedTarget) : std::nullopt;
-    AddRanks(rows, fmt::format("{}/resumed", pods), Summarize(losses->resumed));
-    AddRanks(rows, fmt::format("{}/all_resumed", pods), Summarize(losses->all_resumed), "p99",
-             target);
+    if (!losses->resumed.empty()) {
+      AddRanks(rows, fmt::format("{}/resumed", pods), Summarize(losses->resumed));
+      AddRanks(rows, fmt::format("{}/all_resumed", pods), Summarize(losses->all_resumed), "p99",
+               target);
+    }
     rows.push_back(Row(fmt::format("{}/deaths", pods), losses->deaths, "pods", 0));
     rows.push_back(Row(fmt::format("{}/lost", pods), losses->lost, "pods", 0));
   }
