@@ -47,15 +47,17 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
   }
 
   void Execute(const Statement& statement, Params params, std::function<void(Result<Rows>)> then) {
-    if (state_ == State::kLost) {
-      Post([then = std::move(then), error = *lost_error_] { then(vigil::Fail(error)); });
-      return;
-    }
-    queue_.push_back({&statement, std::move(params), std::move(then), clock_.Now() + deadline_});
-    if (state_ == State::kOpen && queue_.size() == 1) {
-      SendFront();
-      Wait();
-    }
+    Enqueue({&statement, std::move(params), std::move(then), clock_.Now() + deadline_});
+  }
+
+  void Ping(std::function<void(Result<void>)> then) {
+    Enqueue({nullptr,
+             {},
+             [then = std::move(then)](Result<Rows> answered) {
+               if (!answered) return then(vigil::Fail(std::move(answered.error())));
+               then({});
+             },
+             clock_.Now() + deadline_});
   }
 
   void OnNotification(std::function<void(const std::string&)> callback) {
@@ -91,11 +93,24 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
   }
 
   struct Query {
+    // Null for a ping.
     const Statement* statement;
     Params params;
     std::function<void(Result<Rows>)> then;
     Instant deadline;
   };
+
+  void Enqueue(Query query) {
+    if (state_ == State::kLost) {
+      Post([then = std::move(query.then), error = *lost_error_] { then(vigil::Fail(error)); });
+      return;
+    }
+    queue_.push_back(std::move(query));
+    if (state_ == State::kOpen && queue_.size() == 1) {
+      SendFront();
+      Wait();
+    }
+  }
 
   // Runs the callback on the loop, unless the session is gone by then.
   void Post(std::function<void()> callback) {
@@ -156,6 +171,7 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
     PQsetErrorVerbosity(handle_.get(), PQERRORS_DEFAULT);
     PQsetNoticeReceiver(handle_.get(), KeepWarning, &warning_);
     VIGIL_CHECK(PQsetnonblocking(handle_.get(), 1) == 0);
+    VIGIL_CHECK(PQenterPipelineMode(handle_.get()) == 1);
     state_ = State::kSettingUp;
     queue_.push_front({&kSetUpSession, SetUpParams(options_),
                        [this](Result<Rows> answer) { SetUp(std::move(answer)); },
@@ -182,8 +198,24 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
     Post([then = std::exchange(opened_, nullptr)] { then({}); });
   }
 
+  // Each with a Sync behind it, which is all that there is of a ping.
   void SendFront() {
     const Query& query = queue_.front();
+    Release();
+    warning_.clear();
+    if ((query.statement != nullptr && !SendStatement(query)) ||
+        PQpipelineSync(handle_.get()) != 1) {
+      Fail(ConnectionMessage(handle_.get()));
+      return;
+    }
+    if (state_ == State::kOpen) {
+      timer_ = loop_.After(query.deadline - clock_.Now(),
+                           [this] { TooLate("Postgres did not answer in time"); });
+    }
+    Flush();
+  }
+
+  bool SendStatement(const Query& query) {
     std::vector<Oid> types;
     std::vector<const char*> values;
     std::vector<int> lengths;
@@ -193,19 +225,9 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
       lengths.push_back(static_cast<int>(param.value().size()));
     }
     const std::vector<int> binary(query.params.size(), 1);
-    Release();
-    warning_.clear();
-    if (!PQsendQueryParams(handle_.get(), query.statement->sql,
-                           static_cast<int>(query.params.size()), types.data(), values.data(),
-                           lengths.data(), binary.data(), /*resultFormat=*/1)) {
-      Fail(ConnectionMessage(handle_.get()));
-      return;
-    }
-    if (state_ == State::kOpen) {
-      timer_ = loop_.After(query.deadline - clock_.Now(),
-                           [this] { TooLate("Postgres did not answer in time"); });
-    }
-    Flush();
+    return PQsendQueryParams(handle_.get(), query.statement->sql,
+                             static_cast<int>(query.params.size()), types.data(), values.data(),
+                             lengths.data(), binary.data(), /*resultFormat=*/1) == 1;
   }
 
   void Flush() {
@@ -242,29 +264,38 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
     }
   }
 
-  // One result of the statement that is being answered, or the end of its results.
+  // One result of what is being answered, the end of a statement's results, or the answer to the
+  // Sync behind it.
   void TakeResult() {
     PGresult* result = PQgetResult(handle_.get());
-    if (result != nullptr) {
-      Rows rows(result);
-      if (PQresultStatus(result) == PGRES_TUPLES_OK || PQresultStatus(result) == PGRES_COMMAND_OK) {
+    if (result == nullptr) return;
+    Rows rows(result);
+    switch (PQresultStatus(result)) {
+      case PGRES_PIPELINE_SYNC:
+        Answered();
+        return;
+      case PGRES_TUPLES_OK:
+      case PGRES_COMMAND_OK:
         answer_ = std::move(rows);
         return;
-      }
-      if (!CameFromPostgres(result)) {
-        Fail(ConnectionMessage(handle_.get()));
-        return;
-      }
-      Fault fault = FaultOf(result);
-      if (fault.lost) {
-        Error lost = DatabaseUnavailable(std::move(fault.error.message));
-        lost.hint = std::move(fault.error.hint);
-        Fail(std::move(lost));
-      } else {
-        answer_ = vigil::Fail(std::move(fault.error));
-      }
+      default:
+        break;
+    }
+    if (!CameFromPostgres(result)) {
+      Fail(ConnectionMessage(handle_.get()));
       return;
     }
+    Fault fault = FaultOf(result);
+    if (fault.lost) {
+      Error lost = DatabaseUnavailable(std::move(fault.error.message));
+      lost.hint = std::move(fault.error.hint);
+      Fail(std::move(lost));
+    } else {
+      answer_ = vigil::Fail(std::move(fault.error));
+    }
+  }
+
+  void Answered() {
     // An answer of an old primary proves nothing: the locks that count are elsewhere.
     if (state_ == State::kOpen && options_.known && !options_.known->IsCurrent(timeline_)) {
       Fail("a later primary of this database has been seen");
@@ -273,8 +304,8 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
     Query query = std::move(queue_.front());
     queue_.pop_front();
     if (state_ == State::kOpen) timer_.reset();
-    VIGIL_CHECK(answer_.has_value());
-    Result<Rows> answer = std::move(*answer_);
+    VIGIL_CHECK(answer_.has_value() || query.statement == nullptr);
+    Result<Rows> answer = answer_ ? std::move(*answer_) : Rows();
     answer_.reset();
     if (answer && !warning_.empty()) {
       answer = vigil::Fail(OutcomeUnknown("the answer came with a warning: " + warning_));
@@ -382,6 +413,10 @@ void AsyncConnection::OnNotification(std::function<void(const std::string&)> cal
 
 void AsyncConnection::OnLost(std::function<void(Error)> callback) {
   session_->OnLost(std::move(callback));
+}
+
+void AsyncConnection::Ping(std::function<void(Result<void>)> then) {
+  session_->Ping(std::move(then));
 }
 
 int AsyncConnection::backend() const { return session_->backend(); }

@@ -42,6 +42,13 @@ class AsyncConnection {
 
   void Execute(const Statement& statement, Params params, std::function<void(Result<Rows>)> then);
 
+  // Asks the server's process for an answer and nothing else: with a Sync of the protocol and no
+  // statement, at a third of the price of the smallest one. It is answered in its turn by the
+  // process that has served this session from the beginning, with all that the session holds, and
+  // begins its idle_session_timeout anew. It does not prove that a statement could be executed: no
+  // transaction is begun, and no lock of the server's memory is needed.
+  void Ping(std::function<void(Result<void>)> then);
+
   // A notification arrived on a channel that the session listens to.
   void OnNotification(std::function<void(const std::string& payload)> callback);
   void OnLost(std::function<void(Error)> callback);

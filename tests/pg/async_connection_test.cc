@@ -2,6 +2,7 @@
 #include "pg/async_connection.h"
 
 #include <gmock/gmock.h>
+#include <signal.h>
 
 #include <optional>
 
@@ -35,9 +36,11 @@ class AsyncConnectionTest : public ClusterTest {
     loop_.context().restart();
   }
 
-  std::unique_ptr<AsyncConnection> Opened(Duration deadline = seconds(10)) {
-    auto connection =
-        std::make_unique<AsyncConnection>(loop_, ConnectOptions{conninfo(), "test", {}}, deadline);
+  std::unique_ptr<AsyncConnection> Opened(
+      Duration deadline = seconds(10),
+      std::vector<std::pair<std::string, std::string>> settings = {}) {
+    auto connection = std::make_unique<AsyncConnection>(
+        loop_, ConnectOptions{conninfo(), "test", std::move(settings)}, deadline);
     connection->Open([this](Result<void> opened) {
       EXPECT_TRUE(opened) << opened.error().message;
       loop_.Stop();
@@ -136,6 +139,66 @@ TEST_F(AsyncConnectionTest, Deadline_LosesTheConnection) {
       kPause, {}, [&](Result<Rows> rows) { told.emplace_back(rows ? "?" : rows.error().reason); });
   Turn();
   EXPECT_THAT(told, testing::ElementsAre(kDatabaseUnavailable));
+}
+
+TEST_F(AsyncConnectionTest, Ping_IsAnsweredInItsTurn) {
+  auto connection = Opened();
+  std::vector<std::string> told;
+  const auto tell = [&told](const char* which) {
+    return [&told, which](const auto& answered) {
+      told.push_back(std::string(which) + (answered ? " answered" : " failed"));
+    };
+  };
+  connection->Execute(kImpatient, {}, tell("setting"));
+  connection->Ping(tell("first"));
+  connection->Execute(kPause, {}, tell("pause"));
+  connection->Ping(tell("second"));
+  connection->Execute(kOne, {}, tell("one"));
+  connection->Ping([&](const Result<void>& answered) {
+    EXPECT_TRUE(answered);
+    loop_.Stop();
+  });
+  EXPECT_TRUE(told.empty());
+  Turn();
+  EXPECT_THAT(told, testing::ElementsAre("setting answered", "first answered", "pause failed",
+                                         "second answered", "one answered"));
+}
+
+// P1: what holds the session's locks is this process of the server and no other.
+TEST_F(AsyncConnectionTest, Ping_IsAnsweredByTheBackendItself) {
+  auto connection = Opened(seconds(2));
+  std::vector<std::string> told;
+  connection->OnLost([&](const Error&) { loop_.Stop(); });
+  ASSERT_EQ(kill(connection->backend(), SIGSTOP), 0);
+  connection->Ping([&](const Result<void>& answered) {
+    told.emplace_back(answered ? "answered" : answered.error().reason);
+  });
+  Turn();
+  EXPECT_EQ(kill(connection->backend(), SIGCONT), 0);
+  EXPECT_THAT(told, testing::ElementsAre(kDatabaseUnavailable));
+}
+
+TEST_F(AsyncConnectionTest, Ping_BeginsTheIdleTimeAnew) {
+  auto connection = Opened(seconds(10), {{"idle_session_timeout", "1500ms"}});
+  const Instant begun = SystemClock().Now();
+  Instant pinged = begun;
+  bool lost = false;
+  connection->OnLost([&](const Error&) {
+    lost = true;
+    loop_.Stop();
+  });
+  std::unique_ptr<Timer> timer;
+  std::function<void()> ping = [&] {
+    connection->Ping([&](const Result<void>& answered) {
+      ASSERT_TRUE(answered) << answered.error().message;
+      pinged = SystemClock().Now();
+      if (pinged - begun < milliseconds(2500)) timer = loop_.After(milliseconds(100), ping);
+    });
+  };
+  ping();
+  Turn();
+  EXPECT_TRUE(lost);
+  EXPECT_GE(pinged - begun, milliseconds(2500));
 }
 
 TEST_F(AsyncConnectionTest, Notifications_AreHeard) {

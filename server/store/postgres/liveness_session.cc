@@ -28,8 +28,6 @@ constexpr pg::Statement kTakeLocks{
 constexpr pg::Statement kReleaseLocks{
     "release_locks", "SELECT pg_advisory_unlock(key) FROM unnest($1::bigint[]) AS key"};
 
-constexpr pg::Statement kPing{"ping", "SELECT 1"};
-
 std::vector<int64_t> KeysOf(const std::vector<LockKey>& locks) {
   std::vector<int64_t> keys;
   keys.reserve(locks.size());
@@ -84,12 +82,11 @@ void PostgresLivenessSession::ReleaseLocks(std::vector<LockKey> keys, Then<void>
                        });
 }
 
-void PostgresLivenessSession::Ping(Then<void> then) {
-  connection_->Execute(kPing, {}, [then = std::move(then)](Result<pg::Rows> rows) {
-    if (!rows) return then(Fail(std::move(rows.error())));
-    then({});
-  });
-}
+// What holds a session's locks is its backend, and nobody else answers here: a pooler, which might,
+// shows by a backend of another number, and then no session is opened through it
+// (pg/connecting.cc). That statements are executed and commits acknowledged is what the renewal of
+// the coordinator's own row proves, beside which a ping counts.
+void PostgresLivenessSession::Ping(Then<void> then) { connection_->Ping(std::move(then)); }
 
 void PostgresLivenessSession::OnLost(std::function<void(Error)> callback) {
   connection_->OnLost(std::move(callback));

@@ -20,8 +20,6 @@ constexpr Duration kAskInterval = std::chrono::seconds(2);
 
 constexpr pg::Statement kListen{"listen", "LISTEN vigil_log"};
 
-constexpr pg::Statement kAsk{"ask", "SELECT 1"};
-
 // From what kWake tells. Anybody may notify our channel: what is none of ours may mean anything.
 std::optional<LogHead> LogHeadFrom(const std::string& payload) {
   LogHead head;
@@ -73,7 +71,7 @@ void PostgresLogListener::Listen() {
 
 void PostgresLogListener::AskRegularly() {
   timer_ = loop_.After(kAskInterval, [this] {
-    connection_->Execute(kAsk, {}, [this](const Result<pg::Rows>& answered) {
+    connection_->Ping([this](const Result<void>& answered) {
       if (answered) AskRegularly();
     });
   });
