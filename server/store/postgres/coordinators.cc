@@ -77,9 +77,10 @@ Result<void> PostgresStore::AddCoordinator(CoordinatorNumber coordinator,
 
 Result<Renewal> PostgresStore::RenewCoordinator(CoordinatorNumber coordinator,
                                                 const std::vector<SessionNumber>& handled) {
-  auto rows = link_.Execute({.steps = {{&kRenewCoordinator, {coordinator}},
-                                       {&kForgetTaken, {coordinator, Numbers(handled)}},
-                                       {&kReadTaken, {coordinator}}}});
+  pg::Batch batch{.steps = {{&kRenewCoordinator, {coordinator}}}};
+  if (!handled.empty()) batch.steps.push_back({&kForgetTaken, {coordinator, Numbers(handled)}});
+  batch.steps.push_back({&kReadTaken, {coordinator}});
+  auto rows = link_.Execute(batch);
   if (!rows) return Fail(std::move(rows.error()));
   if (rows->front().empty()) {
     return Fail(CoordinatorUntrusted("the coordinator's row is not ALIVE: it was given up"));
