@@ -74,8 +74,8 @@ void Prober::Probe() {
       [this, observer = *observer, asked](const Result<ProbeReport>& report) {
         if (report) {
           due_ = clock_.Now() + report->next_turn;
-          if (report->of_all) {
-            measures_.Probed(clock_.Now() - asked);
+          if (report->of_all) measures_.Probed(clock_.Now() - asked);
+          if (report->locks_counted) {
             lock_table_.Read(report->locks);
           } else {
             lock_table_.Heard(report->locks);

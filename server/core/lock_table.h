@@ -40,8 +40,8 @@ class LockTableGuard {
     taken_ = 0;
   }
 
-  // As another coordinator has read it, since we last read or heard of it: what was taken here
-  // meanwhile may not be in it.
+  // As it was read by another coordinator, or in a turn before this one: what was taken here since
+  // we last read or heard of it may not be in it.
   void Heard(const LockTable& table) {
     table_ = table;
     taken_before_ = std::exchange(taken_, 0);

@@ -34,10 +34,13 @@ struct ProbeReport {
   bool of_all = false;
   // Until the next turn, by the database's clock. It paces, and decides nothing else.
   Duration next_turn{};
-  // Living pods, and what is in use of the lock table: as the last turn counted them, whoever had
-  // it.
+  // Living pods, as the last turn counted them, whoever had it.
   uint64_t living = 0;
+  // What is in use of the lock table, as it was last counted: in a turn, though not in each one in
+  // which as many pods live as in the one before.
   LockTable locks;
+  // That was in this turn.
+  bool locks_counted = false;
   uint64_t suspect = 0;
   std::vector<FreePod> free_pods;
   // ALIVE coordinators whose lock is free.

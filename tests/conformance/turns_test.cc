@@ -52,6 +52,21 @@ TEST_P(TurnTest, Turn_FindsForAllWhatIsFreeAndWhatThereIs) {
   EXPECT_EQ(report.locks.in_use, found.locks.in_use);
 }
 
+// P11: a table that fills up is noticed in the next turn.
+TEST_P(TurnTest, Turn_CountsTheLockTableWhenPodsCameOrWent) {
+  Host one = AddHost();
+  Host other = AddHost();
+  ASSERT_TRUE(HasTurn(one));
+  Register(one, "cart");
+  world().Age(kInterval + std::chrono::seconds(1));
+  const ProbeReport counted = Must(store().Probe(one.observer(), kInterval));
+  EXPECT_TRUE(counted.locks_counted);
+  EXPECT_GT(counted.locks.in_use, 0U);
+  const ProbeReport heard = Must(store().Probe(other.observer(), kInterval));
+  EXPECT_FALSE(heard.locks_counted);
+  EXPECT_EQ(heard.locks.in_use, counted.locks.in_use);
+}
+
 // P2: whoever raised a suspicion may be lost; P10: and what refutes it is seen by all.
 TEST_P(TurnTest, Turn_NobodyNeedsItToSeeWhatStands) {
   Host one = AddHost();
@@ -85,10 +100,12 @@ TEST_P(TurnTest, Turn_IsDueWhenItWasTakenInTheFuture) {
   EXPECT_FALSE(HasTurn(host)) << "and paces them again";
 }
 
-// P10: whoever is not fit to observe takes no turn from those who are.
+// P10: whoever is not fit to observe takes no turn from those who are, when there is something to
+// find.
 TEST_P(TurnTest, Turn_UnfitObserversDoNotTakeIt) {
   Host host = AddHost();
   Host unfit = AddHost();
+  RegisterFree(host, "cart");
   ReleaseLock(unfit, {LockKind::kCoordinator, unfit.number.value});
   EXPECT_EQ(ReasonOf(store().Probe(unfit.observer(), kInterval)), reason::kCoordinatorUntrusted);
   EXPECT_TRUE(HasTurn(host));

@@ -128,6 +128,7 @@ Result<ProbeReport> MemoryStore::Probe(const Observer& observer, Duration interv
     if (report.of_all) {
       last = {tx.now(), living, tx.server().locks.size()};
       report.next_turn = interval;
+      report.locks_counted = true;
     }
     report.living = last->living;
     report.locks.in_use = last->locks;

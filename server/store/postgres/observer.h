@@ -35,8 +35,9 @@ namespace vigil {
 #define VIGIL_AGREES(stamp) \
   "coalesce(starts_with(" stamp ", server.stamp) OR starts_with(server.stamp, " stamp "), false)"
 
-// The relations locks(in_use, own), one row of what pg_locks has at the moment, if anybody asks,
-// since to read it is dear when there are many locks; and observer(sound), after server: the
+// The relations locks(in_use, own), one row of what pg_locks has at the moment of others, if
+// anybody asks, since to read it is dear when there are many locks (the keys that the statement
+// itself has tried and got are free again when it ends); and observer(sound), after server: the
 // coordinator's row is ALIVE, the identity is the one that its judgement rests on, and its own lock
 // is held by its own backend. By backend in pg_locks: a failed try-lock may be another prober's
 // doing.   (P10)
@@ -45,7 +46,8 @@ namespace vigil {
 // whether the lock needs to be looked at.
 #define VIGIL_OBSERVER(number, backend, key, identity, at_stake)                     \
   "locks AS MATERIALIZED ("                                                          \
-  "  SELECT count(*) FILTER (WHERE NOT fastpath) AS in_use,"                         \
+  "  SELECT count(*) FILTER (WHERE NOT fastpath AND pid <> pg_backend_pid())"        \
+  "           AS in_use,"                                                            \
   "         count(*) FILTER (WHERE pid = " backend                                   \
   " AND locktype = 'advisory' AND granted"                                           \
   "                            AND mode = 'ExclusiveLock'"                           \

@@ -4,8 +4,8 @@
 // session that holds no lock of a pod. Keys are tried in shared mode, against which a holder's
 // exclusive lock stands while two probers do not disturb each other: one that missed a free key
 // because of another would forget the suspicion, and its grace would never pass. Which rows are
-// tried is settled first (MATERIALIZED): a key must not be tried for a row that the statement then
-// leaves out.
+// tried is settled first (MATERIALIZED, or the FILTER of an aggregate, which sees no other rows): a
+// key must not be tried for a row that the statement then leaves out.
 #include <utility>
 
 #include "store/postgres/lock_keys.h"
@@ -17,10 +17,12 @@
 namespace vigil {
 namespace {
 
-// What is kept of each pod that is tried: of ten thousand most of the row would be copied in vain.
-#define VIGIL_PROBED                                                                \
-  "namespace, incarnation, session, coordinator, state, profile, lease, suspicion," \
-  " suspicion_identity"
+// The pods whose lock is free, as they are kept while all are tried: of thousands that are held
+// nothing is copied, and what is free needs not be looked up once more.
+#define VIGIL_FREE                                                                         \
+  "array_agg(ROW(namespace, incarnation, session, coordinator, profile, lease, suspicion," \
+  "              suspicion_identity))"                                                     \
+  " FILTER (WHERE pg_try_advisory_xact_lock_shared($4 + session))"
 
 // That a turn is forgotten in a crash costs another probe, and nobody waits for a standby.
 constexpr pg::Statement kProbeInHaste{"probe_in_haste",
@@ -29,10 +31,15 @@ constexpr pg::Statement kProbeInHaste{"probe_in_haste",
 // Locks the row of the turn, when that is due and nobody is at it, and reads all others without
 // locking them. Free keys are ours until the statement ends. A turn that the clock has not come to
 // yet was taken before the clock was set back.
+//
+// To read pg_locks costs as much as to try all locks. So the observer's own lock is looked at when
+// something was found free, since nothing else that it sees accuses anybody; and the lock table is
+// counted again when pods came or went since the last turn, or after five seconds for the locks of
+// others.
 constexpr pg::Statement kProbe{
     "probe", "WITH " VIGIL_SERVER
     "turn AS MATERIALIZED ("
-    "  SELECT clock_timestamp() AS began FROM vigil.last_probe"
+    "  SELECT clock_timestamp() AS began, probed_at, living FROM vigil.last_probe"
     "   WHERE (clock_timestamp() - probed_at BETWEEN '0' AND $7) IS NOT TRUE"
     "     FOR UPDATE SKIP LOCKED),"
     " others AS MATERIALIZED ("
@@ -40,26 +47,34 @@ constexpr pg::Statement kProbe{
     "   WHERE state = 'ALIVE' AND coordinator <> $1),"
     " free_coordinators AS MATERIALIZED ("
     "  SELECT * FROM others WHERE pg_try_advisory_xact_lock_shared($5 + coordinator)),"
-    VIGIL_OBSERVER("$1", "$2", "$3", "$6",
-                   "EXISTS (SELECT FROM turn) OR EXISTS (SELECT FROM free_coordinators)"
-                   " OR EXISTS (SELECT FROM vigil.pods WHERE state = 'SUSPECT')")
-    "living AS MATERIALIZED ("
-    "  SELECT " VIGIL_PROBED " FROM observer, vigil.pods AS pod"
-    "   WHERE observer.sound AND pod.state = 'SUSPECT'"
+    " tried AS MATERIALIZED ("
+    "  SELECT count(*) AS pods, count(*) AS suspect, " VIGIL_FREE " AS free"
+    "    FROM vigil.pods WHERE state = 'SUSPECT'"
     "  UNION ALL"
-    "  SELECT " VIGIL_PROBED " FROM observer, vigil.pods AS pod"
-    "   WHERE observer.sound AND pod.state = 'ALIVE' AND EXISTS (SELECT FROM turn)),"
+    "  SELECT count(*), 0, " VIGIL_FREE
+    "    FROM vigil.pods WHERE state = 'ALIVE' AND EXISTS (SELECT FROM turn)),"
     " free_pods AS MATERIALIZED ("
-    "  SELECT * FROM living WHERE pg_try_advisory_xact_lock_shared($4 + session)),"
+    "  SELECT pod.* FROM tried,"
+    "         unnest(free) AS pod(namespace text, incarnation bigint, session bigint,"
+    "                             coordinator bigint, profile text, lease interval,"
+    "                             suspicion bigint, suspicion_identity text)),"
     " counted AS MATERIALIZED ("
-    "  SELECT count(*) AS living, count(*) FILTER (WHERE state = 'SUSPECT') AS suspect"
-    "    FROM living),"
+    "  SELECT sum(pods)::bigint AS living, sum(suspect)::bigint AS suspect FROM tried),"
+    VIGIL_OBSERVER("$1", "$2", "$3", "$6",
+                   "EXISTS (SELECT FROM free_coordinators) OR EXISTS (SELECT FROM free_pods)")
+    "recount AS MATERIALIZED ("
+    "  SELECT turn.living <> counted.living"
+    "         OR date_bin('5 s', turn.began, 'epoch') <> date_bin('5 s', turn.probed_at, 'epoch')"
+    "           AS due"
+    "    FROM turn, counted),"
     " probed AS ("
     "  UPDATE vigil.last_probe AS last"
-    "     SET probed_at = turn.began, living = counted.living, locks = locks.in_use"
-    "    FROM turn, observer, counted, locks WHERE observer.sound"
+    "     SET probed_at = turn.began, living = counted.living,"
+    "         locks = CASE WHEN recount.due THEN (SELECT in_use FROM locks) ELSE last.locks END"
+    "    FROM turn, observer, counted, recount WHERE observer.sound"
     "  RETURNING last.*) "
     "SELECT observer.sound, server.identity, probed.only_row IS NOT NULL,"
+    "       probed.only_row IS NOT NULL AND (SELECT due FROM recount),"
     "       $7 - (clock_timestamp() - coalesce(probed.probed_at, last.probed_at)),"
     "       coalesce(probed.living, last.living), coalesce(probed.locks, last.locks),"
     "       current_setting('max_locks_per_transaction')::bigint"
@@ -145,6 +160,7 @@ Result<ProbeReport> PostgresStore::Probe(const Observer& observer, Duration inte
     if (!row.Bool()) return Fail(UnsoundObserver());
     report.identity = row.Text();
     report.of_all = row.Bool();
+    report.locks_counted = row.Bool();
     report.next_turn = row.Interval();
     report.living = static_cast<uint64_t>(row.Bigint());
     report.locks.in_use = static_cast<uint64_t>(row.Bigint());
