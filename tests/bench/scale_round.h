@@ -19,7 +19,8 @@ struct ScaleRoundOptions {
   int pods_per_connection = 1;
   // How long each window lasts.
   Duration window = std::chrono::seconds(10);
-  // Whether the probes are timed, in a window of their own.
+  // Whether the probes are timed, in a window of their own. REQUIRES: one coordinator, whose turn
+  // it always is; the looks of others would be taken for probes of all locks.
   bool probes = false;
   // Work items that the pods start in the end; none when it is 0.
   int items = 0;
