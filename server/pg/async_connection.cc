@@ -321,7 +321,7 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
   }
 
   void TooLate(std::string why) {
-    if (options_.known && handle_) options_.known->Note(handle_.get(), false);
+    if (options_.known && handle_) options_.known->Note(AddressOf(handle_.get()), false);
     Fail(std::move(why));
   }
 
@@ -331,7 +331,7 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
   void Fail(Error error) {
     if (state_ == State::kLost) return;
     if (state_ != State::kOpen && options_.known && handle_) {
-      options_.known->Note(handle_.get(), false);
+      options_.known->Note(AddressOf(handle_.get()), false);
     }
     state_ = State::kLost;
     lost_error_ = std::move(error);

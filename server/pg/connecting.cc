@@ -277,7 +277,7 @@ Result<SessionFacts> CheckSession(const pg_conn* connection, const Rows& answer,
                                   const ConnectOptions& options) {
   auto facts = Examine(connection, answer, options);
   if (options.known != nullptr) {
-    options.known->Note(connection, facts.has_value());
+    options.known->Note(AddressOf(connection), facts.has_value());
   }
   return facts;
 }

@@ -149,7 +149,7 @@ class Connection::Exchange {
       const short events = static_cast<short>(POLLIN | (flushed_ ? 0 : POLLOUT));
       if (!WaitForSocket(PQsocket(conn_), events, deadline_)) {
         timed_out_ = true;
-        if (connection_.known_) connection_.known_->Note(conn_, false);
+        if (connection_.known_) connection_.known_->Note(AddressOf(conn_), false);
         return false;
       }
       if (!PQconsumeInput(conn_)) return false;
@@ -263,13 +263,13 @@ Attempt<std::unique_ptr<Connection>> Connection::Open(const ConnectOptions& opti
   while (status != PGRES_POLLING_OK) {
     const short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
     if (!WaitForSocket(PQsocket(conn), events, deadline)) {
-      if (options.known) options.known->Note(conn, false);
+      if (options.known) options.known->Note(AddressOf(conn), false);
       return tl::unexpected(
           Lost(DatabaseUnavailable("connecting to Postgres took too long"), /*retry=*/false));
     }
     status = PQconnectPoll(conn);
     if (status == PGRES_POLLING_FAILED) {
-      if (options.known) options.known->Note(conn, false);
+      if (options.known) options.known->Note(AddressOf(conn), false);
       return tl::unexpected(Lost(ConnectError(conn), /*retry=*/false));
     }
   }
@@ -281,7 +281,7 @@ Attempt<std::unique_ptr<Connection>> Connection::Open(const ConnectOptions& opti
   VIGIL_CHECK(PQenterPipelineMode(conn) == 1);
 
   std::unique_ptr<Connection> connection(new Connection(std::move(*started), options.known));
-  const ServerAddress address{PQhost(conn), PQport(conn)};
+  const ServerAddress address = AddressOf(conn);
   auto answer = connection->Execute(
       {.steps = {{&kSetUpSession, SetUpParams(options)}}, .changes = false}, deadline);
   if (!answer) {

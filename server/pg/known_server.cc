@@ -1,5 +1,6 @@
 #include "pg/known_server.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <libpq-fe.h>
 
@@ -12,7 +13,31 @@ namespace {
 
 constexpr const char* kDefaultPort = "5432";
 
+std::string TextOf(const char* text) { return text == nullptr ? "" : text; }
+
+// As libpq writes it; nothing for what is no address.
+std::string Canonical(const std::string& text) {
+  in6_addr address{};  // has room for both
+  char canonical[INET6_ADDRSTRLEN];
+  for (const int family : {AF_INET, AF_INET6}) {
+    if (inet_pton(family, text.c_str(), &address) == 1) {
+      return TextOf(inet_ntop(family, &address, canonical, sizeof canonical));
+    }
+  }
+  return "";
+}
+
+ServerAddress AddressOf(const ListedHost& host) {
+  const std::string& name = host.host.empty() ? host.hostaddr : host.host;
+  return {name, Canonical(host.hostaddr.empty() ? name : host.hostaddr),
+          host.port.empty() ? kDefaultPort : host.port};
+}
+
 }  // namespace
+
+ServerAddress AddressOf(const pg_conn* connection) {
+  return {TextOf(PQhost(connection)), TextOf(PQhostaddr(connection)), TextOf(PQport(connection))};
+}
 
 Result<void> KnownServer::Admit(const ServerIdentity& server) {
   std::lock_guard lock(mutex_);
@@ -41,12 +66,6 @@ Result<void> KnownServer::Admit(const ServerIdentity& server) {
   return {};
 }
 
-void KnownServer::Note(const pg_conn* connection, bool good) {
-  const char* host = PQhost(connection);
-  const char* port = PQport(connection);
-  if (host != nullptr && port != nullptr) Note(ServerAddress{host, port}, good);
-}
-
 void KnownServer::Note(const ServerAddress& address, bool good) {
   std::lock_guard lock(mutex_);
   if (good) {
@@ -59,8 +78,7 @@ void KnownServer::Note(const ServerAddress& address, bool good) {
 void KnownServer::Reorder(HostList& hosts) const {
   std::lock_guard lock(mutex_);
   std::ranges::stable_sort(hosts, {}, [this](const ListedHost& host) -> uint64_t {
-    const auto found = refused_.find({host.host.empty() ? host.hostaddr : host.host,
-                                      host.port.empty() ? kDefaultPort : host.port});
+    const auto found = refused_.find(AddressOf(host));
     return found == refused_.end() ? 0 : found->second;
   });
 }

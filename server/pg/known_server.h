@@ -23,12 +23,18 @@ struct ServerIdentity {
   uint32_t timeline = 0;
 };
 
-// Where a server is reached, as libpq names it.
+// Where a server is reached.
 struct ServerAddress {
+  // As the connection string has it.
   std::string host;
+  // One of those behind the name, which may lead to several servers; none for a socket.
+  std::string address;
   std::string port;
   auto operator<=>(const ServerAddress&) const = default;
 };
+
+// Of a connection, which may be under way.
+ServerAddress AddressOf(const pg_conn* connection);
 
 // Shared by the connections of one process to one database cluster; thread-safe.
 //
@@ -46,11 +52,10 @@ class KnownServer {
   // Whether no higher timeline was seen.
   bool IsCurrent(uint32_t timeline) const { return timeline >= timeline_.load(); }
 
-  // The server of a connection, which may be under way, was refused, closed it before it was set up
-  // or did not answer in time; or it was found good. One that does not answer may be an old primary
-  // whose commits wait for a standby that has left it. libpq itself goes on to the next host only
-  // from one that takes no connection.
-  void Note(const pg_conn* connection, bool good);
+  // The server was refused, closed a connection before it was set up or did not answer in time; or
+  // it was found good. One that does not answer may be an old primary whose commits wait for a
+  // standby that has left it. libpq itself goes on to the next host only from one that takes no
+  // connection.
   void Note(const ServerAddress& address, bool good);
 
   // Those that were not good come last, the latest such last of all, so that the next attempt

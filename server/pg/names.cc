@@ -65,34 +65,33 @@ struct Names::State {
   std::set<std::string> running;  // guarded by mutex
   std::set<Question*> questions;  // those that wait; guarded by mutex
 
-  // Under the lock; the answer when there will be no other one.
-  static std::optional<NameAnswer> Start(const std::shared_ptr<State>& state,
-                                         const std::string& name) {
-    if (state->running.contains(name)) return std::nullopt;
-    if (state->running.size() >= kMost) {
-      return NameAnswer{{}, fmt::format("{} other names are being looked up", kMost)};
+  // Under the lock. Those that find no room wait until another one is answered.
+  static void Start(const std::shared_ptr<State>& state, Question& question) {
+    for (auto& [name, answer] : question.answers_) {
+      if (answer || state->running.contains(name)) continue;
+      if (state->running.size() >= kMost) return;
+      try {
+        std::thread([state, name = name] { Run(state, name); }).detach();
+        state->running.insert(name);
+      } catch (const std::system_error& error) {
+        answer = NameAnswer{{}, error.what()};
+      }
     }
-    try {
-      std::thread([state, name] { state->Run(name); }).detach();
-    } catch (const std::system_error& error) {
-      return NameAnswer{{}, error.what()};
-    }
-    state->running.insert(name);
-    return std::nullopt;
   }
 
-  void Run(const std::string& name) {
+  static void Run(const std::shared_ptr<State>& state, const std::string& name) {
     pthread_setname_np(pthread_self(), "vigil-names");
-    const NameAnswer answer = look_up(name);
-    const std::lock_guard lock(mutex);
-    running.erase(name);
-    for (Question* question : questions) {
+    const NameAnswer answer = state->look_up(name);
+    const std::lock_guard lock(state->mutex);
+    state->running.erase(name);
+    for (Question* question : state->questions) {
       const auto asked = question->answers_.find(name);
       if (asked == question->answers_.end() || asked->second) continue;
       asked->second = answer;
       question->tell_();
     }
-    answered.notify_all();
+    for (Question* question : state->questions) Start(state, *question);
+    state->answered.notify_all();
   }
 };
 
@@ -118,9 +117,9 @@ Names::Question::Question(std::shared_ptr<State> state, HostList hosts, std::fun
     : state_(std::move(state)), hosts_(std::move(hosts)), tell_(std::move(tell)) {
   const std::lock_guard lock(state_->mutex);
   for (const ListedHost& host : hosts_) {
-    if (!HasName(host) || answers_.contains(host.host)) continue;
-    answers_[host.host] = State::Start(state_, host.host);
+    if (HasName(host)) answers_.try_emplace(host.host);
   }
+  State::Start(state_, *this);
   if (!IsComplete()) state_->questions.insert(this);
 }
 

@@ -23,9 +23,10 @@ struct NameAnswer {
 // As the system says (getaddrinfo). Blocks, for whatever time.
 NameAnswer LookUp(const std::string& name);
 
-// Looks names up on threads of its own, one for each name whoever asks, for at most 16 at once. A
-// look-up cannot be stopped: who asked goes on without it, and its thread ends when it is answered,
-// if need be after everything else. Nothing is remembered: who asks later asks the name servers.
+// Looks names up on threads of its own, one for each name whoever asks, for at most 16 at once; the
+// others wait for one of them. A look-up cannot be stopped: who asked goes on without it, and its
+// thread ends when it is answered, if need be after everything else. Nothing is remembered: who
+// asks later asks the name servers.
 //
 // Copies share the threads. Thread-safe.
 class Names {

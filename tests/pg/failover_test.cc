@@ -201,7 +201,7 @@ TEST(KnownServer, RefusedAddressesComeLast) {
     return text;
   };
   EXPECT_EQ(order("host=a,b"), "host=a,b ");
-  known.Note(ServerAddress{"a", "5432"}, false);
+  known.Note(ServerAddress{"a", "", "5432"}, false);
   EXPECT_EQ(order("host=a"), "host=a ") << "there is no other one";
   EXPECT_EQ(order("host=a,b"), "host=b,a ");
   EXPECT_EQ(order("postgresql://u@a:5432,b:7,c:8/d"), "host=b,c,a port=7,8,5432 ");
@@ -209,13 +209,23 @@ TEST(KnownServer, RefusedAddressesComeLast) {
             "host=a,b hostaddr=1.1.1.1,2.2.2.2 port=1,1 ")
       << "another port is another server";
   // When none was good, each is the first in its turn.
-  known.Note(ServerAddress{"b", "5432"}, false);
+  known.Note(ServerAddress{"b", "", "5432"}, false);
   EXPECT_EQ(order("host=a,b"), "host=a,b ");
-  known.Note(ServerAddress{"a", "5432"}, false);
+  known.Note(ServerAddress{"a", "", "5432"}, false);
   EXPECT_EQ(order("host=a,b"), "host=b,a ");
-  known.Note(ServerAddress{"b", "5432"}, true);
-  known.Note(ServerAddress{"a", "5432"}, true);
+  known.Note(ServerAddress{"b", "", "5432"}, true);
+  known.Note(ServerAddress{"a", "", "5432"}, true);
   EXPECT_EQ(order("host=a,b"), "host=a,b ");
+
+  // One name of two servers.
+  const std::string both = "host=db,db hostaddr=1.1.1.1,::2 ";
+  known.Note(ServerAddress{"db", "1.1.1.1", "5432"}, false);
+  EXPECT_EQ(order(both), "host=db,db hostaddr=::2,1.1.1.1 ");
+  known.Note(ServerAddress{"db", "::2", "5432"}, false);
+  EXPECT_EQ(order(both), both);
+  known.Note(ServerAddress{"1.1.1.1", "1.1.1.1", "5432"}, false);
+  EXPECT_EQ(order("host=1.1.1.1,2.2.2.2"), "host=2.2.2.2,1.1.1.1 ");
+  EXPECT_EQ(order("hostaddr=1.1.1.1,2.2.2.2"), "hostaddr=2.2.2.2,1.1.1.1 ");
 }
 
 }  // namespace
