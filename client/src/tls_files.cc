@@ -121,8 +121,10 @@ std::shared_ptr<grpc::ChannelCredentials> TlsFiles::Channel() {
   if (now < next_look_) return channel_;
   next_look_ = now + kLookAgain;
   auto read = Read(files_);
-  if (!read || (channel_ && *read == in_force_)) return channel_;
-  in_force_ = std::move(*read);
+  if (!read) return channel_;
+  const bool settled = std::exchange(read_, std::move(*read)) == read_;
+  if (channel_ && (!settled || read_ == in_force_)) return channel_;
+  in_force_ = read_;
   channel_ = CredentialsOf(in_force_.authorities, in_force_.certificate, in_force_.key);
   return channel_;
 }

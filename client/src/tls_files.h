@@ -44,6 +44,7 @@ class TlsFiles {
   const Tls files_;
   Mutex mutex_;
   Time next_look_ VIGIL_GUARDED_BY(mutex_){};
+  Texts read_ VIGIL_GUARDED_BY(mutex_);  // the last time that they were fit
   Texts in_force_ VIGIL_GUARDED_BY(mutex_);
   std::shared_ptr<grpc::ChannelCredentials> channel_ VIGIL_GUARDED_BY(mutex_);
 };

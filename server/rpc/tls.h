@@ -27,6 +27,8 @@ struct TlsTexts {
   // The key, and behind it the certificate with its chain.
   std::string identity;
   std::string client_authorities;
+
+  bool operator==(const TlsTexts&) const = default;
 };
 
 // Error FAILED_PRECONDITION: a file cannot be read, holds more than 1 MiB or something else than it

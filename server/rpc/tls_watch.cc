@@ -28,21 +28,29 @@ Result<void> Copy(const std::string& text, MemoryFile& file, std::string& held) 
 }  // namespace
 
 Result<std::shared_ptr<grpc::ServerCredentials>> TlsWatch::Credentials() {
-  if (auto taken = TakeOver(); !taken) return Fail(std::move(taken.error()));
+  auto read = ReadTls(files_);
+  if (!read) return Fail(std::move(read.error()));
+  if (auto taken = TakeOver(*read); !taken) return Fail(std::move(taken.error()));
+  read_ = std::move(*read);
   return TlsCredentials(identity_.path(),
                         files_.client_authorities.empty() ? "" : client_authorities_.path(),
                         files_.client_required);
 }
 
-Result<void> TlsWatch::TakeOver() {
-  const auto read = ReadTls(files_);
-  if (!read) return Fail(read.error());
-  if (auto copied = Copy(read->identity, identity_, in_force_.identity); !copied) return copied;
-  return Copy(read->client_authorities, client_authorities_, in_force_.client_authorities);
+Result<void> TlsWatch::TakeOver(const TlsTexts& texts) {
+  if (auto copied = Copy(texts.identity, identity_, in_force_.identity); !copied) return copied;
+  return Copy(texts.client_authorities, client_authorities_, in_force_.client_authorities);
 }
 
 void TlsWatch::Look() {
-  Complain(TakeOver());
+  auto read = ReadTls(files_);
+  Result<void> taken;
+  if (!read) {
+    taken = Fail(read.error());
+  } else if (std::exchange(read_, std::move(*read)) == read_) {
+    taken = TakeOver(read_);
+  }
+  Complain(taken);
   LookAtValidity();
 }
 

@@ -14,7 +14,8 @@
 namespace vigil {
 
 // Gives the gRPC library copies of the files, in memory, and other ones whenever the files have
-// changed and are fit. The files themselves it would read while they are written: those that do not
+// changed, are fit and have stayed so for a look: one that is cut off between two certificates is
+// fit, too. The files themselves it would read while they are written: those that do not
 // fit together would let no connection begin, and an empty one would end the process.
 //
 // One thread at a time. Outlives the server with its credentials.
@@ -34,12 +35,13 @@ class TlsWatch {
   void Look();
 
  private:
-  Result<void> TakeOver();
+  Result<void> TakeOver(const TlsTexts& texts);
   void Complain(const Result<void>& taken);
   void LookAtValidity();
 
   const TlsFiles files_;
   const Tell tell_;
+  TlsTexts read_;  // the last time that they were fit
   TlsTexts in_force_;
   MemoryFile identity_;
   MemoryFile client_authorities_;

@@ -15,8 +15,8 @@ namespace vigil::client {
 
 class Core;
 
-// How connections are encrypted, and to whom. Names of files in PEM, which are read again, within
-// a second, when they change: what they hold then is for connections from then on.
+// How connections are encrypted, and to whom. Names of files in PEM, which are read again when they
+// change: what is fit and stays for a second is for connections from then on.
 struct Tls {
   // The authorities that coordinators' certificates must come from; those of the machine when
   // empty.
