@@ -53,7 +53,8 @@ void Prober::Start() { ProbeSoon(); }
 
 void Prober::ProbeSoon() {
   const Duration interval = timing_.probe_interval;
-  const Duration rest = std::clamp(due_ - clock_.Now(), interval / 2, interval);
+  const Duration ahead = due_ - clock_.Now();
+  const Duration rest = ahead > Duration::zero() ? std::min(ahead, interval) : interval / 2;
   timer_ = scheduler_.After(rest + Between(interval / 10, interval * 3 / 10, random_),
                             [this] { Probe(); });
 }
@@ -66,14 +67,17 @@ void Prober::Probe() {
     ProbeSoon();
     return;
   }
+  const bool stands_still = asked - turn_since_ > timing_.probe_interval * 3 / 2;
   Ask<ProbeReport>(
       lane_, scheduler_,
-      [observer = *observer, interval = timing_.probe_interval](Store& store) {
-        return store.Probe(observer, interval);
+      [observer = *observer, interval = timing_.probe_interval,
+       stood_still = stands_still ? turn_ : WallMicros{}](Store& store) {
+        return store.Probe(observer, interval, stood_still);
       },
       [this, observer = *observer, asked](const Result<ProbeReport>& report) {
         if (report) {
-          due_ = clock_.Now() + report->next_turn;
+          due_ = clock_.Now() + (report->of_all ? timing_.probe_interval : report->next_turn);
+          if (std::exchange(turn_, report->turn) != report->turn) turn_since_ = asked;
           if (report->of_all) measures_.Probed(clock_.Now() - asked);
           if (report->locks_counted) {
             lock_table_.Read(report->locks);

@@ -80,6 +80,11 @@ class Prober {
   SuspicionTracker<CoordinatorNumber> coordinators_;
   // When the next turn is due, as far as the last report told.
   Instant due_{};
+  // The last turn that anybody took, and since when it has been that one for this observer. One
+  // that stands for too long is not waited for: whoever is at the next may be frozen, and the
+  // database's clock, by which it is due, be set back again and again.   (P2)
+  WallMicros turn_;
+  Instant turn_since_{};
   // Transactions of this round that are under way; the next round waits for them.
   int under_way_ = 0;
   std::unique_ptr<Timer> timer_;

@@ -30,10 +30,13 @@ struct FreeCoordinator {
 
 struct ProbeReport {
   DatabaseIdentity identity;
-  // It had the turn: it tried the locks of all living pods, and not of the SUSPECT ones alone.
+  // It tried the locks of all living pods, and not of the SUSPECT ones alone: it had the turn, or
+  // did not wait for it.
   bool of_all = false;
   // Until the next turn, by the database's clock. It paces, and decides nothing else.
   Duration next_turn{};
+  // When the last one was taken, by that clock: this one, if it had the turn.
+  WallMicros turn;
   // Living pods, as the last turn counted them, whoever had it.
   uint64_t living = 0;
   // What is in use of the lock table, as it was last counted: in a turn, though not in each one in

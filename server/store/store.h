@@ -4,8 +4,7 @@
 // (store/memory). The same conformance suite holds both to the contracts below.
 //
 // What every method keeps:
-//  1. It is one transaction: all of its effects and its events become visible at once, or none do.
-//  (P3)
+//  1. It is one transaction: all its effects and events become visible at once, or none do.   (P3)
 //  2. Its events take the next numbers of its namespace: contiguous, and visible in the order of
 //  the numbers.   (P4)
 //  3. It locks pods by number, then work items by key, then the namespace's head row, and decides
@@ -112,13 +111,14 @@ class Store {
                                                 const std::vector<HostedPod>& pods,
                                                 const TellRefuted& refuted = {}) = 0;
 
-  // Tries the current lock of every SUSPECT pod, of every ALIVE coordinator but the observer, and
-  // of every ALIVE pod if the turn is due and nobody is at it: when it was not taken for
-  // `interval`, by the database's wall clock, or that was set back since. Changes nothing but the
-  // turn. Error COORDINATOR_UNTRUSTED: the observer's own row is not ALIVE, or its lock is not held
-  // by its backend (which may be left alone when nothing was found), or the identity is another.
-  // (P10)
-  virtual Result<ProbeReport> Probe(const Observer& observer, Duration interval) = 0;
+  // Tries the current lock of every SUSPECT pod, every ALIVE coordinator but the observer, and
+  // every ALIVE pod if the turn is due and nobody is at it: not taken for `interval` by the
+  // database's wall clock, or that was set back since; or, whoever is at it, if the last turn still
+  // is the one that `stood_still`. Changes nothing but the turn. Error COORDINATOR_UNTRUSTED: the
+  // observer's own row is not ALIVE, or its lock is not held by its backend (not looked at when
+  // nothing was found free), or the identity is another.   (P10)
+  virtual Result<ProbeReport> Probe(const Observer& observer, Duration interval,
+                                    WallMicros stood_still = {}) = 0;
 
   // Weak evidence: marks those whose current lock is free in this transaction too, and which are
   // not yet SUSPECT on such evidence under the same identity, as SUSPECT with a new number. Returns

@@ -100,6 +100,22 @@ TEST_P(TurnTest, Turn_IsDueWhenItWasTakenInTheFuture) {
   EXPECT_FALSE(HasTurn(host)) << "and paces them again";
 }
 
+// P2: whoever is at it may be frozen, and the wall clock may never come to the next.
+TEST_P(TurnTest, Turn_ThatStoodStillIsNotWaitedFor) {
+  Host one = AddHost();
+  Host other = AddHost();
+  const WallMicros before = Must(store().Probe(one.observer(), kInterval)).turn;
+  EXPECT_EQ(Must(store().Probe(other.observer(), kInterval)).turn, before);
+  Pod free = RegisterFree(one, "free");
+
+  const ProbeReport report = Must(store().Probe(other.observer(), kInterval, before));
+  EXPECT_TRUE(report.of_all);
+  EXPECT_THAT(report.free_pods, ElementsAre(Field(&FreePod::pod, HostedAs(free))));
+  EXPECT_NE(report.turn, before);
+  EXPECT_FALSE(Must(store().Probe(one.observer(), kInterval, before)).of_all)
+      << "there was another";
+}
+
 // P10: whoever is not fit to observe takes no turn from those who are, when there is something to
 // find.
 TEST_P(TurnTest, Turn_UnfitObserversDoNotTakeIt) {

@@ -122,5 +122,19 @@ TEST_F(ProberTest, WallClockJumps_TheProbesGoOn) {
   }
 }
 
+// P2: the turn, which is due by the wall clock, never is; each goes by a clock of its own.
+TEST_F(ProberTest, WallClockSetBackAgainAndAgain_TheProbesGoOn) {
+  AddMembers(3);
+  cluster_.Register(*members_.back(), "a", Profile::kFast);
+  Kill(*members_.back());
+  const int before = Turns();
+  for (int i = 0; i < 50; ++i) {
+    cluster_.wall_clock_ahead -= milliseconds(400);
+    cluster_.scheduler.Advance(milliseconds(400));
+  }
+  EXPECT_GE(Turns() - before, seconds(20) / (2 * longest_));
+  EXPECT_EQ(cluster_.Look("a").state, PodState::kDead);
+}
+
 }  // namespace
 }  // namespace vigil

@@ -48,7 +48,8 @@ class MemoryStore final : public Store {
                                       const Committed& committed) override;
   Result<std::vector<HostedPod>> Refute(const std::string& ns, const std::vector<HostedPod>& pods,
                                         const TellRefuted& refuted) override;
-  Result<ProbeReport> Probe(const Observer& observer, Duration interval) override;
+  Result<ProbeReport> Probe(const Observer& observer, Duration interval,
+                            WallMicros stood_still) override;
   Result<std::vector<Suspicion>> SuspectFree(const Observer& observer, const std::string& ns,
                                              const std::vector<HostedPod>& pods) override;
   Result<std::vector<HostedPod>> DeclareFree(const Observer& observer, const std::string& ns,

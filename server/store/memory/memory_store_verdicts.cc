@@ -96,11 +96,14 @@ Result<Hosted> MemoryStore::Refute(const std::string& ns, const std::vector<Host
   return living;
 }
 
-Result<ProbeReport> MemoryStore::Probe(const Observer& observer, Duration interval) {
+Result<ProbeReport> MemoryStore::Probe(const Observer& observer, Duration interval,
+                                       WallMicros stood_still) {
   return Change<ProbeReport>([&](Transaction& tx) -> Result<ProbeReport> {
     if (auto fit = tx.RequireFit(observer); !fit) return Fail(fit.error());
     ProbeReport report{.identity = tx.server().identity, .next_turn = UntilTurn(tx, interval)};
-    report.of_all = report.next_turn == Duration::zero();
+    auto& last = tx.tables().last_probe;
+    const bool stands_still = last && stood_still == last->at;
+    report.of_all = report.next_turn == Duration::zero() || stands_still;
     uint64_t living = 0;
     for (const auto& [ns, space] : tx.tables().namespaces) {
       for (const auto& [incarnation, row] : space.pods) {
@@ -124,12 +127,12 @@ Result<ProbeReport> MemoryStore::Probe(const Observer& observer, Duration interv
         report.free_coordinators.push_back({number, row.trust_window});
       }
     }
-    auto& last = tx.tables().last_probe;
     if (report.of_all) {
       last = {tx.now(), living, tx.server().locks.size()};
       report.next_turn = interval;
       report.locks_counted = true;
     }
+    report.turn = last->at;
     report.living = last->living;
     report.locks.in_use = last->locks;
     return report;

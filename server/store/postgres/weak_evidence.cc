@@ -28,9 +28,16 @@ namespace {
 constexpr pg::Statement kProbeInHaste{"probe_in_haste",
                                       "SELECT set_config('synchronous_commit', 'off', true)"};
 
+// As a number of the caller's.
+#define VIGIL_TURN(probed_at) "(extract(epoch FROM " probed_at ") * 1000000)::bigint"
+
 // Locks the row of the turn, when that is due and nobody is at it, and reads all others without
 // locking them. Free keys are ours until the statement ends. A turn that the clock has not come to
 // yet was taken before the clock was set back.
+//
+// A client that is frozen before it reads a long answer holds up its backend, with the row's lock,
+// and no timeout of Postgres's ends that. So nobody waits for a turn that stood still, nor for a
+// row that is not there.   (P2)
 //
 // To read pg_locks costs as much as to try all locks. So the observer's own lock is looked at when
 // something was found free, since nothing else that it sees accuses anybody; and the lock table is
@@ -41,7 +48,12 @@ constexpr pg::Statement kProbe{
     "turn AS MATERIALIZED ("
     "  SELECT clock_timestamp() AS began, probed_at, living FROM vigil.last_probe"
     "   WHERE (clock_timestamp() - probed_at BETWEEN '0' AND $7) IS NOT TRUE"
+    "      OR " VIGIL_TURN("probed_at") " = $8"
     "     FOR UPDATE SKIP LOCKED),"
+    " extent AS MATERIALIZED ("
+    "  SELECT EXISTS (SELECT FROM turn)"
+    "         OR NOT EXISTS (SELECT FROM vigil.last_probe WHERE " VIGIL_TURN("probed_at")
+    "                          <> $8) AS of_all),"
     " others AS MATERIALIZED ("
     "  SELECT coordinator, trust_window FROM vigil.coordinators"
     "   WHERE state = 'ALIVE' AND coordinator <> $1),"
@@ -52,7 +64,7 @@ constexpr pg::Statement kProbe{
     "    FROM vigil.pods WHERE state = 'SUSPECT'"
     "  UNION ALL"
     "  SELECT count(*), 0, " VIGIL_FREE
-    "    FROM vigil.pods WHERE state = 'ALIVE' AND EXISTS (SELECT FROM turn)),"
+    "    FROM vigil.pods WHERE state = 'ALIVE' AND (SELECT of_all FROM extent)),"
     " free_pods AS MATERIALIZED ("
     "  SELECT pod.* FROM tried,"
     "         unnest(free) AS pod(namespace text, incarnation bigint, session bigint,"
@@ -73,15 +85,18 @@ constexpr pg::Statement kProbe{
     "         locks = CASE WHEN recount.due THEN (SELECT in_use FROM locks) ELSE last.locks END"
     "    FROM turn, observer, counted, recount WHERE observer.sound"
     "  RETURNING last.*) "
-    "SELECT observer.sound, server.identity, probed.only_row IS NOT NULL,"
+    "SELECT observer.sound, server.identity, extent.of_all,"
     "       probed.only_row IS NOT NULL AND (SELECT due FROM recount),"
     "       $7 - (clock_timestamp() - coalesce(probed.probed_at, last.probed_at)),"
-    "       coalesce(probed.living, last.living), coalesce(probed.locks, last.locks),"
+    "       " VIGIL_TURN("coalesce(probed.probed_at, last.probed_at)") ","
+    "       CASE WHEN extent.of_all THEN counted.living ELSE last.living END,"
+    "       coalesce(probed.locks, last.locks, (SELECT in_use FROM locks)),"
     "       current_setting('max_locks_per_transaction')::bigint"
     "         * (current_setting('max_connections')::bigint"
     "            + current_setting('max_prepared_transactions')::bigint),"
     "       counted.suspect, found.*"
-    "  FROM observer CROSS JOIN server CROSS JOIN counted CROSS JOIN vigil.last_probe AS last"
+    "  FROM observer CROSS JOIN server CROSS JOIN extent CROSS JOIN counted"
+    "  LEFT JOIN vigil.last_probe AS last ON true"
     "  LEFT JOIN probed ON true"
     "  LEFT JOIN ("
     "    SELECT NULL::bigint AS coordinator, host.trust_window, namespace, incarnation, session,"
@@ -147,13 +162,14 @@ constexpr pg::Statement kDeclareFree{
 
 }  // namespace
 
-Result<ProbeReport> PostgresStore::Probe(const Observer& observer, Duration interval) {
-  auto rows =
-      link_.Execute({.steps = {{&kProbeInHaste, {}},
-                               {&kProbe,
-                                {observer.number, observer.backend, ObserverKey(observer),
-                                 kSessionKeys, kCoordinatorKeys, observer.identity, interval}}},
-                     .changes = false});
+Result<ProbeReport> PostgresStore::Probe(const Observer& observer, Duration interval,
+                                         WallMicros stood_still) {
+  auto rows = link_.Execute(
+      {.steps = {{&kProbeInHaste, {}},
+                 {&kProbe,
+                  {observer.number, observer.backend, ObserverKey(observer), kSessionKeys,
+                   kCoordinatorKeys, observer.identity, interval, stood_still}}},
+       .changes = false});
   if (!rows) return Fail(std::move(rows.error()));
   ProbeReport report;
   for (pg::Row row : rows->back()) {
@@ -162,6 +178,7 @@ Result<ProbeReport> PostgresStore::Probe(const Observer& observer, Duration inte
     report.of_all = row.Bool();
     report.locks_counted = row.Bool();
     report.next_turn = row.Interval();
+    report.turn = row.As<WallMicros>();
     report.living = static_cast<uint64_t>(row.Bigint());
     report.locks.in_use = static_cast<uint64_t>(row.Bigint());
     report.locks.size = static_cast<uint64_t>(row.Bigint());
