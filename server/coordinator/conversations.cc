@@ -158,7 +158,7 @@ TellRefuted Conversations::CountRefuted() const {
   return [&measures = env_.measures](Duration stood) { measures.Refuted(stood); };
 }
 
-// --- Registration
+// --- RegisterOutcome
 
 void Conversations::BeginRegister(const Stream& stream, const RegisterMessage& message) {
   Conversation& conversation = conversations_.at(stream);
@@ -190,32 +190,32 @@ NewPod Conversations::Newcomer(const RegisterMessage& message, SessionNumber ses
 
 void Conversations::TryRegister(const Stream& stream, const RegisterMessage& message,
                                 SessionNumber session) {
-  using Outcome = std::variant<Registered, NameTaken>;
-  AskAwaited<Outcome>(
-      env_.sessions, env_.scheduler, conversations_.at(stream).awaits,
-      [pod = Newcomer(message, session), refuted = CountRefuted()](Store& store) {
-        return store.Register(pod, refuted);
-      },
-      [this, stream, message, session](Result<Outcome> outcome) {
-        if (!outcome) {
-          env_.liveness.Release(session);
-          if (Opening(stream)) Finish(stream, std::move(outcome.error()));
-          return;
-        }
-        if (auto* registered = std::get_if<Registered>(&*outcome)) {
-          HostRegistered(stream, std::move(*registered));
-          return;
-        }
-        const Incarnation incumbent = std::get<NameTaken>(*outcome).incumbent;
-        Conversation* conversation = Opening(stream);
-        if (conversation && !message.supersede_key.empty() &&
-            !std::exchange(conversation->tried_to_supersede, true)) {
-          TrySupersede(stream, message, session, incumbent);
-          return;
-        }
-        env_.liveness.Release(session);
-        if (conversation) NameIsTaken(stream, message, incumbent);
-      });
+  registrations_.Add(Newcomer(message, session), conversations_.at(stream).awaits,
+                     [this, stream, message, session](Result<RegisterOutcome> outcome) {
+                       TriedToRegister(stream, message, session, std::move(outcome));
+                     });
+}
+
+void Conversations::TriedToRegister(const Stream& stream, const RegisterMessage& message,
+                                    SessionNumber session, Result<RegisterOutcome> outcome) {
+  if (!outcome) {
+    env_.liveness.Release(session);
+    if (Opening(stream)) Finish(stream, std::move(outcome.error()));
+    return;
+  }
+  if (auto* registered = std::get_if<Registered>(&*outcome)) {
+    HostRegistered(stream, std::move(*registered));
+    return;
+  }
+  const Incarnation incumbent = std::get<NameTaken>(*outcome).incumbent;
+  Conversation* conversation = Opening(stream);
+  if (conversation && !message.supersede_key.empty() &&
+      !std::exchange(conversation->tried_to_supersede, true)) {
+    TrySupersede(stream, message, session, incumbent);
+    return;
+  }
+  env_.liveness.Release(session);
+  if (conversation) NameIsTaken(stream, message, incumbent);
 }
 
 void Conversations::TrySupersede(const Stream& stream, const RegisterMessage& message,

@@ -6,11 +6,13 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/loop.h"
 #include "coordinator/assigner.h"
 #include "coordinator/hosted_pods.h"
+#include "coordinator/joint_transactions.h"
 #include "coordinator/liveness.h"
 #include "coordinator/membership.h"
 #include "coordinator/own_link.h"
@@ -22,6 +24,10 @@
 #include "store/lane.h"
 
 namespace vigil {
+
+// How many pods one transaction registers. Bounds how long it holds the head of the log, and the
+// size of its part of the log.   (P11)
+inline constexpr size_t kMostRegistered = 100;
 
 // Opens each conversation with Register or Resume, which takes a lock and then commits the row;
 // hands the pod to HostedPods from then on.
@@ -62,7 +68,12 @@ class Conversations {
   };
 
   Conversations(Environment environment, const CoordinatorSettings& settings)
-      : env_(std::move(environment)), settings_(settings) {}
+      : env_(std::move(environment)),
+        settings_(settings),
+        registrations_(env_.sessions, env_.scheduler, kMostRegistered,
+                       [refuted = CountRefuted()](Store& store, const std::vector<NewPod>& pods) {
+                         return store.RegisterTogether(pods, refuted);
+                       }) {}
 
   void Opened(const Stream& stream);
   void Received(const Stream& stream, const PodMessage& message);
@@ -96,6 +107,8 @@ class Conversations {
 
   void BeginRegister(const Stream& stream, const RegisterMessage& message);
   void TryRegister(const Stream& stream, const RegisterMessage& message, SessionNumber session);
+  void TriedToRegister(const Stream& stream, const RegisterMessage& message, SessionNumber session,
+                       Result<RegisterOutcome> outcome);
   void TrySupersede(const Stream& stream, const RegisterMessage& message, SessionNumber session,
                     Incarnation incumbent);
   void HostRegistered(const Stream& stream, Registered registered);
@@ -116,6 +129,8 @@ class Conversations {
 
   const Environment env_;
   const CoordinatorSettings settings_;
+  // No more can wait than there are conversations.   (P11)
+  JointTransactions<NewPod, RegisterOutcome> registrations_;
   std::unordered_map<Stream, Conversation> conversations_;
   bool draining_ = false;
 };

@@ -38,6 +38,10 @@ class Param {
   Param(const std::vector<int64_t>& numbers);
   // text[]
   Param(const std::vector<std::string>& texts);
+  // bool[]
+  Param(const std::vector<bool>& flags);
+  // interval[]
+  Param(const std::vector<Duration>& durations);
   // NOLINTEND(google-explicit-constructor)
 
   // bytea

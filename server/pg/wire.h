@@ -14,10 +14,12 @@ inline constexpr uint32_t kName = 19;
 inline constexpr uint32_t kBigint = 20;
 inline constexpr uint32_t kInteger = 23;
 inline constexpr uint32_t kText = 25;
+inline constexpr uint32_t kBoolArray = 1000;
 inline constexpr uint32_t kTextArray = 1009;
 inline constexpr uint32_t kBigintArray = 1016;
 inline constexpr uint32_t kTimestamptz = 1184;
 inline constexpr uint32_t kInterval = 1186;
+inline constexpr uint32_t kIntervalArray = 1187;
 
 inline void Put32(std::string& out, uint32_t number) {
   for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(number >> shift));

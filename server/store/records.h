@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/error.h"
@@ -61,6 +62,8 @@ struct Registered {
 struct NameTaken {
   Incarnation incumbent;
 };
+
+using RegisterOutcome = std::variant<Registered, NameTaken>;
 
 struct ResumePod {
   std::string ns;

@@ -4,15 +4,13 @@
 // (store/memory). The same conformance suite holds both to the contracts below.
 //
 // What every method keeps:
-//  1. It is one transaction: all its effects and events become visible at once, or none do.   (P3)
-//  2. Its events take the next numbers of its namespace: contiguous, and visible in the order of
-//  the numbers.   (P4)
+//  1. It is one transaction: its effects and its events become visible at once, or none do.   (P3)
+//  2. Its events take the next numbers of its namespace: contiguous, and visible in order.   (P4)
 //  3. It locks pods by number, then work items by key, then the namespace's head row, and decides
 //  only after it has locked.
 //  4. It ends within the deadline the store was opened with, with an Error of the reasons
-//  DATABASE_UNAVAILABLE (nothing was changed) or
-//     OUTCOME_UNKNOWN (a commit was sent and not answered: repeat the call, every change is
-//     idempotent) where it has to.
+//  DATABASE_UNAVAILABLE (nothing was changed) or OUTCOME_UNKNOWN (a commit was sent and not
+//  answered: repeat the call, every change is idempotent) where it has to.
 //  5. After the commit of events it wakes the listeners of every coordinator; the wake-up tells the
 //  head of the log, and may be lost.
 #pragma once
@@ -20,7 +18,7 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <variant>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -58,18 +56,22 @@ class Store {
   // The coordinator has stopped on purpose. Idempotent.
   virtual Result<void> RemoveCoordinator(CoordinatorNumber coordinator) = 0;
 
-  // Marks coordinators DEAD whose lock is free in this transaction too. Returns those that it
-  // marked. Error COORDINATOR_UNTRUSTED as in Probe.
+  // Marks those DEAD whose lock is free in this transaction too. Returns them. Errors as in Probe.
   virtual Result<std::vector<CoordinatorNumber>> GiveUpCoordinators(
       const Observer& observer, const std::vector<CoordinatorNumber>& coordinators) = 0;
 
   // --- Pods
 
-  // Begins an incarnation, with a REGISTERED event; creates the namespace where needed. When
-  // `registration_id` has made an incarnation already, that one gets the new session as in Resume.
-  // Errors: INCARNATION_ENDED (that one has ended), SESSION_TAKEN as in Resume.
-  virtual Result<std::variant<Registered, NameTaken>> Register(const NewPod& pod,
-                                                               const TellRefuted& refuted = {}) = 0;
+  // Begins an incarnation of each of these pods of one namespace, with a REGISTERED event; creates
+  // the namespace where needed. When a `registration_id` has made one already, that one gets the
+  // new session as in Resume, in a transaction of its own. Answers each, in their order; they share
+  // errors of the database alone. Of one name, one is begun. Errors: INCARNATION_ENDED (the one
+  // that was made has ended), SESSION_TAKEN as in Resume. REQUIRES: no two have the same session.
+  virtual std::vector<Result<RegisterOutcome>> RegisterTogether(
+      const std::vector<NewPod>& pods, const TellRefuted& refuted = {}) = 0;
+  Result<RegisterOutcome> Register(const NewPod& pod, const TellRefuted& refuted = {}) {
+    return std::move(RegisterTogether({pod}, refuted).front());
+  }
 
   // Begins an incarnation in the place of the living one named, which ends as DEAD with the cause
   // SUPERSEDED: its DIED event and the REGISTERED event are one transaction. The end needs no
@@ -111,12 +113,11 @@ class Store {
                                                 const std::vector<HostedPod>& pods,
                                                 const TellRefuted& refuted = {}) = 0;
 
-  // Tries the current lock of every SUSPECT pod, every ALIVE coordinator but the observer, and
-  // every ALIVE pod if the turn is due and nobody is at it: not taken for `interval` by the
-  // database's wall clock, or that was set back since; or, whoever is at it, if the last turn still
-  // is the one that `stood_still`. Changes nothing but the turn. Error COORDINATOR_UNTRUSTED: the
-  // observer's own row is not ALIVE, or its lock is not held by its backend (not looked at when
-  // nothing was found free), or the identity is another.   (P10)
+  // Tries the current locks of all SUSPECT pods, of all ALIVE coordinators but the observer, and of
+  // all ALIVE pods if the turn is due (`interval` after the last one, by the wall clock) and nobody
+  // is at it, or the last one still is `stood_still`. Changes nothing but the turn. Error
+  // COORDINATOR_UNTRUSTED: the observer's row is not ALIVE, its lock is not its backend's (not
+  // looked at when nothing was free), or the identity differs.   (P10)
   virtual Result<ProbeReport> Probe(const Observer& observer, Duration interval,
                                     WallMicros stood_still = {}) = 0;
 
@@ -241,8 +242,7 @@ class Store {
   virtual Result<WorkItem> GetWork(const std::string& ns, const std::string& key) = 0;
 
   // Items with a larger key than `after`, by key (compared byte by byte). A page ends before the
-  // item whose bytes would make it larger than kLargestAnswer, but has at least one if there is
-  // any. (P11)
+  // item whose bytes would make it larger than kLargestAnswer, but has one if there is any.   (P11)
   virtual Result<WorkPage> ListWork(const std::string& ns, const WorkFilter& filter,
                                     const std::string& after, uint32_t limit) = 0;
 };

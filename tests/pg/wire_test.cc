@@ -12,7 +12,8 @@ constexpr Statement kEcho{
     "echo",
     "SELECT $1::bigint, $2::text, $3::bytea, $4::interval, $5::bigint[] = ARRAY[3, -4]::bigint[],"
     "       $6::text[] = ARRAY['a', '', 'ü,\"}'], $7::bigint[] = '{}', NULL::text,"
-    "       timestamptz '2026-01-02 03:04:05.678901+00', 7::integer, false"};
+    "       timestamptz '2026-01-02 03:04:05.678901+00', 7::integer, false,"
+    "       $8::bool[] = ARRAY[true, false], $9::interval[] = ARRAY['1.5 s', '-1 us']::interval[]"};
 
 TEST_F(WireTest, Params_AreReadBackAsTheyWere) {
   auto connection = Connect();
@@ -21,7 +22,10 @@ TEST_F(WireTest, Params_AreReadBackAsTheyWere) {
       {.steps = {{&kEcho,
                   {int64_t{-5}, "text ü", Param::Bytes(bytes),
                    Duration(std::chrono::milliseconds(90'061'001)), std::vector<int64_t>{3, -4},
-                   std::vector<std::string>{"a", "", "ü,\"}"}, std::vector<int64_t>{}}}},
+                   std::vector<std::string>{"a", "", "ü,\"}"}, std::vector<int64_t>{},
+                   std::vector<bool>{true, false},
+                   std::vector<Duration>{std::chrono::milliseconds(1500),
+                                         -std::chrono::microseconds(1)}}}},
        .changes = false},
       In(std::chrono::seconds(10)));
   ASSERT_TRUE(rows) << rows.error().error.message;
@@ -39,6 +43,8 @@ TEST_F(WireTest, Params_AreReadBackAsTheyWere) {
   EXPECT_EQ(row.Micros(), 1767323045678901);
   EXPECT_EQ(row.Bigint(), 7);
   EXPECT_FALSE(row.Bool());
+  EXPECT_TRUE(row.Bool());
+  EXPECT_TRUE(row.Bool());
 }
 
 TEST(SqlstateTest, Rules_AreFoundByCodeThenByClass) {

@@ -8,8 +8,6 @@
 namespace vigil::memory {
 namespace {
 
-using RegisterOutcome = std::variant<Registered, NameTaken>;
-
 constexpr size_t kMostPredecessorsWork = 1000;
 
 PodRow* FindRegistration(NamespaceRow& space, const std::string& registration_id) {
@@ -84,6 +82,23 @@ std::vector<WorkItem> PredecessorsWork(const NamespaceRow& space, const Pod& pod
   return items;
 }
 
+// Without effect when it fails.
+Result<RegisterOutcome> RegisterOne(Transaction& tx, const NewPod& pod, StoodFor& stood) {
+  NamespaceRow& space = tx.tables().namespaces[pod.ns];
+  PodRow* row = FindRegistration(space, pod.registration_id);
+  if (row != nullptr) {
+    const Pod& made = row->pod;
+    if (!made.living()) return Fail(IncarnationEnded(made.incarnation, made.state, made.cause));
+    auto given = GiveSession(tx, *row, pod, stood);
+    if (!given) return Fail(std::move(given.error()));
+  } else {
+    PodRow* incumbent = FindLiving(space, pod.name);
+    if (incumbent != nullptr) return NameTaken{incumbent->pod.incarnation};
+    row = &AddPod(tx, space, pod);
+  }
+  return Registered{row->pod, row->session_token, PredecessorsWork(space, row->pod)};
+}
+
 }  // namespace
 
 PodRow* FindLiving(NamespaceRow& space, const std::string& name) {
@@ -134,25 +149,18 @@ void Tell(const StoodFor& stood, const TellRefuted& refuted) {
   for (const Duration each : stood) refuted(each);
 }
 
-Result<RegisterOutcome> MemoryStore::Register(const NewPod& pod, const TellRefuted& refuted) {
+std::vector<Result<RegisterOutcome>> MemoryStore::RegisterTogether(const std::vector<NewPod>& pods,
+                                                                   const TellRefuted& refuted) {
+  using Outcomes = std::vector<Result<RegisterOutcome>>;
   StoodFor stood;
-  auto outcome = Change<RegisterOutcome>([&](Transaction& tx) -> Result<RegisterOutcome> {
-    NamespaceRow& space = tx.tables().namespaces[pod.ns];
-    PodRow* row = FindRegistration(space, pod.registration_id);
-    if (row != nullptr) {
-      const Pod& made = row->pod;
-      if (!made.living()) return Fail(IncarnationEnded(made.incarnation, made.state, made.cause));
-      auto given = GiveSession(tx, *row, pod, stood);
-      if (!given) return Fail(std::move(given.error()));
-    } else {
-      PodRow* incumbent = FindLiving(space, pod.name);
-      if (incumbent != nullptr) return NameTaken{incumbent->pod.incarnation};
-      row = &AddPod(tx, space, pod);
-    }
-    return Registered{row->pod, row->session_token, PredecessorsWork(space, row->pod)};
+  auto outcomes = Change<Outcomes>([&](Transaction& tx) {
+    Outcomes each;
+    for (const NewPod& pod : pods) each.push_back(RegisterOne(tx, pod, stood));
+    return each;
   });
-  if (outcome) Tell(stood, refuted);
-  return outcome;
+  if (!outcomes) return Outcomes(pods.size(), Fail(outcomes.error()));
+  Tell(stood, refuted);
+  return std::move(*outcomes);
 }
 
 Result<std::optional<Registered>> MemoryStore::Supersede(const NewPod& pod, Incarnation incumbent) {

@@ -1,101 +1,14 @@
-// How pods register, move, leave and are looked at.
+// How pods move, leave and are looked at.
 #include <map>
 #include <utility>
 
 #include "core/errors.h"
 #include "core/session_token.h"
-#include "store/postgres/numbers.h"
 #include "store/postgres/postgres_store.h"
 #include "store/postgres/rows.h"
 
 namespace vigil {
 namespace {
-
-constexpr int kRaces = 5;
-constexpr int64_t kMostPredecessorsWork = 1000;
-
-// Locks nothing that exists. A namespace that somebody else makes at this moment is waited for,
-// with no lock held.
-constexpr pg::Statement kEnsureNamespace{
-    "ensure_namespace", "INSERT INTO vigil.namespaces (name) VALUES ($1) ON CONFLICT DO NOTHING"};
-
-// Locks the living incarnation of the name and the one that this registration made, by number.
-constexpr pg::Statement kLockNamesakes{
-    "lock_namesakes",
-    "SELECT incarnation FROM vigil.pods"
-    " WHERE namespace = $1"
-    "   AND (registration_id = $3 OR name = $2 AND state IN ('ALIVE', 'SUSPECT'))"
-    " ORDER BY incarnation FOR UPDATE"};
-
-// The row of a new incarnation, of the parameters that ParamsOf gives.
-#define VIGIL_BEGIN_POD \
-  "INSERT INTO vigil.pods (incarnation, namespace, name, registration_id,"      \
-  "       session_token, coordinator, session, profile, lease, labels,"         \
-  "       supersede_key, may_claim)"                                            \
-  "  SELECT " VIGIL_NEXT("incarnation_numbers") ", $1, $2, $3, $4, $5, $6, $7," \
-  "         $8, $9::jsonb, $10, $11"
-
-// A row that another transaction inserts at this moment is waited for, and then makes this one
-// insert nothing and return nothing: the caller looks again.
-constexpr pg::Statement kRegister{
-    "register",
-    "WITH repeated AS MATERIALIZED ("
-    "  SELECT * FROM vigil.pods WHERE namespace = $1 AND registration_id = $3),"
-    " incumbent AS MATERIALIZED ("
-    "  SELECT * FROM vigil.pods"
-    "   WHERE namespace = $1 AND name = $2 AND state IN ('ALIVE', 'SUSPECT')"
-    "     AND NOT EXISTS (SELECT FROM repeated)),"
-    " changed AS (" VIGIL_BEGIN_POD
-    "   WHERE NOT EXISTS (SELECT FROM repeated) AND NOT EXISTS (SELECT FROM incumbent)"
-    "  ON CONFLICT DO NOTHING"
-    "  RETURNING *)," VIGIL_POD_NEWS("'POD_REGISTERED'", "'NONE'", "0", VIGIL_NOT_DETECTED)
-        VIGIL_APPEND_NEWS "SELECT what, session_token, " VIGIL_POD_COLUMNS
-                          "  FROM (SELECT 'begun' AS what, * FROM changed"
-                          "        UNION ALL SELECT 'repeated', * FROM repeated"
-                          "        UNION ALL SELECT 'taken', * FROM incumbent) AS found"};
-
-// The two rows change together: were the second not inserted, its unique keys would fail the
-// statement. The new row is made from the old one's change, so that the old one no longer stands in
-// the index of living names.
-constexpr pg::Statement kSupersede{
-    "supersede",
-    "WITH superseded AS ("
-    "  UPDATE vigil.pods AS pod"
-    "     SET state = 'DEAD', cause = 'SUPERSEDED', suspicion = NULL, suspicion_identity = NULL,"
-    "         ended_at = clock_timestamp(), " VIGIL_NOTE_ORPHANS
-    "   WHERE namespace = $1 AND incarnation = $12 AND name = $2"
-    "     AND state IN ('ALIVE', 'SUSPECT') AND supersede_key = $10 AND supersede_key <> ''"
-    "     AND NOT EXISTS (SELECT FROM vigil.pods WHERE namespace = $1 AND registration_id = $3)"
-    "  RETURNING *),"
-    " taken AS ("
-    "  INSERT INTO vigil.taken_sessions (coordinator, session)"
-    "  SELECT coordinator, session FROM superseded JOIN vigil.coordinators USING (coordinator)"
-    "  ON CONFLICT DO NOTHING),"
-    " begun AS (" VIGIL_BEGIN_POD
-    "    FROM superseded"
-    "  RETURNING *),"
-    " news AS ("
-    "  SELECT 'POD_DIED' AS kind, name AS pod_name, incarnation, 'SUPERSEDED' AS cause,"
-    "         " VIGIL_ORPHANS
-    " AS orphans, '' AS work_key, 0 AS fence, 0 AS previous_owner, 1 AS position,"
-    "         labels AS pod_labels, ended_at AS detected_at"
-    "    FROM superseded AS changed"
-    "  UNION ALL"
-    "  SELECT 'POD_REGISTERED', name, incarnation, 'NONE', 0, '', 0, 0, 2, labels, NULL"
-    "    FROM begun)," VIGIL_APPEND_NEWS "SELECT session_token, " VIGIL_POD_COLUMNS " FROM begun"};
-
-constexpr pg::Statement kPredecessorsWork{
-    "predecessors_work",
-    "SELECT " VIGIL_WORK_COLUMNS
-    "  FROM vigil.pods AS o"
-    "  JOIN (SELECT namespace, key, state, owner, fence, ''::bytea AS payload,"
-    "               ''::bytea AS checkpoint, ''::bytea AS result, started_at, updated_at,"
-    "               kind, '{}' AS labels, policy, '{}' AS selector, sticky_wait, max_adoptions,"
-    "               adoptions, '[]' AS former_owners"
-    "          FROM vigil.work_items) AS w ON w.owner = o.incarnation"
-    " WHERE o.namespace = $1 AND o.name = $2 AND o.state IN ('DEAD', 'LEFT')"
-    "   AND w.state = 'OWNED'"
-    " ORDER BY w.key LIMIT $3"};
 
 constexpr pg::Statement kResume{
     "resume",
@@ -183,20 +96,6 @@ constexpr pg::Statement kSnapshot{
                 "  LEFT JOIN vigil.pods ON namespace = $1 AND state IN ('ALIVE', 'SUSPECT')"
                 " ORDER BY incarnation"};
 
-pg::Params ParamsOf(const NewPod& pod) {
-  return {pod.ns,
-          pod.name,
-          pod.registration_id,
-          pod.session_token,
-          pod.coordinator,
-          pod.session,
-          NameOf(pod.profile),
-          pod.lease,
-          JsonFrom(pod.labels),
-          pod.supersede_key,
-          pod.may_claim};
-}
-
 // Of a resume that found the pod, which is as it is `now`.
 Result<Pod> OutcomeOf(const ResumePod& asked, bool token_is_right, Pod now) {
   if (!token_is_right) return Fail(SessionTokenInvalid(asked.incarnation));
@@ -205,60 +104,7 @@ Result<Pod> OutcomeOf(const ResumePod& asked, bool token_is_right, Pod now) {
   return now;
 }
 
-// From a row of (session_token, VIGIL_POD_COLUMNS) and the rows of kPredecessorsWork.
-Registered RegisteredFrom(pg::Row& row, const pg::Rows& work) {
-  Registered registered{.session_token = row.Text()};
-  registered.pod = PodFrom(row);
-  for (pg::Row item : work) registered.predecessors_work.push_back(WorkFrom(item));
-  return registered;
-}
-
 }  // namespace
-
-Result<std::variant<Registered, NameTaken>> PostgresStore::Register(const NewPod& pod,
-                                                                    const TellRefuted& refuted) {
-  for (int race = 0; race < kRaces; ++race) {
-    auto rows =
-        ChangeAndWake(pod.ns, {{&kEnsureNamespace, {pod.ns}},
-                               {&kLockNamesakes, {pod.ns, pod.name, pod.registration_id}},
-                               {&kRegister, ParamsOf(pod)},
-                               {&kPredecessorsWork, {pod.ns, pod.name, kMostPredecessorsWork}}});
-    if (!rows) return Fail(std::move(rows.error()));
-    const pg::Rows& found = (*rows)[2];
-    if (found.empty()) continue;
-
-    pg::Row row = found[0];
-    const std::string what = row.Text();
-    Registered registered = RegisteredFrom(row, rows->back());
-    if (what == "taken") return NameTaken{registered.pod.incarnation};
-    if (what == "begun") return registered;
-
-    // This registration made an incarnation before; it gets its new session.
-    auto resumed = Resume({{pod.ns, registered.pod.incarnation, registered.session_token,
-                            pod.coordinator, pod.session, pod.may_claim}},
-                          refuted);
-    if (!resumed) return Fail(std::move(resumed.error()));
-    Result<Pod>& outcome = resumed->front();
-    if (!outcome) return Fail(std::move(outcome.error()));
-    registered.pod = std::move(*outcome);
-    return registered;
-  }
-  return Fail(DatabaseUnavailable("too many registrations of this name raced"));
-}
-
-Result<std::optional<Registered>> PostgresStore::Supersede(const NewPod& pod,
-                                                           Incarnation incumbent) {
-  pg::Params params = ParamsOf(pod);
-  params.emplace_back(incumbent);
-  auto rows =
-      ChangeAndWake(pod.ns, {{&kLockPods, {pod.ns, Numbers(std::vector{incumbent})}},
-                             {&kSupersede, std::move(params)},
-                             {&kPredecessorsWork, {pod.ns, pod.name, kMostPredecessorsWork}}});
-  if (!rows) return Fail(std::move(rows.error()));
-  if ((*rows)[1].empty()) return std::nullopt;
-  pg::Row row = (*rows)[1][0];
-  return RegisteredFrom(row, rows->back());
-}
 
 Result<Resumed> PostgresStore::Resume(const std::vector<ResumePod>& pods,
                                       const TellRefuted& refuted) {

@@ -28,8 +28,8 @@ class PostgresStore final : public Store {
   Result<std::vector<CoordinatorNumber>> GiveUpCoordinators(
       const Observer& observer, const std::vector<CoordinatorNumber>& coordinators) override;
 
-  Result<std::variant<Registered, NameTaken>> Register(const NewPod& pod,
-                                                       const TellRefuted& refuted) override;
+  std::vector<Result<RegisterOutcome>> RegisterTogether(const std::vector<NewPod>& pods,
+                                                        const TellRefuted& refuted) override;
   Result<std::optional<Registered>> Supersede(const NewPod& pod, Incarnation incumbent) override;
   Result<Resumed> Resume(const std::vector<ResumePod>& pods, const TellRefuted& refuted) override;
   Result<void> Leave(const std::string& ns, HostedPod pod) override;
@@ -102,6 +102,7 @@ class PostgresStore final : public Store {
   // Wakes them, where only the answer told that there is an event.
   void Wake(const std::string& ns);
 
+  Result<RegisterOutcome> Repeat(const NewPod& pod, Registered made, const TellRefuted& refuted);
   Result<WrittenEvents> JudgeHosted(const pg::Statement& statement, const std::string& ns,
                                     Cause cause, const std::vector<HostedPod>& pods,
                                     const Committed& committed);
