@@ -192,7 +192,11 @@ void LeaseKeeper::OnTimer(Time now) {
     return End(SelfState::kRefused, last_failure_);
   }
   if (const auto starved = starves_at(); starved && now >= *starved) return Starve();
-  if (attempt_ && now >= attempt_->deadline) return AttemptSilent(now);
+  if (attempt_ && now >= attempt_->deadline) {
+    actions_.emplace_back(action::Drop{attempt_->stream, true});
+    attempt_.reset();
+    return AttemptFailed(now, Silence("no answer in time"), false);
+  }
   if (next_attempt_at_ && now >= *next_attempt_at_) return BeginRound(now);
   if (AsksBehindItsAddress() && now >= next_inquiry_at_) AskBehindItsAddress(now);
   if (!next_heartbeat_at_) return;
@@ -270,24 +274,6 @@ void LeaseKeeper::StartAttempt(Time now) {
   const bool anew = std::exchange(anew_, false) && options_.addresses == 1;
   actions_.emplace_back(action::Open{stream, next_address_, registered_, new_registration, anew});
   next_address_ = (next_address_ + 1) % options_.addresses;
-}
-
-void LeaseKeeper::AttemptSilent(Time now) {
-  if (!registered_ || host_ || leaving_ || attempt_->overdue) {
-    DropAttempt();
-    return AttemptFailed(now, Silence("no answer in time"), false);
-  }
-  attempt_->overdue = true;
-  attempt_->deadline = now + Patience();
-  const std::size_t asked = AddressBefore(next_address_);
-  for (std::size_t address = 0; address < options_.addresses; ++address) {
-    if (address != asked) actions_.emplace_back(action::Inquire{address, Patience()});
-  }
-}
-
-void LeaseKeeper::DropAttempt() {
-  actions_.emplace_back(action::Drop{attempt_->stream, true});
-  attempt_.reset();
 }
 
 void LeaseKeeper::AttemptFailed(Time now, const Error& why, bool refused) {

@@ -21,11 +21,6 @@
 // is asked first, whatever is wrong with the host, which is left only for one that takes pods in:
 // where there is no other, nothing was given up.
 //
-// A pod whose host is gone waits twice as long for the answer to its resume, unless another
-// coordinator says meanwhile that it takes pods in. All pods of that host come at the same moment,
-// so that the one that was asked may be slow, and whoever gives it up and comes again, on another
-// connection, is behind all others and makes it slower still.
-//
 // Rejected: to heartbeat on both streams until one wins. Two coordinators would then count two
 // leases for one lock.
 #pragma once
@@ -134,8 +129,6 @@ class LeaseKeeper {
     StreamId stream;
     Time sent;
     Time deadline;
-    // The deadline has passed once, and the others are asked whether they take pods in.
-    bool overdue = false;
   };
 
   // Why the keeper looks for another host while it has one.
@@ -166,8 +159,6 @@ class LeaseKeeper {
 
   void BeginRound(Time now);
   void StartAttempt(Time now);
-  void AttemptSilent(Time now);
-  void DropAttempt();
   void AttemptFailed(Time now, const Error& why, bool refused);
   void RegistrationEnded(Time now, const Error& why);
   void TryNext(Time now);

@@ -16,13 +16,7 @@ constexpr Duration kDegradedPause = std::chrono::seconds(2);
 
 void LeaseKeeper::OnWelcome(std::size_t address, Time now) {
   Wake(now);
-  if (Expire(now) || leaving_) return;
-  if (attempt_ && attempt_->overdue) {
-    DropAttempt();
-    next_address_ = address;
-    return StartAttempt(now);
-  }
-  if (!host_ || attempt_ || next_attempt_at_) return;
+  if (Expire(now) || leaving_ || !host_ || attempt_ || next_attempt_at_) return;
   if (unwilling_ == Unwilling::kNo && !link_degraded_) return;
   if (unwilling_ == Unwilling::kNo) unwilling_ = Unwilling::kDegraded;
   failed_in_round_ = 0;
