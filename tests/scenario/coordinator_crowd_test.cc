@@ -48,6 +48,7 @@ class CrowdedCoordinator : public Scenario {
   }
 
   void ExpectNobodyHarmed() {
+    ASSERT_TRUE(log().AwaitSeq(client::Seq(Truth().through.value), kPatience));
     ExpectNone("deaths", log().Count(Of(client::EventKind::kPodDied)));
     size_t lost = 0;
     for (const auto& crowd : crowds_) lost += crowd->lost() + crowd->changed();
