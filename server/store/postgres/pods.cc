@@ -13,7 +13,7 @@ namespace {
 constexpr pg::Statement kResume{
     "resume",
     "WITH asked AS MATERIALIZED ("
-    "  SELECT * FROM unnest($2::bigint[], $3::text[], $5::bigint[], $6::bigint[])"
+    "  SELECT * FROM unnest($2::bigint[], $3::text[], $5::bigint[], $6::bool[])"
     "              AS asked(pod_number, token, next_session, claims)),"
     " before AS MATERIALIZED ("
     "  SELECT pod.* FROM asked JOIN vigil.pods AS pod ON pod.incarnation = asked.pod_number"
@@ -22,7 +22,7 @@ constexpr pg::Statement kResume{
     "  UPDATE vigil.pods AS pod"
     "     SET state = 'ALIVE', cause = 'NONE', suspicion = NULL, suspicion_identity = NULL,"
     "         suspected_at = NULL, coordinator = $4, session = asked.next_session,"
-    "         may_claim = asked.claims <> 0"
+    "         may_claim = asked.claims"
     "    FROM before JOIN asked ON asked.pod_number = before.incarnation"
     "   WHERE pod.incarnation = before.incarnation AND before.session_token = asked.token"
     "     AND before.state IN ('ALIVE', 'SUSPECT') AND before.session <= asked.next_session"
@@ -113,14 +113,14 @@ Result<Resumed> PostgresStore::Resume(const std::vector<ResumePod>& pods,
   std::vector<int64_t> incarnations;
   std::vector<std::string> tokens;
   std::vector<int64_t> sessions;
-  std::vector<int64_t> may_claim;
+  std::vector<bool> may_claim;
   std::map<Incarnation, size_t> places;
   for (const ResumePod& pod : pods) {
     places.emplace(pod.incarnation, places.size());
     incarnations.push_back(static_cast<int64_t>(pod.incarnation.value));
     tokens.push_back(pod.session_token);
     sessions.push_back(static_cast<int64_t>(pod.session.value));
-    may_claim.push_back(pod.may_claim ? 1 : 0);
+    may_claim.push_back(pod.may_claim);
     outcomes.emplace_back(Fail(PodNotFound(std::to_string(pod.incarnation.value))));
   }
   const std::string& ns = pods.front().ns;
