@@ -279,23 +279,26 @@ void Conversations::BeginResume(const Stream& stream, const ResumeMessage& messa
   conversation.phase = Conversation::Phase::kOpening;
   conversation.timer = nullptr;
   WithLock(stream, [this, stream, message](SessionNumber session) {
-    env_.resumes.Add(
-        {message.ns, message.incarnation, message.session_token, env_.membership.number(), session,
-         message.may_claim},
-        conversations_.at(stream).awaits, [this, stream, session](Result<Pod> resumed) {
-          if (!resumed) {
-            env_.liveness.Release(session);
-            if (Opening(stream)) Finish(stream, std::move(resumed.error()));
-            return;
-          }
-          log::Info(
-              "Resumed.",
-              {Describe(*resumed), {"incarnation", resumed->incarnation}, {"session", session}});
-          if (!Host(stream, *resumed)) return;
-          const LeaseTerms terms = TermsFor(resumed->lease);
-          stream->Send(ResumedAnswer{std::move(*resumed), terms});
-        });
+    resumes_.Add({message.ns, message.incarnation, message.session_token, env_.membership.number(),
+                  session, message.may_claim},
+                 conversations_.at(stream).awaits, [this, stream, session](Result<Pod> resumed) {
+                   TriedToResume(stream, session, std::move(resumed));
+                 });
   });
+}
+
+void Conversations::TriedToResume(const Stream& stream, SessionNumber session,
+                                  Result<Pod> resumed) {
+  if (!resumed) {
+    env_.liveness.Release(session);
+    if (Opening(stream)) Finish(stream, std::move(resumed.error()));
+    return;
+  }
+  log::Info("Resumed.",
+            {Describe(*resumed), {"incarnation", resumed->incarnation}, {"session", session}});
+  if (!Host(stream, *resumed)) return;
+  const LeaseTerms terms = TermsFor(resumed->lease);
+  stream->Send(ResumedAnswer{std::move(*resumed), terms});
 }
 
 void Conversations::BeginLeave(const Stream& stream, Conversation& conversation) {

@@ -17,7 +17,6 @@
 #include "coordinator/membership.h"
 #include "coordinator/own_link.h"
 #include "coordinator/pod_stream.h"
-#include "coordinator/resumes.h"
 #include "coordinator/settings.h"
 #include "core/lock_table.h"
 #include "core/measures.h"
@@ -28,6 +27,8 @@ namespace vigil {
 // How many pods one transaction registers. Bounds how long it holds the head of the log, and the
 // size of its part of the log.   (P11)
 inline constexpr size_t kMostRegistered = 100;
+// And how many resumes: with their tokens they leave in one piece.
+inline constexpr size_t kMostResumed = 32;
 
 // Opens each conversation with Register or Resume, which takes a lock and then commits the row;
 // hands the pod to HostedPods from then on.
@@ -57,7 +58,6 @@ class Conversations {
     const Membership& membership;
     const OwnLink& link;
     HostedPods& hosted;
-    Resumes& resumes;
     LockTableGuard& lock_table;
     Assigner& assigner;
     Measures& measures;
@@ -73,7 +73,15 @@ class Conversations {
         registrations_(env_.sessions, env_.scheduler, kMostRegistered,
                        [refuted = CountRefuted()](Store& store, const std::vector<NewPod>& pods) {
                          return store.RegisterTogether(pods, refuted);
-                       }) {}
+                       }),
+        resumes_(
+            env_.sessions, env_.scheduler, kMostResumed,
+            [refuted = CountRefuted()](Store& store, const std::vector<ResumePod>& pods) {
+              return store.ResumeTogether(pods, refuted);
+            },
+            [](const ResumePod& one, const ResumePod& other) {
+              return one.incarnation == other.incarnation;
+            }) {}
 
   void Opened(const Stream& stream);
   void Received(const Stream& stream, const PodMessage& message);
@@ -115,6 +123,7 @@ class Conversations {
   NewPod Newcomer(const RegisterMessage& message, SessionNumber session) const;
   void NameIsTaken(const Stream& stream, const RegisterMessage& message, Incarnation incumbent);
   void BeginResume(const Stream& stream, const ResumeMessage& message);
+  void TriedToResume(const Stream& stream, SessionNumber session, Result<Pod> resumed);
   void BeginLeave(const Stream& stream, Conversation& conversation);
   void WithLock(const Stream& stream, std::function<void(SessionNumber)> then);
   // Hosts the pod, unless this coordinator was given up meanwhile, and returns whether somebody is
@@ -131,6 +140,7 @@ class Conversations {
   const CoordinatorSettings settings_;
   // No more can wait than there are conversations.   (P11)
   JointTransactions<NewPod, RegisterOutcome> registrations_;
+  JointTransactions<ResumePod, Pod> resumes_;
   std::unordered_map<Stream, Conversation> conversations_;
   bool draining_ = false;
 };

@@ -18,7 +18,6 @@
 #include "coordinator/membership.h"
 #include "coordinator/prober.h"
 #include "coordinator/pruner.h"
-#include "coordinator/resumes.h"
 #include "coordinator/settings.h"
 #include "coordinator/standing.h"
 #include "coordinator/subscriptions.h"
@@ -105,7 +104,6 @@ class Coordinator {
   LockTableGuard lock_table_;
   Verdicts verdicts_;
   HostedPods hosted_;
-  Resumes resumes_;
   Conversations conversations_;
   Subscriptions subscriptions_;
   Prober prober_;

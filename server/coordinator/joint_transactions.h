@@ -36,9 +36,18 @@ class JointTransactions {
   // One transaction for wishes of one namespace. Answers each, in their order. Runs in the lane.
   using Commit = std::function<Outcomes(Store&, const std::vector<Wish>&)>;
 
+  // Whether two wishes may not share a transaction.
+  using Apart = bool (*)(const Wish&, const Wish&);
+
   // `most` is how many wishes a transaction takes.   (P11)
-  JointTransactions(Lane& lane, Scheduler& scheduler, size_t most, Commit commit)
-      : lane_(lane), scheduler_(scheduler), most_(most), commit_(std::move(commit)) {}
+  JointTransactions(
+      Lane& lane, Scheduler& scheduler, size_t most, Commit commit,
+      Apart apart = [](const Wish&, const Wish&) { return false; })
+      : lane_(lane),
+        scheduler_(scheduler),
+        most_(most),
+        commit_(std::move(commit)),
+        apart_(apart) {}
 
   // When nobody awaits it any more, it is left out of a transaction that has not begun, and the
   // outcome is DATABASE_UNAVAILABLE.
@@ -46,9 +55,9 @@ class JointTransactions {
     const std::string ns = wish.ns;
     Waiting waiting{std::move(wish), std::move(awaited), std::move(then)};
     std::shared_ptr<Batch>& last = last_[ns];
-    if (last && last->Add(waiting, most_)) return;
+    if (last && last->Add(waiting, most_, apart_)) return;
     last = std::make_shared<Batch>();
-    last->Add(waiting, most_);
+    last->Add(waiting, most_, apart_);
     Ask<Outcomes>(
         lane_, scheduler_,
         [batch = last, commit = commit_](Store& store) -> Result<Outcomes> {
@@ -74,10 +83,13 @@ class JointTransactions {
   // and in the end the loop's again.
   class Batch {
    public:
-    // False when it has begun, or is full; then nothing has become of `waiting`.
-    bool Add(Waiting& waiting, size_t most) {
+    // False when there is no place in it any more; then nothing has become of `waiting`.
+    bool Add(Waiting& waiting, size_t most, Apart apart) {
       std::lock_guard lock(mutex_);
       if (begun_ || waiting_.size() == most) return false;
+      for (const Waiting& other : waiting_) {
+        if (apart(other.wish, waiting.wish)) return false;
+      }
       waiting_.push_back(std::move(waiting));
       return true;
     }
@@ -116,6 +128,7 @@ class JointTransactions {
   Scheduler& scheduler_;
   const size_t most_;
   const Commit commit_;
+  const Apart apart_;
   // By namespace, the batch that came last, until it is answered.
   std::map<std::string, std::shared_ptr<Batch>> last_;
 };

@@ -74,9 +74,6 @@ struct ResumePod {
   bool may_claim = true;  // as in NewPod, from now on
 };
 
-// What became of each that was asked for together, in the same order.
-using Resumed = std::vector<Result<Pod>>;
-
 struct Suspicion {
   HostedPod pod;
   SuspicionNumber number;

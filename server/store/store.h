@@ -64,9 +64,9 @@ class Store {
 
   // Begins an incarnation of each of these pods of one namespace, with a REGISTERED event; creates
   // the namespace where needed. When a `registration_id` has made one already, that one gets the
-  // new session as in Resume, in a transaction of its own. Answers each, in their order; they share
-  // errors of the database alone. Of one name, one is begun. Errors: INCARNATION_ENDED (the one
-  // that was made has ended), SESSION_TAKEN as in Resume. REQUIRES: no two have the same session.
+  // new session as in ResumeTogether, later. Answers each, in their order; they share errors of the
+  // database alone. Of one name, one is begun. Errors: INCARNATION_ENDED (the one that was made has
+  // ended), SESSION_TAKEN as there. REQUIRES: no two have the same session.
   virtual std::vector<Result<RegisterOutcome>> RegisterTogether(
       const std::vector<NewPod>& pods, const TellRefuted& refuted = {}) = 0;
   Result<RegisterOutcome> Register(const NewPod& pod, const TellRefuted& refuted = {}) {
@@ -82,12 +82,12 @@ class Store {
   virtual Result<std::optional<Registered>> Supersede(const NewPod& pod, Incarnation incumbent) = 0;
 
   // Gives living incarnations of one namespace, none of them twice, new sessions with one
-  // coordinator. A SUSPECT one becomes ALIVE (REFUTED event); one from another coordinator has
-  // MOVED. The old session is named in the next Renewal of its coordinator, which may be the one
-  // that asks: it may never hear this answer. The same session once more is a repetition. Errors of
-  // one: POD_NOT_FOUND, SESSION_TOKEN_INVALID, INCARNATION_ENDED, and SESSION_TAKEN when it has a
-  // newer session (a larger number) than the one given: this resume came late.   (P1)
-  virtual Result<Resumed> Resume(const std::vector<ResumePod>& pods, const TellRefuted& = {}) = 0;
+  // coordinator; answers as above. A SUSPECT one becomes ALIVE (REFUTED event); one from elsewhere
+  // has MOVED. Its old session is in the next Renewal of its coordinator, perhaps the one that
+  // asks. The same session once more is a repetition. Errors: POD_NOT_FOUND, SESSION_TOKEN_INVALID,
+  // INCARNATION_ENDED, SESSION_TAKEN (P1: it has a newer one, a larger number).
+  virtual std::vector<Result<Pod>> ResumeTogether(const std::vector<ResumePod>& pods,
+                                                  const TellRefuted& refuted = {}) = 0;
 
   // Ends a living incarnation as LEFT, with its event. Idempotent. Errors: POD_NOT_FOUND,
   // INCARNATION_ENDED (DEAD), SESSION_TAKEN.

@@ -183,7 +183,7 @@ TEST_P(StoreTest, Resume_EachHasItsOwnOutcome) {  // P1, P3, P4
   Seq head = Head();
 
   int refuted = 0;
-  const auto outcomes = Must(store().Resume(together, [&refuted](Duration) { ++refuted; }));
+  const auto outcomes = store().ResumeTogether(together, [&refuted](Duration) { ++refuted; });
 
   ASSERT_EQ(outcomes.size(), together.size());
   EXPECT_EQ(ReasonOf(outcomes[0]), reason::kPodNotFound);
@@ -206,7 +206,7 @@ TEST_P(StoreTest, Resume_EachHasItsOwnOutcome) {  // P1, P3, P4
   EXPECT_THAT(TakenFrom(host), IsSupersetOf({moved.session, suspect.session}));
   EXPECT_THAT(TakenFrom(other), ElementsAre(at_home.session));
 
-  EXPECT_THAT(Must(store().Resume({})), IsEmpty());
+  EXPECT_THAT(store().ResumeTogether({}), IsEmpty());
 }
 
 }  // namespace

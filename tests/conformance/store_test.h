@@ -53,9 +53,7 @@ auto MetadataOf(const Result<T>& result) {
 
 // One alone.
 inline Result<Pod> ResumeOne(Store& store, const ResumePod& pod, const TellRefuted& refuted = {}) {
-  auto resumed = store.Resume({pod}, refuted);
-  if (!resumed) return Fail(std::move(resumed.error()));
-  return std::move(resumed->front());
+  return std::move(store.ResumeTogether({pod}, refuted).front());
 }
 
 inline std::string Numbered(const char* what, int number) { return what + std::to_string(number); }

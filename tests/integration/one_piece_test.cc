@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
-#include "coordinator/resumes.h"
+#include "coordinator/conversations.h"
 #include "coordinator/verdicts.h"
 #include "store/postgres/postgres_database.h"
 #include "support/store_test_database.h"
@@ -77,7 +77,7 @@ TEST_F(OnePiece, TheResumesOfPodsThatMoveTogether) {
   for (size_t number = 1; number <= kMostResumed; ++number) {
     resumes.push_back({ns_, {number}, std::string(128, 't'), {1}, {number}, true});
   }
-  EXPECT_EQ(PiecesOf([&] { store_->Resume(resumes); }), kVerdictAndWakeUp);
+  EXPECT_EQ(PiecesOf([&] { store_->ResumeTogether(resumes); }), kVerdictAndWakeUp);
 }
 
 }  // namespace

@@ -31,7 +31,8 @@ class MemoryStore final : public Store {
   std::vector<Result<RegisterOutcome>> RegisterTogether(const std::vector<NewPod>& pods,
                                                         const TellRefuted& refuted) override;
   Result<std::optional<Registered>> Supersede(const NewPod& pod, Incarnation incumbent) override;
-  Result<Resumed> Resume(const std::vector<ResumePod>& pods, const TellRefuted& refuted) override;
+  std::vector<Result<Pod>> ResumeTogether(const std::vector<ResumePod>& pods,
+                                          const TellRefuted& refuted) override;
   Result<void> Leave(const std::string& ns, HostedPod pod) override;
   Result<Pod> GetPod(const std::string& ns, const std::string& name) override;
   Result<std::string> BindingOfPod(const std::string& ns, Incarnation incarnation) override;

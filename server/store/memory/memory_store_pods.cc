@@ -178,16 +178,18 @@ Result<std::optional<Registered>> MemoryStore::Supersede(const NewPod& pod, Inca
   });
 }
 
-Result<Resumed> MemoryStore::Resume(const std::vector<ResumePod>& pods,
-                                    const TellRefuted& refuted) {
+std::vector<Result<Pod>> MemoryStore::ResumeTogether(const std::vector<ResumePod>& pods,
+                                                     const TellRefuted& refuted) {
+  using Outcomes = std::vector<Result<Pod>>;
   StoodFor stood;
-  auto resumed = Change<Resumed>([&](Transaction& tx) -> Result<Resumed> {
-    Resumed outcomes;
-    for (const ResumePod& pod : pods) outcomes.push_back(ResumeOne(tx, pod, stood));
-    return outcomes;
+  auto outcomes = Change<Outcomes>([&](Transaction& tx) {
+    Outcomes each;
+    for (const ResumePod& pod : pods) each.push_back(ResumeOne(tx, pod, stood));
+    return each;
   });
-  if (resumed) Tell(stood, refuted);
-  return resumed;
+  if (!outcomes) return Outcomes(pods.size(), Fail(outcomes.error()));
+  Tell(stood, refuted);
+  return std::move(*outcomes);
 }
 
 Result<void> MemoryStore::Leave(const std::string& ns, HostedPod pod) {

@@ -106,9 +106,9 @@ Result<Pod> OutcomeOf(const ResumePod& asked, bool token_is_right, Pod now) {
 
 }  // namespace
 
-Result<Resumed> PostgresStore::Resume(const std::vector<ResumePod>& pods,
-                                      const TellRefuted& refuted) {
-  Resumed outcomes;
+std::vector<Result<Pod>> PostgresStore::ResumeTogether(const std::vector<ResumePod>& pods,
+                                                       const TellRefuted& refuted) {
+  std::vector<Result<Pod>> outcomes;
   if (pods.empty()) return outcomes;
   std::vector<int64_t> incarnations;
   std::vector<std::string> tokens;
@@ -127,7 +127,7 @@ Result<Resumed> PostgresStore::Resume(const std::vector<ResumePod>& pods,
   auto rows = ChangeAndWake(
       ns, {{&kLockPods, {ns, incarnations}},
            {&kResume, {ns, incarnations, tokens, pods.front().coordinator, sessions, may_claim}}});
-  if (!rows) return Fail(std::move(rows.error()));
+  if (!rows) return std::vector<Result<Pod>>(pods.size(), Fail(rows.error()));
   for (pg::Row row : rows->back()) {
     const bool was_suspect = !row.IsNull();
     const Duration stood = row.Interval();

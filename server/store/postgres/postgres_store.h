@@ -6,7 +6,9 @@
 // key. The wake-up follows the answer.
 #pragma once
 
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pg/link.h"
@@ -31,7 +33,8 @@ class PostgresStore final : public Store {
   std::vector<Result<RegisterOutcome>> RegisterTogether(const std::vector<NewPod>& pods,
                                                         const TellRefuted& refuted) override;
   Result<std::optional<Registered>> Supersede(const NewPod& pod, Incarnation incumbent) override;
-  Result<Resumed> Resume(const std::vector<ResumePod>& pods, const TellRefuted& refuted) override;
+  std::vector<Result<Pod>> ResumeTogether(const std::vector<ResumePod>& pods,
+                                          const TellRefuted& refuted) override;
   Result<void> Leave(const std::string& ns, HostedPod pod) override;
   Result<WrittenEvents> SuspectHosted(const std::string& ns, Cause cause,
                                       const std::vector<HostedPod>& pods,
@@ -102,7 +105,11 @@ class PostgresStore final : public Store {
   // Wakes them, where only the answer told that there is an event.
   void Wake(const std::string& ns);
 
-  Result<RegisterOutcome> Repeat(const NewPod& pod, Registered made, const TellRefuted& refuted);
+  // By the session that each is to have.
+  using Outcomes = std::map<SessionNumber, Result<RegisterOutcome>>;
+  // What is wished, and what the registration made before; by incarnation.
+  using Repetitions = std::map<Incarnation, std::pair<const NewPod&, Registered>>;
+  Outcomes Repeat(Repetitions repeated, const TellRefuted& refuted);
   Result<WrittenEvents> JudgeHosted(const pg::Statement& statement, const std::string& ns,
                                     Cause cause, const std::vector<HostedPod>& pods,
                                     const Committed& committed);

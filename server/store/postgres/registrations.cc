@@ -184,7 +184,7 @@ std::vector<Result<RegisterOutcome>> PostgresStore::RegisterTogether(
     const std::vector<NewPod>& pods, const TellRefuted& refuted) {
   Wishes wishes;
   for (const NewPod& pod : pods) wishes.emplace(pod.session, &pod);
-  std::map<SessionNumber, Result<RegisterOutcome>> outcomes;
+  Outcomes outcomes;
   Error of_the_rest = DatabaseUnavailable("too many registrations of this name raced");
   for (int race = 0; race < kRaces && !wishes.empty(); ++race) {
     const std::string& ns = pods.front().ns;
@@ -199,18 +199,27 @@ std::vector<Result<RegisterOutcome>> PostgresStore::RegisterTogether(
       break;
     }
     const WorkByName work = WorkByNameFrom((*rows)[2]);
+    Repetitions repeated;
     for (pg::Row row : rows->back()) {
       const std::string what = row.Text();
       const auto session = row.As<SessionNumber>();
-      const NewPod& pod = *wishes.extract(session).mapped();
       Registered found = RegisteredFrom(row, work);
+      if (what == "repeated") {
+        // A second repetition of one has its turn in the next round.
+        const Incarnation incarnation = found.pod.incarnation;
+        repeated.try_emplace(incarnation, *wishes.at(session), std::move(found));
+        continue;
+      }
+      wishes.erase(session);
       if (what == "begun") {
         outcomes.emplace(session, std::move(found));
-      } else if (what == "taken") {
-        outcomes.emplace(session, NameTaken{found.pod.incarnation});
       } else {
-        outcomes.emplace(session, Repeat(pod, std::move(found), refuted));
+        outcomes.emplace(session, NameTaken{found.pod.incarnation});
       }
+    }
+    for (auto& [session, outcome] : Repeat(std::move(repeated), refuted)) {
+      wishes.erase(session);
+      outcomes.emplace(session, std::move(outcome));
     }
   }
   std::vector<Result<RegisterOutcome>> in_order;
@@ -221,17 +230,27 @@ std::vector<Result<RegisterOutcome>> PostgresStore::RegisterTogether(
   return in_order;
 }
 
-// This registration made an incarnation before; it gets its new session.
-Result<RegisterOutcome> PostgresStore::Repeat(const NewPod& pod, Registered made,
-                                              const TellRefuted& refuted) {
-  auto resumed = Resume({{pod.ns, made.pod.incarnation, made.session_token, pod.coordinator,
-                          pod.session, pod.may_claim}},
-                        refuted);
-  if (!resumed) return Fail(std::move(resumed.error()));
-  Result<Pod>& outcome = resumed->front();
-  if (!outcome) return Fail(std::move(outcome.error()));
-  made.pod = std::move(*outcome);
-  return made;
+// These registrations made incarnations before, which get their new sessions.
+PostgresStore::Outcomes PostgresStore::Repeat(Repetitions repeated, const TellRefuted& refuted) {
+  std::vector<ResumePod> pods;
+  for (const auto& [incarnation, repetition] : repeated) {
+    const auto& [pod, made] = repetition;
+    pods.push_back(
+        {pod.ns, incarnation, made.session_token, pod.coordinator, pod.session, pod.may_claim});
+  }
+  auto resumed = ResumeTogether(pods, refuted);
+  Outcomes outcomes;
+  for (auto outcome = resumed.begin(); auto& [incarnation, repetition] : repeated) {
+    auto& [pod, made] = repetition;
+    if (*outcome) {
+      made.pod = std::move(**outcome);
+      outcomes.emplace(pod.session, std::move(made));
+    } else {
+      outcomes.emplace(pod.session, Fail(std::move(outcome->error())));
+    }
+    ++outcome;
+  }
+  return outcomes;
 }
 
 Result<std::optional<Registered>> PostgresStore::Supersede(const NewPod& pod,
