@@ -12,7 +12,8 @@
 namespace vigil {
 namespace {
 
-constexpr Duration kInterval = std::chrono::seconds(10);
+// A new connection costs Postgres as much as half a second of probes.
+constexpr Duration kInterval = std::chrono::seconds(60);
 
 }  // namespace
 

@@ -9,6 +9,11 @@
 
 namespace vigil {
 
+// Looked up only when it is asked for.
+#define VIGIL_OWN_SESSION                                                   \
+  "(SELECT concat('session ', pid, ' ', extract(epoch FROM backend_start))" \
+  "   FROM pg_stat_activity WHERE pid = pg_backend_pid())"
+
 // The relation server(stamp, identity). Both name the cluster and its timeline, and the start of
 // its lock table, which a crash of any backend makes anew with a new checkpointer.
 //
@@ -16,18 +21,16 @@ namespace vigil {
 // identity that ends with its own session instead: no lock table outlives one session of ours
 // without us, so whatever was read in one and the same session was read of the same locks. A stamp
 // is for all observers and says what they have in common; an identity is one observer's own.
-#define VIGIL_SERVER                                                                         \
-  "server AS MATERIALIZED ("                                                                 \
-  "  SELECT concat(cluster, checkpointer || '/') AS stamp,"                                  \
-  "         concat(cluster, coalesce(checkpointer, session), '/') AS identity"               \
-  "    FROM (SELECT concat((SELECT system_identifier FROM pg_control_system()), '/',"        \
-  "                   left(pg_walfile_name(pg_current_wal_lsn()), 8), '/') AS cluster,"      \
-  "                 (SELECT extract(epoch FROM backend_start)::text"                         \
-  "                    FROM pg_stat_activity WHERE backend_type = 'checkpointer')"           \
-  "                   AS checkpointer,"                                                      \
-  "                 (SELECT concat('session ', pid, ' ', extract(epoch FROM backend_start))" \
-  "                    FROM pg_stat_activity WHERE pid = pg_backend_pid()) AS session)"      \
-  "         AS parts), "
+#define VIGIL_SERVER                                                                    \
+  "server AS MATERIALIZED ("                                                            \
+  "  SELECT concat(cluster, checkpointer || '/') AS stamp,"                             \
+  "         concat(cluster, coalesce(checkpointer, " VIGIL_OWN_SESSION                  \
+  "), '/') AS identity"                                                                 \
+  "    FROM (SELECT concat((SELECT system_identifier FROM pg_control_system()), '/',"   \
+  "                   left(pg_walfile_name(pg_current_wal_lsn()), 8), '/') AS cluster," \
+  "                 (SELECT extract(epoch FROM backend_start)::text"                    \
+  "                    FROM pg_stat_activity WHERE backend_type = 'checkpointer')"      \
+  "                   AS checkpointer) AS parts), "
 
 // Whether a suspicion's stamp says nothing else than ours. One of the two may know less: observers
 // with different rights would otherwise replace each other's suspicions for ever. Each part ends

@@ -24,10 +24,6 @@ namespace {
   "              suspicion_identity))"                                                     \
   " FILTER (WHERE pg_try_advisory_xact_lock_shared($4 + session))"
 
-// That a turn is forgotten in a crash costs another probe, and nobody waits for a standby.
-constexpr pg::Statement kProbeInHaste{"probe_in_haste",
-                                      "SELECT set_config('synchronous_commit', 'off', true)"};
-
 // As a number of the caller's.
 #define VIGIL_TURN(probed_at) "(extract(epoch FROM " probed_at ") * 1000000)::bigint"
 
@@ -43,10 +39,15 @@ constexpr pg::Statement kProbeInHaste{"probe_in_haste",
 // something was found free, since nothing else that it sees accuses anybody; and the lock table is
 // counted again when pods came or went since the last turn, or after five seconds for the locks of
 // others.
+//
+// The commit waits neither for the disk nor for a standby: that a turn is forgotten in a crash
+// costs another probe.
 constexpr pg::Statement kProbe{
     "probe", "WITH " VIGIL_SERVER
     "turn AS MATERIALIZED ("
-    "  SELECT clock_timestamp() AS began, probed_at, living FROM vigil.last_probe"
+    "  SELECT clock_timestamp() AS began, probed_at, living,"
+    "         set_config('synchronous_commit', 'off', true)"
+    "    FROM vigil.last_probe"
     "   WHERE (clock_timestamp() - probed_at BETWEEN '0' AND $7) IS NOT TRUE"
     "      OR " VIGIL_TURN("probed_at") " = $8"
     "     FOR UPDATE SKIP LOCKED),"
@@ -165,8 +166,7 @@ constexpr pg::Statement kDeclareFree{
 Result<ProbeReport> PostgresStore::Probe(const Observer& observer, Duration interval,
                                          WallMicros stood_still) {
   auto rows = link_.Execute(
-      {.steps = {{&kProbeInHaste, {}},
-                 {&kProbe,
+      {.steps = {{&kProbe,
                   {observer.number, observer.backend, ObserverKey(observer), kSessionKeys,
                    kCoordinatorKeys, observer.identity, interval, stood_still}}},
        .changes = false});
