@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <grpcpp/create_channel.h>
 
+#include <chrono>
 #include <mutex>
 #include <thread>
 
@@ -11,6 +12,8 @@
 
 namespace vigil::bench {
 namespace {
+
+constexpr auto kDeadline = std::chrono::seconds(20);
 
 Result<void> StartItemsOf(v1::WorkService::Stub& work, const std::string& ns, uint64_t pod,
                           int items) {
@@ -21,6 +24,9 @@ Result<void> StartItemsOf(v1::WorkService::Stub& work, const std::string& ns, ui
     request.set_key(fmt::format("item-{}-{}", pod, item));
     v1::StartWorkResponse response;
     grpc::ClientContext context;
+    // gRPC now and then takes a connection that is being made for one that failed.
+    context.set_wait_for_ready(true);
+    context.set_deadline(std::chrono::system_clock::now() + kDeadline);
     const auto status = work.StartWork(&context, request, &response);
     if (status.ok() && response.outcome() == v1::START_OUTCOME_STARTED) continue;
     return Fail(Unmeasurable("an item was not started: " + status.error_message()));

@@ -2,11 +2,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "base/clock.h"
+#include "conformance/costs_test.h"
 #include "core/errors.h"
-#include "pg/connection.h"
-#include "store/postgres/postgres_store.h"
-#include "support/store_test_database.h"
 
 namespace vigil {
 namespace {
@@ -20,39 +17,25 @@ constexpr int kEnded = 300;
 constexpr Incarnation kClaimant{1};
 constexpr Incarnation kDead{1001};
 
-// Rows of tables and entries of indexes.
-constexpr pg::Statement kVisited{
-    "visited",
-    "SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables)::bigint"
-    "       + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)::bigint",
-    /*once=*/true};
-
-constexpr pg::Statement kCountStores{
-    "count_stores",
-    "SELECT count(*) FROM pg_stat_activity WHERE application_name IN ('costs', 'test')",
-    /*once=*/true};
-
-class WorkCostsTest : public ::testing::Test {
+class WorkCostsTest : public CostsTest {
  protected:
   // Twenty living pods with a thousand items each, and three hundred that own nothing and end; with
   // another one that owns three.
   explicit WorkCostsTest() {
-    RunAsSuperuser(
-        database_.conninfo(),
-        fmt::format(
-            "INSERT INTO vigil.namespaces (name) VALUES ('shop');"
-            "INSERT INTO vigil.pods (incarnation, namespace, name, registration_id, session_token,"
-            "                        coordinator, session, profile, lease)"
-            " SELECT n, 'shop', 'pod-' || n, n, '', 1, n, 'STRICT', '3 s'"
-            "   FROM generate_series(1, 2000) AS n WHERE n <= {0} OR n > 1000 AND n <= 1001 + {1};"
-            "INSERT INTO vigil.work_items (namespace, key, owner, policy)"
-            " SELECT 'shop', n || '-' || i, n, CASE i % 2 WHEN 0 THEN 'COMPETE' ELSE 'ASSIGN' END"
-            "   FROM generate_series(1, {0}) AS n, generate_series(1, {2}) AS i;"
-            "INSERT INTO vigil.work_items (namespace, key, owner, policy)"
-            " SELECT 'shop', 'left-' || i, 1001, CASE i WHEN 3 THEN 'ASSIGN' ELSE 'COMPETE' END"
-            "   FROM generate_series(1, 3) AS i;"
-            "ANALYZE vigil.pods, vigil.work_items",
-            kLiving, kEnded, kItemsEach));
+    Run(fmt::format(
+        "INSERT INTO vigil.namespaces (name) VALUES ('shop');"
+        "INSERT INTO vigil.pods (incarnation, namespace, name, registration_id, session_token,"
+        "                        coordinator, session, profile, lease)"
+        " SELECT n, 'shop', 'pod-' || n, n, '', 1, n, 'STRICT', '3 s'"
+        "   FROM generate_series(1, 2000) AS n WHERE n <= {0} OR n > 1000 AND n <= 1001 + {1};"
+        "INSERT INTO vigil.work_items (namespace, key, owner, policy)"
+        " SELECT 'shop', n || '-' || i, n, CASE i % 2 WHEN 0 THEN 'COMPETE' ELSE 'ASSIGN' END"
+        "   FROM generate_series(1, {0}) AS n, generate_series(1, {2}) AS i;"
+        "INSERT INTO vigil.work_items (namespace, key, owner, policy)"
+        " SELECT 'shop', 'left-' || i, 1001, CASE i WHEN 3 THEN 'ASSIGN' ELSE 'COMPETE' END"
+        "   FROM generate_series(1, 3) AS i;"
+        "ANALYZE vigil.pods, vigil.work_items",
+        kLiving, kEnded, kItemsEach));
     std::vector<HostedPod> ended;
     for (uint64_t number = kDead.value; number <= kDead.value + kEnded; ++number) {
       ended.push_back({{number}, {number}});
@@ -60,71 +43,36 @@ class WorkCostsTest : public ::testing::Test {
     auto store = Open();
     EXPECT_TRUE(store->DeclareHosted(kShop, Cause::kStreamEnded, ended, {}));
     Close(std::move(store));
-    visited_ = Visited();
+    BeginToCount();
   }
 
   // So many more orphans of the policy COMPETE.
   void AddBacklog(int items) {
-    RunAsSuperuser(database_.conninfo(),
-                   fmt::format("INSERT INTO vigil.work_items (namespace, key, owner)"
-                               " SELECT 'shop', 'backlog-' || i, 1001"
-                               "   FROM generate_series(1, {}) AS i; ANALYZE vigil.work_items",
-                               items));
-    Close(nullptr);
-    visited_ = Visited();
+    Run(
+        fmt::format("INSERT INTO vigil.work_items (namespace, key, owner)"
+                    " SELECT 'shop', 'backlog-' || i, 1001"
+                    "   FROM generate_series(1, {}) AS i; ANALYZE vigil.work_items",
+                    items));
+    BeginToCount();
   }
 
   // So many more events, of which nothing tells.
   void AddEvents(int events) {
-    RunAsSuperuser(
-        database_.conninfo(),
+    Run(
         fmt::format("INSERT INTO vigil.events (namespace, seq, transaction_end, kind, pod_name,"
                     "                          incarnation)"
                     " SELECT 'shop', head + i, head + i, 'POD_REGISTERED', 'pod-1', 1"
                     "   FROM vigil.namespaces, generate_series(1, {0}) AS i;"
                     "UPDATE vigil.namespaces SET head = head + {0}; ANALYZE vigil.events",
                     events));
-    Close(nullptr);
-    visited_ = Visited();
-  }
-
-  std::unique_ptr<PostgresStore> Open(Duration deadline = seconds(20)) {
-    return std::make_unique<PostgresStore>(
-        pg::ConnectOptions{.conninfo = database_.conninfo(), .application_name = "costs"},
-        deadline);
+    BeginToCount();
   }
 
   // Who must have acknowledged a commit, beside the server's own disk.
   void SetStandby(const std::string& name) {
-    RunAsSuperuser(database_.conninfo(),
-                   "ALTER SYSTEM SET synchronous_standby_names = '" + name + "'");
-    RunAsSuperuser(database_.conninfo(), "SELECT pg_reload_conf()");
+    Run("ALTER SYSTEM SET synchronous_standby_names = '" + name + "'");
+    Run("SELECT pg_reload_conf()");
   }
-
-  // A session tells what it visited when it ends, at the latest.
-  void Close(std::unique_ptr<PostgresStore> store) {
-    store.reset();
-    const Instant deadline = SystemClock().Now() + seconds(20);
-    while (Number(kCountStores) > 0) ASSERT_LT(SystemClock().Now(), deadline);
-  }
-
-  int64_t Visited() { return Number(kVisited); }
-
-  // How much was visited since.
-  int64_t VisitedSince() { return Visited() - visited_; }
-
- private:
-  int64_t Number(const pg::Statement& statement) {
-    const Instant deadline = SystemClock().Now() + seconds(20);
-    auto connection = pg::Connection::Open({.conninfo = database_.conninfo()}, deadline);
-    if (!connection) return -1;
-    const auto rows =
-        (*connection)->Execute({.steps = {{&statement, {}}}, .changes = false}, deadline);
-    return rows ? rows->front()[0].Bigint() : -1;
-  }
-
-  TestDatabase database_;
-  int64_t visited_ = 0;
 };
 
 TEST_F(WorkCostsTest, ClaimOrphans_LooksAtNothingOfTheLiving) {
@@ -144,7 +92,7 @@ TEST_F(WorkCostsTest, ClaimOrphans_LooksAtNothingOfTheLiving) {
   }
   Close(std::move(store));
 
-  EXPECT_LT(VisitedSince(), kItemsEach / 2);
+  EXPECT_LT(Visited(), kItemsEach / 2);
 }
 
 TEST_F(WorkCostsTest, ListAssignable_LooksAtNothingOfTheLiving) {
@@ -156,7 +104,7 @@ TEST_F(WorkCostsTest, ListAssignable_LooksAtNothingOfTheLiving) {
   }
   Close(std::move(store));
 
-  EXPECT_LT(VisitedSince(), kItemsEach / 2);
+  EXPECT_LT(Visited(), kItemsEach / 2);
 }
 
 TEST_F(WorkCostsTest, CountWaiting_LooksAtNothingOfTheLiving) {
@@ -169,7 +117,7 @@ TEST_F(WorkCostsTest, CountWaiting_LooksAtNothingOfTheLiving) {
   }
   Close(std::move(store));
 
-  EXPECT_LT(VisitedSince(), kItemsEach / 2);
+  EXPECT_LT(Visited(), kItemsEach / 2);
 }
 
 // P11
@@ -181,7 +129,7 @@ TEST_F(WorkCostsTest, CountWaiting_NoFurtherThanItSays) {
   EXPECT_EQ(waiting->compete + waiting->assign, kMostWaiting);
   Close(std::move(store));
 
-  EXPECT_LT(VisitedSince(), 3 * int64_t{kMostWaiting});
+  EXPECT_LT(Visited(), 3 * int64_t{kMostWaiting});
 }
 
 // But to see who owns the fewest it counts what each of those owns who may be given something.
@@ -192,7 +140,7 @@ TEST_F(WorkCostsTest, AssignWork_OnlyCountsWhatTheLivingOwn) {
   EXPECT_EQ(done->assigned, 1U);
   Close(std::move(store));
 
-  EXPECT_LT(VisitedSince(), (kLiving + 1) * kItemsEach);
+  EXPECT_LT(Visited(), (kLiving + 1) * kItemsEach);
 }
 
 // Orphans of other policies, which are for whoever claims them, are not looked at, however many.
@@ -211,7 +159,7 @@ TEST_F(WorkCostsTest, Assigning_LooksAtNothingThatIsForOthers) {
   Close(std::move(store));
 
   // It counts what the living own.
-  EXPECT_LT(VisitedSince(), (kLiving + 1) * kItemsEach);
+  EXPECT_LT(Visited(), (kLiving + 1) * kItemsEach);
 }
 
 // An operator looks again and again, whatever the living own and however long the log is.
@@ -230,7 +178,7 @@ TEST_F(WorkCostsTest, Overview_LooksAtNothingOfTheLivingAndAtTheEndOfTheLog) {  
   Close(std::move(store));
 
   // What has ended, and the living pods, each by more than one index.
-  EXPECT_LT(VisitedSince() / kTimes, 200 + 6 * (kEnded + kLiving));
+  EXPECT_LT(Visited() / kTimes, 200 + 6 * (kEnded + kLiving));
 }
 
 // It changes nothing. One that the claimant has won already waits: its answer stands for a commit.
