@@ -17,7 +17,9 @@ class CostsTest : public ::testing::Test {
  protected:
   std::unique_ptr<PostgresStore> Open(Duration deadline = std::chrono::seconds(20)) {
     return std::make_unique<PostgresStore>(
-        pg::ConnectOptions{.conninfo = database_.conninfo(), .application_name = "costs"},
+        pg::ConnectOptions{.conninfo = database_.conninfo(),
+                           .application_name = "costs",
+                           .settings = pg::SettingsForRequests(deadline)},
         deadline);
   }
 

@@ -15,81 +15,95 @@ constexpr int kDead = 10;
 constexpr int kLiving = 100;
 constexpr int kItemsEach = 200;
 constexpr uint32_t kTaken = 100;
+// What the living own, for those that count it.
+constexpr int64_t kOwned = kLiving * kItemsEach;
+// Less than all items, and than all pods for each of those that are taken.
+constexpr int64_t kLittle = 8'000;
 
 struct Known {
   const char* name;
-  // What Postgres does while the tables are empty.
-  const char* before;
-  // Whether the session has planned by then.
+  // How many pods have ended, with ten items each, before the tables are filled.
+  int ended;
+  // Whether Postgres analyzes the tables then.
+  bool analyzed;
+  // Whether the session plans then.
   bool planned;
 };
 
 class GuessedPlansTest : public CostsTest, public ::testing::WithParamInterface<Known> {
  protected:
   GuessedPlansTest() {
+    const Known& known = GetParam();
     Run("ALTER TABLE vigil.pods SET (autovacuum_enabled = false);"
         "ALTER TABLE vigil.work_items SET (autovacuum_enabled = false);"
         "ALTER TABLE vigil.events SET (autovacuum_enabled = false);"
         "INSERT INTO vigil.namespaces (name) VALUES ('shop');"
-        "INSERT INTO vigil.coordinators (coordinator, address, trust_window) VALUES (1, '', '1 s');"
-        "INSERT INTO vigil.pods (incarnation, namespace, name, registration_id, session_token,"
-        "                        coordinator, session, profile, lease)"
-        " VALUES (1, 'shop', 'pod-1', '1', 'token', 1, 1, 'STRICT', '3 s')");
-    if (*GetParam().before != '\0') Run(GetParam().before);
+        "INSERT INTO vigil.coordinators (coordinator, address, trust_window) VALUES (1, '', '1 "
+        "s')");
+    Fill(1, 1, "ALIVE", 0);
+    Fill(101, known.ended, "DEAD", 10);
+    if (known.analyzed) Run("ANALYZE");
     store_ = Open();
-    if (GetParam().planned) {
-      Claim();
-      Assign();
-      Declare();
+    if (known.planned) {
+      EXPECT_TRUE(Claim());
+      EXPECT_TRUE(Assign());
+      EXPECT_TRUE(Declare());
       Resume();
-      Register("early");
+      Register(2'000'000);
     }
-    // By turns for whoever claims and for whom they are assigned to.
-    Run(fmt::format(
-        "INSERT INTO vigil.pods (incarnation, namespace, name, registration_id, session_token,"
-        "                        coordinator, session, profile, lease, state, cause, ended_at)"
-        " SELECT n, 'shop', 'pod-' || n, n, 'token', 1, n, 'STRICT', '3 s',"
-        "        CASE WHEN n > {1} THEN 'DEAD' ELSE 'ALIVE' END,"
-        "        CASE WHEN n > {1} THEN 'LOCK_FREE' ELSE 'NONE' END,"
-        "        CASE WHEN n > {1} THEN clock_timestamp() END"
-        "   FROM generate_series(1001, 1000 + {0} + {1}) AS n;"
-        "INSERT INTO vigil.work_items (namespace, key, owner, policy)"
-        " SELECT 'shop', n || '-' || i, n, CASE i % 2 WHEN 0 THEN 'COMPETE' ELSE 'ASSIGN' END"
-        "   FROM generate_series(1001, 1000 + {0} + {2}) AS n, generate_series(1, {3}) AS i",
-        kLiving, 1000 + kLiving, kDead, kItemsEach));
+    Fill(1001, kLiving, "ALIVE", kItemsEach);
+    Fill(2001, kDead, "DEAD", kItemsEach);
     BeginToCount();
   }
 
-  std::vector<HostedPod> Some(int pods) {
+  // Pods from a number on, of whose items every second one is assigned.
+  void Fill(int first, int pods, const char* state, int items_each) {
+    Run(fmt::format(
+        "INSERT INTO vigil.pods (incarnation, namespace, name, registration_id, session_token,"
+        "                        coordinator, session, profile, lease, state, cause, ended_at)"
+        " SELECT n, 'shop', 'pod-' || n, n, 'token', 1, n, 'STRICT', '3 s', '{2}',"
+        "        CASE '{2}' WHEN 'DEAD' THEN 'LOCK_FREE' ELSE 'NONE' END,"
+        "        CASE '{2}' WHEN 'DEAD' THEN clock_timestamp() END"
+        "   FROM generate_series({0}, {0} + {1} - 1) AS n;"
+        "INSERT INTO vigil.work_items (namespace, key, owner, policy)"
+        " SELECT 'shop', n || '-' || i, n, CASE i % 2 WHEN 0 THEN 'COMPETE' ELSE 'ASSIGN' END"
+        "   FROM generate_series({0}, {0} + {1} - 1) AS n, generate_series(1, {3}) AS i",
+        first, pods, state, items_each));
+  }
+
+  static std::vector<HostedPod> Some(uint64_t pods) {
     std::vector<HostedPod> some;
-    for (int i = 0; i < pods; ++i) some.push_back({{1001U + i}, {1001U + i}});
+    for (uint64_t number = 1001; number <= 1000 + pods; ++number) {
+      some.push_back({{number}, {number}});
+    }
     return some;
   }
 
-  auto Claim() {
+  Result<std::vector<WorkItem>> Claim() {
     return store_->ClaimOrphans({.ns = kShop, .claimant = kClaimant, .limit = kTaken});
   }
-  auto Assign() { return store_->AssignWork(kShop, kTaken); }
-  auto Declare() { return store_->DeclareHosted(kShop, Cause::kStreamEnded, Some(kLiving), {}); }
-  auto Resume() {
+  Result<AssignedWork> Assign() { return store_->AssignWork(kShop, kTaken); }
+  Result<WrittenEvents> Declare() {
+    return store_->DeclareHosted(kShop, Cause::kStreamEnded, Some(kLiving), {});
+  }
+  std::vector<Result<Pod>> Resume() {
     std::vector<ResumePod> pods;
     for (const HostedPod& pod : Some(32)) {
       pods.push_back({kShop, pod.incarnation, "token", {1}, {pod.session.value + 1'000'000}});
     }
-    return store_->Resume(pods);
+    return store_->ResumeTogether(pods, {});
   }
-  auto Register(const std::string& prefix) {
+  std::vector<Result<RegisterOutcome>> Register(uint64_t first_session) {
     std::vector<NewPod> pods;
-    for (uint64_t i = 0; i < 100; ++i) {
-      const std::string name = prefix + std::to_string(i);
+    for (uint64_t session = first_session; session < first_session + kTaken; ++session) {
       pods.push_back({.ns = kShop,
-                      .name = name,
-                      .registration_id = name,
+                      .name = std::to_string(session),
+                      .registration_id = std::to_string(session),
                       .lease = std::chrono::seconds(3),
                       .coordinator = {1},
-                      .session = {(prefix == "early" ? 2'000'000U : 3'000'000U) + i}});
+                      .session = {session}});
     }
-    return store_->RegisterTogether(pods);
+    return store_->RegisterTogether(pods, {});
   }
 
   int64_t VisitedInTheEnd() {
@@ -100,44 +114,43 @@ class GuessedPlansTest : public CostsTest, public ::testing::WithParamInterface<
   std::unique_ptr<PostgresStore> store_;
 };
 
-TEST_P(GuessedPlansTest, ClaimOrphans_ReadsNoMoreThanItTakes) {
+TEST_P(GuessedPlansTest, ClaimOrphans_ReadsLittleMoreThanItTakes) {
   const auto claimed = Claim();
   ASSERT_TRUE(claimed) << claimed.error().message;
   EXPECT_EQ(claimed->size(), kTaken);
-  EXPECT_LT(VisitedInTheEnd(), 0);
+  EXPECT_LT(VisitedInTheEnd(), kLittle);
 }
 
-TEST_P(GuessedPlansTest, AssignWork_ReadsNoMoreThanItGives) {
+TEST_P(GuessedPlansTest, AssignWork_ReadsLittleMoreThanItGivesAndCounts) {
   const auto done = Assign();
   ASSERT_TRUE(done) << done.error().message;
   EXPECT_EQ(done->assigned, kTaken);
-  EXPECT_LT(VisitedInTheEnd(), 0);
+  EXPECT_LT(VisitedInTheEnd(), kOwned + kLittle);
 }
 
-TEST_P(GuessedPlansTest, DeclareHosted_ReadsNoMoreThanItEnds) {
+TEST_P(GuessedPlansTest, DeclareHosted_ReadsLittleMoreThanItCounts) {
   const auto written = Declare();
   ASSERT_TRUE(written) << written.error().message;
-  EXPECT_EQ(written->size(), size_t{kLiving});
-  EXPECT_LT(VisitedInTheEnd(), 0);
+  EXPECT_LT(VisitedInTheEnd(), kOwned + kLittle);
 }
 
-TEST_P(GuessedPlansTest, Resume_ReadsNoMoreThanItMoves) {
-  const auto resumed = Resume();
-  ASSERT_TRUE(resumed) << resumed.error().message;
-  for (const auto& pod : *resumed) EXPECT_TRUE(pod);
-  EXPECT_LT(VisitedInTheEnd(), 0);
+TEST_P(GuessedPlansTest, Resume_ReadsLittleMoreThanItMoves) {
+  for (const auto& pod : Resume()) ASSERT_TRUE(pod) << pod.error().message;
+  EXPECT_LT(VisitedInTheEnd(), kLittle);
 }
 
-TEST_P(GuessedPlansTest, Register_ReadsNoMoreThanItBegins) {
-  for (const auto& outcome : Register("late")) ASSERT_TRUE(outcome) << outcome.error().message;
-  EXPECT_LT(VisitedInTheEnd(), 0);
+TEST_P(GuessedPlansTest, Register_ReadsLittleMoreThanItBegins) {
+  for (const auto& outcome : Register(3'000'000)) ASSERT_TRUE(outcome) << outcome.error().message;
+  EXPECT_LT(VisitedInTheEnd(), kLittle);
 }
 
 INSTANTIATE_TEST_SUITE_P(Postgres, GuessedPlansTest,
-                         ::testing::Values(Known{"NeverAnalyzed", "", false},
-                                           Known{"PlannedBeforeTheyWereFilled", "", true},
-                                           Known{"AnalyzedWhenEmpty", "VACUUM ANALYZE", true}),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         ::testing::Values(Known{"NeverAnalyzed", 0, false, false},
+                                           Known{"PlannedBeforeTheyWereFilled", 0, false, true},
+                                           Known{"AnalyzedWhenEmpty", 0, true, true},
+                                           Known{"AnalyzedWhenSmall", 5, true, true},
+                                           Known{"AnalyzedWhenNotSoSmall", 50, true, true}),
+                         [](const auto& known) { return std::string(known.param.name); });
 
 }  // namespace
 }  // namespace vigil

@@ -22,8 +22,16 @@ constexpr pg::Statement kEnsureNamespace{
 constexpr pg::Statement kLockNamesakes{
     "lock_namesakes",
     "SELECT incarnation FROM vigil.pods"
-    " WHERE namespace = $1"
-    "   AND (registration_id = ANY ($3) OR name = ANY ($2) AND state IN ('ALIVE', 'SUSPECT'))"
+    " WHERE incarnation = ANY (ARRAY("
+    "   SELECT incarnation FROM unnest($2::text[]) AS wished(name),"
+    "          LATERAL (SELECT incarnation FROM vigil.pods"
+    "                    WHERE namespace = $1 AND pods.name = wished.name"
+    "                      AND state IN ('ALIVE', 'SUSPECT') LIMIT 1) AS incumbent"
+    "   UNION ALL"
+    "   SELECT incarnation FROM unnest($3::text[]) AS wished(registration_id),"
+    "          LATERAL (SELECT incarnation FROM vigil.pods"
+    "                    WHERE namespace = $1 AND pods.registration_id = wished.registration_id"
+    "                    LIMIT 1) AS made))"
     " ORDER BY incarnation FOR UPDATE"};
 
 // What the ended incarnations of the names own. Each is looked up by itself: a plan that joins,

@@ -89,6 +89,13 @@ Position PositionFrom(pg::Row& row);
 #define VIGIL_STOOD(pod) \
   "coalesce(greatest(clock_timestamp() - " pod ".suspected_at, interval '0'), interval '0')"
 
+// Joins the pod that owns `item`, if one does. Looked up by itself, by its key: a plan that joins
+// may have been made when there were few pods, and reads all of them.
+#define VIGIL_OWNER(owner, item)                                           \
+  " LEFT JOIN LATERAL (SELECT * FROM vigil.pods WHERE incarnation = " item \
+  ".owner OFFSET 0)"                                                       \
+  "   AS " owner " ON true"
+
 // How many items an ended incarnation leaves. Its row is locked, so none can come or go meanwhile.
 #define VIGIL_ORPHANS                              \
   "(SELECT count(*) FROM vigil.work_items AS item" \
@@ -109,14 +116,14 @@ Position PositionFrom(pg::Row& row);
 #define VIGIL_NOTE_NO_ORPHANS(so_many) \
   "noted AS ("                                                                                   \
   "  UPDATE vigil.pods AS pod SET may_have_orphans = false"                                      \
-  "    FROM (SELECT bare.incarnation"                                                            \
+  "    FROM (SELECT bare.ctid AS tid"                                                            \
   "            FROM (SELECT incarnation FROM vigil.pods"                                         \
   "                   WHERE namespace = $1 AND state IN ('DEAD', 'LEFT') AND may_have_orphans"   \
   "                   ORDER BY incarnation LIMIT " so_many ") AS ended"                          \
   "            JOIN vigil.pods AS bare ON bare.incarnation = ended.incarnation"                  \
   "           WHERE bare.may_have_orphans AND NOT " VIGIL_OWNS_WORK("ended")                     \
   "             FOR NO KEY UPDATE OF bare SKIP LOCKED) AS without"                               \
-  "   WHERE pod.incarnation = without.incarnation)"
+  "   WHERE pod.ctid = without.tid)"
 
 PodState PodStateFrom(const std::string& name);
 Cause CauseFrom(const std::string& name);

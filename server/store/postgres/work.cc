@@ -53,12 +53,11 @@ constexpr pg::Statement kStartWork{
     "SELECT EXISTS (SELECT FROM taken), " VIGIL_WORK_COLUMNS
     "  FROM (SELECT * FROM started UNION ALL SELECT * FROM taken"
     "        UNION ALL SELECT * FROM before WHERE NOT EXISTS (SELECT FROM taken)) AS w"
-    "  LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"};
+    VIGIL_OWNER("o", "w")};
 
 constexpr pg::Statement kGetWork{
-    "get_work", "SELECT " VIGIL_WORK_COLUMNS
-                "  FROM vigil.work_items AS w LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"
-                " WHERE w.namespace = $1 AND w.key = $2"};
+    "get_work", "SELECT " VIGIL_WORK_COLUMNS "  FROM vigil.work_items AS w" VIGIL_OWNER(
+                    "o", "w") " WHERE w.namespace = $1 AND w.key = $2"};
 
 // Returns up to one item more than the page may have, by its count and by its bytes.
 constexpr pg::Statement kListWork{
@@ -69,7 +68,7 @@ constexpr pg::Statement kListWork{
     "          FROM (SELECT item.*, " VIGIL_WORK_BYTES
     " AS bytes"
     "                  FROM vigil.work_items AS item"
-    "                  LEFT JOIN vigil.pods AS owner ON owner.incarnation = item.owner"
+    VIGIL_OWNER("owner", "item")
     "                 WHERE item.namespace = $1 AND item.key > $5 AND ($2 = 0 OR item.owner = $2)"
     "                   AND (NOT $3 OR item.state = 'RELEASED'"
     "                        OR item.state = 'OWNED' AND owner.state IN ('DEAD', 'LEFT'))"
@@ -79,7 +78,7 @@ constexpr pg::Statement kListWork{
     "                   AND item.labels @> $10::jsonb"
     "                 ORDER BY item.key LIMIT $6) AS found"
     "        WINDOW by_key AS (ORDER BY key)) AS w"
-    "  LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"
+    VIGIL_OWNER("o", "w")
     " WHERE w.bytes_before <= $7 OR w.place = 2"
     " ORDER BY w.key"};
 

@@ -45,7 +45,7 @@ constexpr pg::Statement kClaimWork{
     ", handed AS MATERIALIZED ("
     "  SELECT " VIGIL_HANDED_OVER
     "    FROM claimant, vigil.work_items AS item"
-    "    LEFT JOIN vigil.pods AS owner ON owner.incarnation = item.owner"
+    VIGIL_OWNER("owner", "item")
     "   WHERE item.namespace = $1 AND item.key = $2 AND item.state IN ('OWNED', 'RELEASED')"
     "     AND item.owner IS NOT DISTINCT FROM nullif($4, 0) AND item.fence = $5"
     "     AND (item.owner IS NULL OR owner.state IN ('DEAD', 'LEFT'))"
@@ -57,7 +57,7 @@ constexpr pg::Statement kClaimWork{
     " changed AS ("
     "  UPDATE vigil.work_items AS item SET" VIGIL_GIVE_TO("claimant")
     "    FROM handed, claimant"
-    "   WHERE item.namespace = $1 AND item.key = handed.key"
+    "   WHERE item.namespace = $1 AND item.key = $2"
     "  RETURNING item.*)," VIGIL_HANDED_NEWS("claimant")
     "    FROM changed, handed, claimant)," VIGIL_APPEND_NEWS
     "SELECT now.*, CASE WHEN NOT now.exists AND now.owner IS DISTINCT FROM $3"
@@ -103,8 +103,9 @@ constexpr pg::Statement kClaimOrphans{
     "    WHERE NOT claimant.repeats)),"
     " locked AS MATERIALIZED ("
     "  SELECT item.* FROM (SELECT * FROM candidates ORDER BY key) AS candidate, LATERAL ("
-    "    SELECT item.key, item.owner, item.fence, item.adoptions, item.max_adoptions,"
-    "           item.owned_at, item.checkpointed, item.former_owners, " VIGIL_WORK_BYTES
+    "    SELECT item.ctid AS tid, item.key, item.owner, item.fence, item.adoptions,"
+    "           item.max_adoptions, item.owned_at, item.checkpointed, item.former_owners,"
+    "           " VIGIL_WORK_BYTES
     " AS bytes"
     "      FROM vigil.work_items AS item"
     "     WHERE item.namespace = $1 AND item.key = candidate.key"
@@ -117,13 +118,12 @@ constexpr pg::Statement kClaimOrphans{
     "                   FROM locked WINDOW by_key AS (ORDER BY key)) AS counted"
     "   WHERE total <= $4 OR place = 1),"
     " handed AS MATERIALIZED ("
-    "  SELECT " VIGIL_HANDED_OVER
-    "    FROM picked AS item LEFT JOIN vigil.pods AS owner ON owner.incarnation = item.owner),"
+    "  SELECT item.tid, " VIGIL_HANDED_OVER
+    "    FROM picked AS item" VIGIL_OWNER("owner", "item") "),"
     " changed AS ("
     "  UPDATE vigil.work_items AS item SET" VIGIL_GIVE_TO("claimant")
     ", requests = " VIGIL_REMEMBER("$7")
-    "    FROM handed, claimant"
-    "   WHERE item.namespace = $1 AND item.key = handed.key"
+    "    FROM handed, claimant WHERE item.ctid = handed.tid"
     "  RETURNING item.*)," VIGIL_HANDED_NEWS("claimant")
     "    FROM changed, handed, claimant WHERE handed.key = changed.key)," VIGIL_APPEND_NEWS
     ", remembered AS ("
@@ -132,7 +132,7 @@ constexpr pg::Statement kClaimOrphans{
     "   WHERE pod.incarnation = $2 AND $7 <> '' AND EXISTS (SELECT FROM changed)),"
     " " VIGIL_NOTE_NO_ORPHANS("100") " SELECT " VIGIL_WORK_COLUMNS
     "  FROM (SELECT * FROM changed UNION ALL SELECT * FROM repeated) AS w"
-    "  LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"
+    VIGIL_OWNER("o", "w")
     " WHERE w.state = 'OWNED' ORDER BY w.key"};
 
 }  // namespace

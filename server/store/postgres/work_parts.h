@@ -99,7 +99,6 @@ namespace vigil {
   "  FROM (SELECT * FROM changed"                                                    \
   "        UNION ALL SELECT * FROM vigil.work_items"                                 \
   "         WHERE namespace = $1 AND key = $2 AND NOT EXISTS (SELECT FROM changed))" \
-  "       AS w"                                                                      \
-  "  LEFT JOIN vigil.pods AS o ON o.incarnation = w.owner"
+  "       AS w" VIGIL_OWNER("o", "w")
 
 }  // namespace vigil

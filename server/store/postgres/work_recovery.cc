@@ -86,8 +86,8 @@ constexpr pg::Statement kAssignWork{
     "  SELECT item.*, chosen.taker"
     "    FROM (SELECT * FROM unnest($2::text[], $3::bigint[], $4::bigint[])"
     "                          AS chosen(key, fence, taker) ORDER BY key COLLATE \"C\") AS chosen,"
-    "         LATERAL (SELECT item.key, item.owner, item.fence, item.adoptions,"
-    "                         item.max_adoptions, item.owned_at, item.checkpointed,"
+    "         LATERAL (SELECT item.ctid AS tid, item.key, item.owner, item.fence,"
+    "                         item.adoptions, item.max_adoptions, item.owned_at, item.checkpointed,"
     "                         item.former_owners"
     "                    FROM vigil.work_items AS item"
     "                   WHERE item.namespace = $1 AND item.key = chosen.key"
@@ -99,17 +99,15 @@ constexpr pg::Statement kAssignWork{
     "                                            AND ended.state IN ('DEAD', 'LEFT')))"
     "                     FOR UPDATE OF item SKIP LOCKED) AS item),"
     " handed AS MATERIALIZED ("
-    "  SELECT " VIGIL_HANDED_OVER
-    ", item.taker"
-    "    FROM locked AS item LEFT JOIN vigil.pods AS owner ON owner.incarnation = item.owner),"
+    "  SELECT item.tid, item.taker, " VIGIL_HANDED_OVER
+    "    FROM locked AS item" VIGIL_OWNER("owner", "item") "),"
     " given AS MATERIALIZED ("
     "  SELECT handed.*, taker.incarnation, taker.name, taker.labels"
     "    FROM handed LEFT JOIN takers AS taker ON taker.incarnation = handed.taker"
     "   WHERE handed.exhausted OR taker.incarnation IS NOT NULL),"
     " changed AS ("
     "  UPDATE vigil.work_items AS item SET" VIGIL_GIVE_TO("handed")
-    "    FROM given AS handed"
-    "   WHERE item.namespace = $1 AND item.key = handed.key"
+    "    FROM given AS handed WHERE item.ctid = handed.tid"
     "  RETURNING item.*)," VIGIL_HANDED_NEWS("handed")
     "    FROM changed JOIN given AS handed USING (key))," VIGIL_APPEND_NEWS
     "," VIGIL_NOTE_NO_ORPHANS("100") " SELECT count(*) FILTER (WHERE state = 'OWNED'),"
@@ -148,7 +146,7 @@ constexpr pg::Statement kReleaseQuarantined{
     "              ELSE " VIGIL_ADD_FORMER_OWNER("owner.name", "owner.cause", "''", "owner.ended_at")
     "              END AS former_owners"
     "    FROM vigil.work_items AS item"
-    "    LEFT JOIN vigil.pods AS owner ON owner.incarnation = item.owner"
+    VIGIL_OWNER("owner", "item")
     "   WHERE item.namespace = $1 AND item.key = $2 AND item.fence = $3"
     "     AND (item.state = 'QUARANTINED'"
     "          OR item.state = 'OWNED' AND owner.state IN ('DEAD', 'LEFT'))),"
