@@ -133,10 +133,13 @@ class AsyncConnection::Session : public std::enable_shared_from_this<Session> {
     const bool writes = connecting ? poll_status_ == PGRES_POLLING_WRITING : unsent_;
     const bool reads = !connecting || poll_status_ == PGRES_POLLING_READING;
     const uint64_t turn = ++turn_;
-    const auto ready = [session = weak_from_this(), turn](const std::error_code& failed) {
-      const auto self = session.lock();
-      if (self == nullptr || failed || self->turn_ != turn) return;
-      self->Ready();
+    const auto ready = [&loop = loop_, session = weak_from_this(),
+                        turn](const std::error_code& failed) {
+      if (failed) return;
+      loop.Dispatch([session, turn] {
+        const auto self = session.lock();
+        if (self != nullptr && self->turn_ == turn) self->Ready();
+      });
     };
     if (writes) descriptor_.async_wait(descriptor_.wait_write, ready);
     if (reads) descriptor_.async_wait(descriptor_.wait_read, ready);

@@ -43,7 +43,7 @@ class SessionStream final : public PodStream,
       }
       opening_ = std::move(*opening);
     }
-    env_.scheduler.Post([self = self_] { self->env_.conversations.Opened(self); });
+    env_.scheduler.Dispatch([self = self_] { self->env_.conversations.Opened(self); });
     StartRead(&request_);
   }
 
@@ -71,7 +71,7 @@ class SessionStream final : public PodStream,
   void OnReadDone(bool ok) override {
     if (!ok) {
       // The verdict goes first; the end of the call costs the loop nothing.
-      env_.scheduler.Post([self = self_] {
+      env_.scheduler.Dispatch([self = self_] {
         self->over_ = true;
         self->env_.conversations.Ended(self);
       });
@@ -80,7 +80,7 @@ class SessionStream final : public PodStream,
     }
     opening_.reset();
     auto message = std::make_shared<Result<PodMessage>>(FromProto(request_));
-    env_.scheduler.Post([self = self_, message] {
+    env_.scheduler.Dispatch([self = self_, message] {
       std::optional<Error> refusal;
       if (!*message) refusal = std::move(message->error());
       if (*message && !self->env_.access.insecure()) refusal = self->Admit(**message);
@@ -97,7 +97,7 @@ class SessionStream final : public PodStream,
 
   void OnDone() override {
     // Without a read under way, nothing else has told them.
-    env_.scheduler.Post([self = std::move(self_)] {
+    env_.scheduler.Dispatch([self = std::move(self_)] {
       self->over_ = true;
       self->env_.conversations.Ended(self);
     });

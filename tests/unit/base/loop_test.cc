@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -49,6 +51,78 @@ TEST(EventLoop, Post_FromAnyThread) {
   loop.Run();
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(ran, kThreads * kPosts);
+}
+
+TEST(EventLoop, Dispatch_RunsInsideTheCallUnlessAnotherRuns) {
+  EventLoop loop;
+  std::vector<int> ran;
+  loop.Dispatch([&] {
+    ran.push_back(1);
+    loop.Dispatch([&] { ran.push_back(3); });
+    ran.push_back(2);
+  });
+  EXPECT_THAT(ran, ElementsAre(1, 2, 3));
+}
+
+TEST(EventLoop, Dispatch_NoTwoRunAtOnceWhoeverAsks) {
+  constexpr int kThreads = 4;
+  constexpr int kTimes = 2000;
+  EventLoop loop;
+  int ran = 0;  // not atomic: what runs is alone
+  const auto count = [&] {
+    if (++ran == 3 * kThreads * kTimes) loop.Stop();
+  };
+  std::vector<std::thread> threads;
+  std::vector<std::unique_ptr<Timer>> timers;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      for (int k = 0; k < kTimes; ++k) {
+        loop.Dispatch(count);
+        loop.Post(count);
+        loop.Dispatch([&] { timers.push_back(loop.After(1us, count)); });
+      }
+    });
+  }
+  loop.Run();
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(ran, 3 * kThreads * kTimes);
+}
+
+TEST(EventLoop, Dispatch_LeavesAFloodToTheLoop) {
+  constexpr int kFlood = 1000;
+  EventLoop loop;
+  int ran = 0;
+  loop.Dispatch([&] {
+    for (int i = 0; i < kFlood; ++i) {
+      loop.Dispatch([&] {
+        if (++ran == kFlood) loop.Stop();
+      });
+    }
+  });
+  EXPECT_LT(ran, kFlood);
+  loop.Run();
+  EXPECT_EQ(ran, kFlood);
+}
+
+TEST(EventLoop, Dispatch_NothingRunsOnceRunIsOver) {
+  EventLoop loop;
+  std::atomic<bool> over = false;
+  std::atomic<bool> after = false;
+  std::atomic<int> ran = 0;
+  std::thread other([&] {
+    while (!over) {
+      loop.Dispatch([&] {
+        ++ran;
+        if (over) after = true;
+      });
+    }
+    loop.Dispatch([&] { after = true; });
+  });
+  loop.Post([&] { loop.Stop(); });
+  loop.Run();
+  over = true;
+  other.join();
+  EXPECT_FALSE(after);
 }
 
 TEST(EventLoop, Run_WaitsForWorkUntilItIsStopped) {
