@@ -35,7 +35,8 @@ namespace {
 // and no timeout of Postgres's ends that. So nobody waits for a turn that stood still, nor for a
 // row that is not there.   (P2)
 //
-// To read pg_locks costs as much as to try all locks. So the observer's own lock is looked at when
+// Pods are tried in the order in which they came, as one index has them: their rows lie so, too. To
+// read pg_locks costs as much as to try all locks. So the observer's own lock is looked at when
 // something was found free, since nothing else that it sees accuses anybody; and the lock table is
 // counted again when pods came or went since the last turn, or after five seconds for the locks of
 // others.
@@ -65,7 +66,8 @@ constexpr pg::Statement kProbe{
     "    FROM vigil.pods WHERE state = 'SUSPECT'"
     "  UNION ALL"
     "  SELECT count(*), 0, " VIGIL_FREE
-    "    FROM vigil.pods WHERE state = 'ALIVE' AND (SELECT of_all FROM extent)),"
+    "    FROM (SELECT * FROM vigil.pods WHERE state = 'ALIVE' AND (SELECT of_all FROM extent)"
+    "           ORDER BY namespace, incarnation) AS in_order),"
     " free_pods AS MATERIALIZED ("
     "  SELECT pod.* FROM tried,"
     "         unnest(free) AS pod(namespace text, incarnation bigint, session bigint,"
