@@ -1,6 +1,8 @@
 // How pods register, move, leave and are looked at.
 #include <algorithm>
+#include <set>
 
+#include "base/check.h"
 #include "core/session_token.h"
 #include "store/memory/memory_store.h"
 #include "store/memory/work_rows.h"
@@ -184,7 +186,11 @@ std::vector<Result<Pod>> MemoryStore::ResumeTogether(const std::vector<ResumePod
   StoodFor stood;
   auto outcomes = Change<Outcomes>([&](Transaction& tx) {
     Outcomes each;
-    for (const ResumePod& pod : pods) each.push_back(ResumeOne(tx, pod, stood));
+    std::set<Incarnation> resumed;
+    for (const ResumePod& pod : pods) {
+      VIGIL_CHECK(resumed.insert(pod.incarnation).second);
+      each.push_back(ResumeOne(tx, pod, stood));
+    }
     return each;
   });
   if (!outcomes) return Outcomes(pods.size(), Fail(outcomes.error()));

@@ -2,6 +2,7 @@
 #include <map>
 #include <utility>
 
+#include "base/check.h"
 #include "core/errors.h"
 #include "core/session_token.h"
 #include "store/postgres/postgres_store.h"
@@ -116,7 +117,7 @@ std::vector<Result<Pod>> PostgresStore::ResumeTogether(const std::vector<ResumeP
   std::vector<bool> may_claim;
   std::map<Incarnation, size_t> places;
   for (const ResumePod& pod : pods) {
-    places.emplace(pod.incarnation, places.size());
+    VIGIL_CHECK(places.emplace(pod.incarnation, places.size()).second);
     incarnations.push_back(static_cast<int64_t>(pod.incarnation.value));
     tokens.push_back(pod.session_token);
     sessions.push_back(static_cast<int64_t>(pod.session.value));
