@@ -1,9 +1,9 @@
 #include "start_items.h"
 
 #include <fmt/format.h>
+#include <grpc/support/time.h>
 #include <grpcpp/create_channel.h>
 
-#include <chrono>
 #include <mutex>
 #include <thread>
 
@@ -13,7 +13,7 @@
 namespace vigil::bench {
 namespace {
 
-constexpr auto kDeadline = std::chrono::seconds(20);
+constexpr int64_t kDeadlineMillis = 20'000;
 
 Result<void> StartItemsOf(v1::WorkService::Stub& work, const std::string& ns, uint64_t pod,
                           int items) {
@@ -26,7 +26,7 @@ Result<void> StartItemsOf(v1::WorkService::Stub& work, const std::string& ns, ui
     grpc::ClientContext context;
     // gRPC now and then takes a connection that is being made for one that failed.
     context.set_wait_for_ready(true);
-    context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+    context.set_deadline(gpr_time_from_millis(kDeadlineMillis, GPR_TIMESPAN));
     const auto status = work.StartWork(&context, request, &response);
     if (status.ok() && response.outcome() == v1::START_OUTCOME_STARTED) continue;
     return Fail(Unmeasurable("an item was not started: " + status.error_message()));
