@@ -13,7 +13,7 @@ namespace vigil {
 namespace {
 
 // A new connection costs Postgres as much as half a second of probes.
-constexpr Duration kInterval = std::chrono::seconds(60);
+constexpr Duration kInterval = std::chrono::seconds(30);
 
 }  // namespace
 

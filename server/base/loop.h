@@ -59,7 +59,7 @@ class EventLoop final : public Scheduler {
   // Runs callbacks until Stop(). None runs, on any thread, once it has returned.
   void Run();
 
-  // Any thread. Run() returns soon after, without running what is still queued.
+  // Any thread. Run() returns soon after, whatever is still queued.
   void Stop();
 
   // For those who wait for sockets on this loop, and dispatch what they then do.
@@ -69,7 +69,9 @@ class EventLoop final : public Scheduler {
   // Runs what waits, while the scheduler's thread is ours.
   void Drain();
 
-  asio::io_context context_{1};
+  // Without asio's hint that one thread is enough: it would keep what is posted on the loop's own
+  // thread to itself for a moment, in which another thread might post something that overtakes it.
+  asio::io_context context_;
   std::mutex mutex_;
   std::condition_variable idle_;
   // Guarded by mutex_. What was dispatched while another callback ran; whether one runs, or a Drain

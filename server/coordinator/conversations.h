@@ -70,17 +70,22 @@ class Conversations {
   Conversations(Environment environment, const CoordinatorSettings& settings)
       : env_(std::move(environment)),
         settings_(settings),
-        registrations_(env_.sessions, env_.scheduler, kMostRegistered,
-                       [refuted = CountRefuted()](Store& store, const std::vector<NewPod>& pods) {
-                         return store.RegisterTogether(pods, refuted);
-                       }),
+        registrations_(
+            env_.sessions, env_.scheduler, kMostRegistered,
+            [refuted = CountRefuted()](Store& store, const std::vector<NewPod>& pods) {
+              return store.RegisterTogether(pods, refuted);
+            },
+            [](const NewPod& one, const NewPod& other) {
+              return one.registration_id == other.registration_id ||
+                     one.coordinator != other.coordinator;
+            }),
         resumes_(
             env_.sessions, env_.scheduler, kMostResumed,
             [refuted = CountRefuted()](Store& store, const std::vector<ResumePod>& pods) {
               return store.ResumeTogether(pods, refuted);
             },
             [](const ResumePod& one, const ResumePod& other) {
-              return one.incarnation == other.incarnation;
+              return one.incarnation == other.incarnation || one.coordinator != other.coordinator;
             }) {}
 
   void Opened(const Stream& stream);

@@ -21,18 +21,19 @@ constexpr pg::Statement kEnsureNamespace{
 // Locks the living incarnations of the names and those that these registrations made, by number.
 constexpr pg::Statement kLockNamesakes{
     "lock_namesakes",
-    "SELECT incarnation FROM vigil.pods"
-    " WHERE incarnation = ANY (ARRAY("
-    "   SELECT incarnation FROM unnest($2::text[]) AS wished(name),"
-    "          LATERAL (SELECT incarnation FROM vigil.pods"
-    "                    WHERE namespace = $1 AND pods.name = wished.name"
-    "                      AND state IN ('ALIVE', 'SUSPECT') LIMIT 1) AS incumbent"
-    "   UNION ALL"
-    "   SELECT incarnation FROM unnest($3::text[]) AS wished(registration_id),"
-    "          LATERAL (SELECT incarnation FROM vigil.pods"
-    "                    WHERE namespace = $1 AND pods.registration_id = wished.registration_id"
-    "                    LIMIT 1) AS made))"
-    " ORDER BY incarnation FOR UPDATE"};
+    "SELECT pod.* FROM ("
+    "  SELECT incarnation AS number FROM unnest($2::text[]) AS wished(name),"
+    "         LATERAL (SELECT incarnation FROM vigil.pods"
+    "                   WHERE namespace = $1 AND pods.name = wished.name"
+    "                     AND state IN ('ALIVE', 'SUSPECT') LIMIT 1) AS incumbent"
+    "  UNION"
+    "  SELECT incarnation FROM unnest($3::text[]) AS wished(registration_id),"
+    "         LATERAL (SELECT incarnation FROM vigil.pods"
+    "                   WHERE namespace = $1 AND pods.registration_id = wished.registration_id"
+    "                   LIMIT 1) AS made"
+    "  ORDER BY number) AS found,"
+    " LATERAL (SELECT incarnation FROM vigil.pods"
+    "           WHERE incarnation = found.number FOR UPDATE) AS pod"};
 
 // What the ended incarnations of the names own. Each is looked up by itself: a plan that joins,
 // from when there were few pods, would read all of them.

@@ -71,7 +71,8 @@ constexpr pg::Statement kClaimWork{
 // Looks at what the ended and nobody own, never at what the living own. Of that it takes the first
 // ones by key that nobody has locked: of a thousand of each, since others may be claiming, too.
 // DEAD and LEFT are final, so an item that is what it was then, by its state and its fence, may be
-// had. Of those that it locked it picks the first ones that one answer has room for.
+// had. Of those that it locked it picks the first ones that one answer has room for, and changes
+// them where they lie.
 constexpr pg::Statement kClaimOrphans{
     "claim_orphans",
     "WITH claimant AS MATERIALIZED ("

@@ -79,10 +79,13 @@ constexpr pg::Statement kFailWork{
 // Share-locks the rows of the caller ($2) and of the living pod of the name $3, by number.
 constexpr pg::Statement kLockTransferPods{
     "lock_transfer_pods",
-    "SELECT incarnation, state, cause FROM vigil.pods"
-    " WHERE namespace = $1"
-    "   AND (incarnation = $2 OR name = $3 AND state IN ('ALIVE', 'SUSPECT'))"
-    " ORDER BY incarnation FOR SHARE"};
+    "SELECT pod.* FROM (SELECT $2 AS number"
+    "                   UNION SELECT incarnation FROM vigil.pods"
+    "                          WHERE namespace = $1 AND name = $3"
+    "                            AND state IN ('ALIVE', 'SUSPECT')"
+    "                   ORDER BY number) AS named, LATERAL ("
+    "  SELECT incarnation, state, cause FROM vigil.pods"
+    "   WHERE incarnation = named.number AND namespace = $1 FOR SHARE) AS pod"};
 
 // A pod of the name that has registered since the rows were locked is locked here, without waiting
 // behind the item's lock; when somebody else has it, the caller looks again. $6 is the caller's

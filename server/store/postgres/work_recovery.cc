@@ -74,8 +74,10 @@ constexpr pg::Statement kReadTakers{
 
 // Carries out what was chosen, item by item: a key with its fence ($2, $3), and who gets it ($4).
 // What has changed since is left. Neither pods nor items are waited for, so locking both in one
-// statement deadlocks with nobody, and what is read of a row is read as it was locked. The lock of
-// a taker keeps it from ending and leaves it free to claim orphans, as all do after a death.   (P6)
+// statement deadlocks with nobody, and what is read of a row is read as it was locked. One that has
+// moved since the statement began is locked and not found again by its `tid`: the next sweep's. The
+// lock of a taker keeps it from ending and leaves it free to claim orphans, as all do after a
+// death.   (P6)
 constexpr pg::Statement kAssignWork{
     "assign_work",
     "WITH takers AS MATERIALIZED ("

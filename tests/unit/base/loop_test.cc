@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <asio/post.hpp>
 #include <atomic>
 #include <memory>
 #include <thread>
@@ -118,11 +119,30 @@ TEST(EventLoop, Dispatch_NothingRunsOnceRunIsOver) {
     }
     loop.Dispatch([&] { after = true; });
   });
+  while (ran == 0) std::this_thread::yield();
   loop.Post([&] { loop.Stop(); });
   loop.Run();
   over = true;
   other.join();
   EXPECT_FALSE(after);
+}
+
+TEST(EventLoop, Dispatch_KeepsTheOrderOfWhatIsPostedWhoeverPosts) {
+  EventLoop loop;
+  std::vector<int> ran;
+  const auto post = [&](int number) {
+    loop.Post([&, number] {
+      ran.push_back(number);
+      if (ran.size() == 2) loop.Stop();
+    });
+  };
+  // As a socket does it; and before the loop's thread goes on, another one has its turn.
+  asio::post(loop.context(), [&] {
+    loop.Dispatch([&] { post(1); });
+    std::thread([&] { loop.Dispatch([&] { post(2); }); }).join();
+  });
+  loop.Run();
+  EXPECT_THAT(ran, ElementsAre(1, 2));
 }
 
 TEST(EventLoop, Run_WaitsForWorkUntilItIsStopped) {
