@@ -81,6 +81,10 @@ std::unique_ptr<Timer> EventLoop::After(Duration delay, std::function<void()> ca
 }
 
 void EventLoop::Run() {
+  {
+    std::lock_guard lock(mutex_);
+    closed_ = false;
+  }
   auto work = asio::make_work_guard(context_);
   context_.run();
   std::unique_lock lock(mutex_);

@@ -56,7 +56,7 @@ class EventLoop final : public Scheduler {
   void Dispatch(std::function<void()> callback) override;
   std::unique_ptr<Timer> After(Duration delay, std::function<void()> callback) override;
 
-  // Runs callbacks until Stop(). None runs, on any thread, once it has returned.
+  // Runs callbacks until Stop(). None runs, on any thread, between it and the next Run().
   void Run();
 
   // Any thread. Run() returns soon after, whatever is still queued.
