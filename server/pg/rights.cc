@@ -41,25 +41,28 @@ std::string Grant(const Rights& rights, const std::string& role) {
   return script;
 }
 
-// A row for each right that is lacking: its privilege and its object.
+// A row for each right that is lacking: its privilege and its object, in the order of `rights`.
 std::string Question(const Rights& rights) {
   std::string needed;
+  int place = 0;
   for (const Right& right : rights.rights) {
     for (const std::string_view privilege : right.privileges) {
-      needed += fmt::format("{}('{}', '{}', '{}')", needed.empty() ? "" : ", ", right.name,
-                            KindOf(right), privilege);
+      needed += fmt::format("{}({}, '{}', '{}', '{}')", needed.empty() ? "" : ", ", ++place,
+                            right.name, KindOf(right), privilege);
     }
   }
   return fmt::format(
-      "SELECT 'USAGE', '' FROM pg_namespace"
-      " WHERE nspname = '{0}' AND NOT has_schema_privilege(oid, 'USAGE')"
+      "SELECT privilege, name FROM ("
+      " SELECT 0 AS place, 'USAGE' AS privilege, '' AS name FROM pg_namespace"
+      "  WHERE nspname = '{0}' AND NOT has_schema_privilege(oid, 'USAGE')"
       " UNION ALL"
-      " SELECT privilege, name"
-      "  FROM (VALUES {1}) AS needed (name, kind, privilege)"
+      " SELECT place, privilege, name"
+      "  FROM (VALUES {1}) AS needed (place, name, kind, privilege)"
       "  JOIN pg_class AS object ON object.relname = name AND object.relnamespace ="
       "   (SELECT oid FROM pg_namespace WHERE nspname = '{0}')"
       "  WHERE NOT CASE kind WHEN 'TABLE' THEN has_table_privilege(object.oid, privilege)"
-      "                      ELSE has_sequence_privilege(object.oid, privilege) END",
+      "                      ELSE has_sequence_privilege(object.oid, privilege) END"
+      ") AS lacking ORDER BY place",
       rights.schema, needed);
 }
 
