@@ -12,6 +12,10 @@ namespace {
 // its own may be waiting, and so may sockets and timers.
 constexpr int kMostInARow = 64;
 
+// An exception ends the process here. On gRPC's threads it would be swallowed on its way out, and
+// the loop be taken for ever.
+void Call(const std::function<void()>& callback) noexcept { callback(); }
+
 // The callback is shared with the pending wait, so that a timer may be destroyed from inside its
 // own callback.
 class AsioTimer final : public Timer {
@@ -49,7 +53,8 @@ void EventLoop::Dispatch(std::function<void()> callback) {
     }
     taken_ = true;
   }
-  std::exchange(callback, nullptr)();
+  Call(callback);
+  callback = nullptr;
   Drain();
 }
 
@@ -65,15 +70,19 @@ void EventLoop::Drain() {
         return;
       }
       if (in_a_row == kMostInARow) {
-        handed_over_ = true;
-        asio::post(context_, [this] { Drain(); });
+        HandOver();
         return;
       }
       next = std::move(waiting_.front());
       waiting_.pop_front();
     }
-    next();
+    Call(next);
   }
+}
+
+void EventLoop::HandOver() {
+  handed_over_ = true;
+  asio::post(context_, [this] { Drain(); });
 }
 
 std::unique_ptr<Timer> EventLoop::After(Duration delay, std::function<void()> callback) {
@@ -84,6 +93,10 @@ void EventLoop::Run() {
   {
     std::lock_guard lock(mutex_);
     closed_ = false;
+    if (!taken_ && !waiting_.empty()) {
+      taken_ = true;
+      HandOver();
+    }
   }
   auto work = asio::make_work_guard(context_);
   context_.run();

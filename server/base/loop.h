@@ -59,7 +59,8 @@ class EventLoop final : public Scheduler {
   // Runs callbacks until Stop(). None runs, on any thread, between it and the next Run().
   void Run();
 
-  // Any thread. Run() returns soon after, whatever is still queued.
+  // Any thread. Run() returns soon after, whatever is still queued; so does one that comes later,
+  // unless the context is restarted before it.
   void Stop();
 
   // For those who wait for sockets on this loop, and dispatch what they then do.
@@ -68,6 +69,8 @@ class EventLoop final : public Scheduler {
  private:
   // Runs what waits, while the scheduler's thread is ours.
   void Drain();
+  // Leaves that to the loop's own thread. Under mutex_.
+  void HandOver();
 
   // Without asio's hint that one thread is enough: it would keep what is posted on the loop's own
   // thread to itself for a moment, in which another thread might post something that overtakes it.

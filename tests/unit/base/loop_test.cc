@@ -5,7 +5,9 @@
 
 #include <asio/post.hpp>
 #include <atomic>
+#include <future>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -125,6 +127,49 @@ TEST(EventLoop, Dispatch_NothingRunsOnceRunIsOver) {
   over = true;
   other.join();
   EXPECT_FALSE(after);
+}
+
+TEST(EventLoop, Run_OnceMoreGoesOnWithWhatWasLeft) {
+  EventLoop loop;
+  std::vector<int> ran;
+  std::promise<void> begun;
+  std::thread other([&] {
+    loop.Dispatch([&] {
+      loop.Dispatch([&] { ran.push_back(1); });
+      loop.Stop();
+      begun.set_value();
+      // Until Run() is over, and what is dispatched is dropped.
+      bool dropped = false;
+      while (!dropped) {
+        const auto token = std::make_shared<int>();
+        loop.Dispatch([token] {});
+        dropped = token.use_count() == 1;
+      }
+    });
+  });
+  begun.get_future().wait();
+  loop.Run();
+  other.join();
+  EXPECT_THAT(ran, ElementsAre());
+
+  loop.context().restart();
+  loop.Post([&] {
+    ran.push_back(2);
+    loop.Stop();
+  });
+  loop.Run();
+  EXPECT_THAT(ran, ElementsAre(1, 2));
+}
+
+TEST(EventLoopDeathTest, AnExceptionEndsTheProcessOnWhateverThread) {
+  EXPECT_DEATH(
+      {
+        try {
+          EventLoop().Dispatch([] { static_cast<void>(std::string().at(0)); });
+        } catch (...) {
+        }
+      },
+      "out_of_range");
 }
 
 TEST(EventLoop, Dispatch_KeepsTheOrderOfWhatIsPostedWhoeverPosts) {
