@@ -39,26 +39,34 @@ void JointClaims::Make(Call call) {
     entry->second.push_back(std::move(call));
     if (!first) return;
   }
+  AskForATurn(target);
+}
+
+void JointClaims::AskForATurn(const Target& target) {
   if (lane_.Enqueue([this, target](Store& store) { Serve(target, store); })) return;
-  for (auto refused = TakeWaiting(target); !refused.empty(); refused = TakeWaiting(target)) {
-    for (const Call& each : refused) each.answer(Fail(RequestQueueFull()));
-  }
+  do {
+    for (const Call& each : TakeWaiting(target)) each.answer(Fail(RequestQueueFull()));
+  } while (!Done(target));
 }
 
 void JointClaims::Serve(const Target& target, Store& store) {
-  for (auto calls = TakeWaiting(target); !calls.empty(); calls = TakeWaiting(target)) {
-    AnswerAll(std::move(calls), store);
-  }
+  AnswerAll(TakeWaiting(target), store);
+  if (!Done(target)) AskForATurn(target);
 }
 
-// The entry stays while somebody is served, and goes when nobody has come meanwhile.
 std::vector<JointClaims::Call> JointClaims::TakeWaiting(const Target& target) {
   std::lock_guard lock(mutex_);
-  const auto entry = waiting_.find(target);
-  auto calls = std::exchange(entry->second, {});
+  auto calls = std::exchange(waiting_.at(target), {});
   count_ -= calls.size();
-  if (calls.empty()) waiting_.erase(entry);
   return calls;
+}
+
+bool JointClaims::Done(const Target& target) {
+  std::lock_guard lock(mutex_);
+  const auto entry = waiting_.find(target);
+  if (!entry->second.empty()) return false;
+  waiting_.erase(entry);
+  return true;
 }
 
 void JointClaims::AnswerAll(std::vector<Call> calls, Store& store) {

@@ -46,9 +46,13 @@ class JointClaims {
   // What the claims that come together have in common: namespace, key, expected owner and fence.
   using Target = std::tuple<std::string, std::string, Incarnation, Fence>;
 
-  // Answers all that wait for the target now, and goes on while others have come meanwhile.
+  // Answers all that wait for the target now. Those who come meanwhile have a turn of the lane of
+  // their own, behind whatever else waits for it.
   void Serve(const Target& target, Store& store);
+  void AskForATurn(const Target& target);
   std::vector<Call> TakeWaiting(const Target& target);
+  // Whether nobody has come meanwhile. Then its entry is gone.
+  bool Done(const Target& target);
   static void AnswerAll(std::vector<Call> calls, Store& store);
 
   Lane& lane_;

@@ -104,9 +104,21 @@ TEST_P(JointClaimsTest, WhoComesMeanwhile_IsAnsweredByALaterTransaction) {  // P
     Must(Claim(heir, Item(item.key)));
   });
   lane_.RunOne(store());
+  lane_.RunOne(store());
   EXPECT_THAT(answers_, ElementsAre(Pair("till", "CLAIMED by till"), Pair("desk", "LOST to heir")));
   Make(desk, item);
   EXPECT_EQ(lane_.waiting(), 1U) << "it is forgotten";
+}
+
+TEST_P(JointClaimsTest, WhoComesMeanwhile_IsBehindThoseOfOtherItems) {
+  Pod till = Register(host_, "till");
+  Pod desk = Register(host_, "desk");
+  const WorkItem item = OrphanOf("cart");
+  Make(till, item, [&] { Make(desk, item); });
+  Make(desk, OrphanOf("shelf"));
+  for (int i = 0; i < 3; ++i) lane_.RunOne(store());
+  EXPECT_THAT(answers_, ElementsAre(Pair("till", "CLAIMED by till"),
+                                    Pair("desk", "CLAIMED by desk"), Pair("desk", "LOST to till")));
 }
 
 TEST_P(JointClaimsTest, TheDead_LeaveItToTheNext) {  // P6
