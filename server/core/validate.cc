@@ -83,6 +83,11 @@ Result<void> CheckRegistrationId(std::string_view id) {
   return Fail(InvalidField("registration_id", "must be 16 to 64 random letters, digits and '-'"));
 }
 
+Result<void> CheckSessionToken(std::string_view token) {
+  if (!token.empty() && token.size() <= 128 && IsPlainText(token)) return {};
+  return Fail(InvalidField("session_token", "must be the token that Registered returned"));
+}
+
 Result<void> CheckSupersedeKey(std::string_view key) {
   if (IsSecret(key)) return {};
   return Fail(InvalidField("supersede_key",

@@ -26,6 +26,7 @@ inline constexpr Duration kDefaultStickyWait = std::chrono::seconds(30);
 Result<void> CheckNamespace(std::string_view ns);
 Result<void> CheckPodName(std::string_view name, std::string_view field = "name");
 Result<void> CheckRegistrationId(std::string_view id);
+Result<void> CheckSessionToken(std::string_view token);
 // Of a key that is given.
 Result<void> CheckSupersedeKey(std::string_view key);
 Result<void> CheckLease(Duration lease);

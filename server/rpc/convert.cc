@@ -155,13 +155,11 @@ Result<PodMessage> ReadRegister(const v1::Register& request) {
 }
 
 Result<PodMessage> ReadResume(const v1::Resume& request) {
-  const auto checked = CheckNamespace(request.namespace_()).and_then([&] {
-    return CheckIncarnation("incarnation", request.incarnation());
-  });
+  const auto checked =
+      CheckNamespace(request.namespace_())
+          .and_then([&] { return CheckIncarnation("incarnation", request.incarnation()); })
+          .and_then([&] { return CheckSessionToken(request.session_token()); });
   if (!checked) return Fail(checked.error());
-  if (request.session_token().empty() || request.session_token().size() > 128) {
-    return Fail(InvalidField("session_token", "must be the token that Registered returned"));
-  }
   return ResumeMessage{request.namespace_(), {request.incarnation()}, request.session_token()};
 }
 

@@ -33,8 +33,7 @@ void RequireWithinBounds(const RegisterMessage& message) {
 void RequireWithinBounds(const ResumeMessage& message) {
   RequireNamespace(message.ns);
   RequireNumber(message.incarnation.value);
-  Require(!message.session_token.empty() && message.session_token.size() <= 128,
-          "a token has 1 to 128 bytes");
+  RequireText(message.session_token, 128);
 }
 
 // Nothing of them is bounded.

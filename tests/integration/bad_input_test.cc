@@ -88,6 +88,8 @@ TEST_F(BadInput, Session_RefusesEachMalformedField) {
   refused(with(R"("profile": 7)"), "profile");
   refused(with(R"("labels": {"": "x"})"), "labels");
   refused(R"({"resume": {"namespace": "default", "incarnation": 1}})", "session_token");
+  refused(R"({"resume": {"namespace": "default", "incarnation": 1, "sessionToken": "a\u0000b"}})",
+          "session_token");
   refused(R"({"resume": {"namespace": "default", "sessionToken": "x"}})", "incarnation");
 }
 

@@ -41,6 +41,16 @@ TEST(Validate, RegistrationId) {
   ExpectRefused(CheckRegistrationId(std::string(65, 'a')), "registration_id");
 }
 
+TEST(Validate, SessionToken) {
+  EXPECT_TRUE(CheckSessionToken("0123456789abcdef.of-somebody"));
+  EXPECT_TRUE(CheckSessionToken(std::string(128, 'a')));
+  ExpectRefused(CheckSessionToken(""), "session_token");
+  ExpectRefused(CheckSessionToken(std::string(129, 'a')), "session_token");
+  // Postgres would refuse them, and with them all who resume together.   (P9)
+  ExpectRefused(CheckSessionToken(std::string("a\0b", 3)), "session_token");
+  ExpectRefused(CheckSessionToken("\xff"), "session_token");
+}
+
 TEST(Validate, SupersedeKey) {
   EXPECT_TRUE(CheckSupersedeKey("6ba7b810-9dad-11d1-80b4-00c04fd430c8"));
   ExpectRefused(CheckSupersedeKey("short"), "supersede_key");
