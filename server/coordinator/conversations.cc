@@ -158,7 +158,7 @@ TellRefuted Conversations::CountRefuted() const {
   return [&measures = env_.measures](Duration stood) { measures.Refuted(stood); };
 }
 
-// --- RegisterOutcome
+// --- Register
 
 void Conversations::BeginRegister(const Stream& stream, const RegisterMessage& message) {
   Conversation& conversation = conversations_.at(stream);

@@ -48,16 +48,17 @@ class LockRaceTest : public ::testing::Test {
     return connection;
   }
 
-  // Until the store waits for a lock, or `call` has ended.
+  // Until a store waits for a lock, or so many do, or `call` has ended.
   template <typename T>
-  void AwaitWaiting(const std::future<T>& call) {
+  void AwaitWaiting(const std::future<T>& call, int64_t stores = 1) {
     constexpr pg::Statement kWaiting{
         "waiting",
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE application_name = 'store' AND wait_event_type = 'Lock'"};
     auto connection = Connect();
     int64_t waiting = 0;
-    while (waiting == 0 && call.wait_for(std::chrono::seconds(0)) == std::future_status::timeout) {
+    while (waiting < stores &&
+           call.wait_for(std::chrono::seconds(0)) == std::future_status::timeout) {
       auto rows = connection->Execute({.steps = {{&kWaiting, {}}}, .changes = false}, Deadline());
       ASSERT_TRUE(rows);
       waiting = rows->front()[0].Bigint();
@@ -80,8 +81,8 @@ class LockRaceTest : public ::testing::Test {
   }
 
   TestDatabase database_;
-  PostgresStore store_{{.conninfo = database_.conninfo(), .application_name = "store"},
-                       std::chrono::seconds(20)};
+  const pg::ConnectOptions target_{.conninfo = database_.conninfo(), .application_name = "store"};
+  PostgresStore store_{target_, std::chrono::seconds(20)};
 };
 
 }  // namespace vigil

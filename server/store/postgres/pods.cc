@@ -126,7 +126,7 @@ std::vector<Result<Pod>> PostgresStore::ResumeTogether(const std::vector<ResumeP
   }
   const std::string& ns = pods.front().ns;
   auto rows = ChangeAndWake(
-      ns, {{&kLockPods, {ns, incarnations}},
+      ns, {{&kLockPodsToKeep, {ns, incarnations}},
            {&kResume, {ns, incarnations, tokens, pods.front().coordinator, sessions, may_claim}}});
   if (!rows) return std::vector<Result<Pod>>(pods.size(), Fail(rows.error()));
   for (pg::Row row : rows->back()) {
@@ -142,7 +142,7 @@ std::vector<Result<Pod>> PostgresStore::ResumeTogether(const std::vector<ResumeP
 }
 
 Result<void> PostgresStore::Leave(const std::string& ns, HostedPod pod) {
-  auto rows = ChangeAndWake(ns, {{&kLockPods, {ns, Numbers(std::vector{pod.incarnation})}},
+  auto rows = ChangeAndWake(ns, {{&kLockPodsToEnd, {ns, Numbers(std::vector{pod.incarnation})}},
                                  {&kLeave, {ns, pod.incarnation, pod.session}}});
   if (!rows) return Fail(std::move(rows.error()));
   if (rows->back().empty()) return Fail(PodNotFound(std::to_string(pod.incarnation.value)));

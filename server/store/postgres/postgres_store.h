@@ -110,9 +110,9 @@ class PostgresStore final : public Store {
   // What is wished, and what the registration made before; by incarnation.
   using Repetitions = std::map<Incarnation, std::pair<const NewPod&, Registered>>;
   Outcomes Repeat(Repetitions repeated, const TellRefuted& refuted);
-  Result<WrittenEvents> JudgeHosted(const pg::Statement& statement, const std::string& ns,
-                                    Cause cause, const std::vector<HostedPod>& pods,
-                                    const Committed& committed);
+  Result<WrittenEvents> JudgeHosted(const pg::Statement& lock, const pg::Statement& statement,
+                                    const std::string& ns, Cause cause,
+                                    const std::vector<HostedPod>& pods, const Committed& committed);
   Result<HeldItem> ChangeHeld(const pg::Statement& statement, const WorkHolder& holder,
                               pg::Params more, bool wake);
   // From the rows of the locked pods, the first, and those of the attempt, the last, less its first

@@ -18,7 +18,8 @@ constexpr int64_t kMostPredecessorsWork = 1000;
 constexpr pg::Statement kEnsureNamespace{
     "ensure_namespace", "INSERT INTO vigil.namespaces (name) VALUES ($1) ON CONFLICT DO NOTHING"};
 
-// Locks the living incarnations of the names and those that these registrations made, by number.
+// Key-share-locks the living incarnations of the names and those that these registrations made, by
+// number: until the commit they do not end.
 constexpr pg::Statement kLockNamesakes{
     "lock_namesakes",
     "SELECT pod.* FROM ("
@@ -33,7 +34,7 @@ constexpr pg::Statement kLockNamesakes{
     "                   LIMIT 1) AS made"
     "  ORDER BY number) AS found,"
     " LATERAL (SELECT incarnation FROM vigil.pods"
-    "           WHERE incarnation = found.number FOR UPDATE) AS pod"};
+    "           WHERE incarnation = found.number FOR KEY SHARE) AS pod"};
 
 // What the ended incarnations of the names own. Each is looked up by itself: a plan that joins,
 // from when there were few pods, would read all of them.
@@ -267,7 +268,7 @@ Result<std::optional<Registered>> PostgresStore::Supersede(const NewPod& pod,
   pg::Params params = ParamsOf(pod.ns, {{pod.session, &pod}});
   const pg::Params predecessors{params[0], params[1], kMostPredecessorsWork};
   params.emplace_back(incumbent);
-  auto rows = ChangeAndWake(pod.ns, {{&kLockPods, {pod.ns, Numbers(std::vector{incumbent})}},
+  auto rows = ChangeAndWake(pod.ns, {{&kLockPodsToEnd, {pod.ns, Numbers(std::vector{incumbent})}},
                                      {&kSupersede, std::move(params)},
                                      {&kPredecessorsWork, predecessors}});
   if (!rows) return Fail(std::move(rows.error()));

@@ -138,9 +138,13 @@ struct HostedArrays {
   std::vector<int64_t> sessions;
 };
 
-// Locks the rows of these pods, by number. A statement that decides comes after it in the same
+// Lock the rows of these pods, by number. A statement that decides comes after it in the same
 // transaction, so that it sees what was committed while this one waited.
-extern const pg::Statement kLockPods;
+// To end them: no change of their work is under way then.   (P6)
+extern const pg::Statement kLockPodsToEnd;
+// To host or suspect them. It waits for no change of their work, of which there may always be one
+// under way.   (P9)
+extern const pg::Statement kLockPodsToKeep;
 
 // Wakes the listeners of the log of the namespace $1. That its commit is lost matters to nobody, so
 // it does not wait for the disk.

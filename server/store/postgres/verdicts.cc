@@ -67,14 +67,15 @@ constexpr pg::Statement kRefute{
 
 }  // namespace
 
-Result<WrittenEvents> PostgresStore::JudgeHosted(const pg::Statement& statement,
+Result<WrittenEvents> PostgresStore::JudgeHosted(const pg::Statement& lock,
+                                                 const pg::Statement& statement,
                                                  const std::string& ns, Cause cause,
                                                  const std::vector<HostedPod>& pods,
                                                  const Committed& committed) {
   if (pods.empty()) return WrittenEvents{};
   const HostedArrays arrays(pods);
   auto rows = link_.Execute(
-      {.steps = {{&kLockPods, {ns, arrays.incarnations}},
+      {.steps = {{&lock, {ns, arrays.incarnations}},
                  {&statement, {ns, arrays.incarnations, arrays.sessions, Name(cause)}}}});
   if (!rows) return Fail(std::move(rows.error()));
   WrittenEvents written;
@@ -90,13 +91,13 @@ Result<WrittenEvents> PostgresStore::JudgeHosted(const pg::Statement& statement,
 Result<WrittenEvents> PostgresStore::SuspectHosted(const std::string& ns, Cause cause,
                                                    const std::vector<HostedPod>& pods,
                                                    const Committed& committed) {
-  return JudgeHosted(kSuspectHosted, ns, cause, pods, committed);
+  return JudgeHosted(kLockPodsToKeep, kSuspectHosted, ns, cause, pods, committed);
 }
 
 Result<WrittenEvents> PostgresStore::DeclareHosted(const std::string& ns, Cause cause,
                                                    const std::vector<HostedPod>& pods,
                                                    const Committed& committed) {
-  return JudgeHosted(kDeclareHosted, ns, cause, pods, committed);
+  return JudgeHosted(kLockPodsToEnd, kDeclareHosted, ns, cause, pods, committed);
 }
 
 Result<std::vector<HostedPod>> PostgresStore::Refute(const std::string& ns,
@@ -104,7 +105,7 @@ Result<std::vector<HostedPod>> PostgresStore::Refute(const std::string& ns,
                                                      const TellRefuted& refuted) {
   if (pods.empty()) return std::vector<HostedPod>{};
   const HostedArrays arrays(pods);
-  auto rows = ChangeAndWake(ns, {{&kLockPods, {ns, arrays.incarnations}},
+  auto rows = ChangeAndWake(ns, {{&kLockPodsToKeep, {ns, arrays.incarnations}},
                                  {&kRefute, {ns, arrays.incarnations, arrays.sessions}}});
   if (!rows) return Fail(std::move(rows.error()));
   for (pg::Row row : rows->back()) {

@@ -206,7 +206,7 @@ Result<std::vector<Suspicion>> PostgresStore::SuspectFree(const Observer& observ
                                                           const std::vector<HostedPod>& pods) {
   const HostedArrays arrays(pods);
   auto rows = ChangeAndWake(
-      ns, {{&kLockPods, {ns, arrays.incarnations}},
+      ns, {{&kLockPodsToKeep, {ns, arrays.incarnations}},
            {&kSuspectFree,
             {ns, observer.number, observer.backend, ObserverKey(observer), kSessionKeys,
              arrays.incarnations, arrays.sessions, observer.identity}}});
@@ -234,7 +234,7 @@ Result<std::vector<HostedPod>> PostgresStore::DeclareFree(
   }
   const HostedArrays arrays(pods);
   auto rows = ChangeAndWake(
-      ns, {{&kLockPods, {ns, arrays.incarnations}},
+      ns, {{&kLockPodsToEnd, {ns, arrays.incarnations}},
            {&kDeclareFree,
             {ns, observer.number, observer.backend, ObserverKey(observer), kSessionKeys,
              arrays.incarnations, arrays.sessions, numbers, observer.identity}}});

@@ -13,7 +13,7 @@ namespace vigil {
 
 const pg::Statement kLockCaller{"lock_caller",
                                 "SELECT incarnation, state, cause FROM vigil.pods"
-                                " WHERE namespace = $1 AND incarnation = $2 FOR SHARE"};
+                                " WHERE namespace = $1 AND incarnation = $2 FOR KEY SHARE"};
 
 const pg::Statement kLockClaimant{"lock_claimant",
                                   "SELECT incarnation, state, cause FROM vigil.pods"

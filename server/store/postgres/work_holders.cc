@@ -76,7 +76,7 @@ constexpr pg::Statement kFailWork{
                       " ELSE 'WORK_QUARANTINED' END") VIGIL_APPEND_NEWS
     "SELECT " VIGIL_REMEMBERS("$5") ", found.* FROM (" VIGIL_NOW ") AS found"};
 
-// Share-locks the rows of the caller ($2) and of the living pod of the name $3, by number.
+// Key-share-locks the rows of the caller ($2) and of the living pod of the name $3, by number.
 constexpr pg::Statement kLockTransferPods{
     "lock_transfer_pods",
     "SELECT pod.* FROM (SELECT $2 AS number"
@@ -85,7 +85,7 @@ constexpr pg::Statement kLockTransferPods{
     "                            AND state IN ('ALIVE', 'SUSPECT')"
     "                   ORDER BY number) AS named, LATERAL ("
     "  SELECT incarnation, state, cause FROM vigil.pods"
-    "   WHERE incarnation = named.number AND namespace = $1 FOR SHARE) AS pod"};
+    "   WHERE incarnation = named.number AND namespace = $1 FOR KEY SHARE) AS pod"};
 
 // A pod of the name that has registered since the rows were locked is locked here, without waiting
 // behind the item's lock; when somebody else has it, the caller looks again. $6 is the caller's
@@ -97,7 +97,7 @@ constexpr pg::Statement kTransferWork{
     "  SELECT incarnation, name, labels FROM vigil.pods"
     "   WHERE namespace = $1 AND name = $5 AND state IN ('ALIVE', 'SUSPECT')"
     "     AND (may_claim OR incarnation = $3)"
-    "   FOR SHARE SKIP LOCKED),"
+    "   FOR KEY SHARE SKIP LOCKED),"
     " changed AS ("
     "  UPDATE vigil.work_items AS item"
     "     SET owner = target.incarnation, fence = " VIGIL_NEXT_FENCE("item.fence") ","

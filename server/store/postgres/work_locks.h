@@ -8,8 +8,8 @@
 
 namespace vigil {
 
-// Share-locks the row of the caller ($2): until the commit it cannot end. The owner from whom an
-// item is claimed needs no lock, since DEAD and LEFT are final.   (P6)
+// Key-share-locks the row of the caller ($2): until the commit it cannot end, but move. The owner
+// from whom an item is claimed needs no lock, since DEAD and LEFT are final.   (P6)
 extern const pg::Statement kLockCaller;
 
 // The same, for one at a time: a repetition of a claim of many sees what the first one did.
