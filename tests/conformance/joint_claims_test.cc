@@ -199,5 +199,21 @@ TEST_P(JointClaimsTest, AFullLane_RefusesAndForgets) {  // P11
                                     Pair("till", "CLAIMED by till")));
 }
 
+TEST_P(JointClaimsTest, AFullLane_RefusesWhoComesMeanwhileAndForgets) {  // P11
+  Pod till = Register(host_, "till");
+  Pod desk = Register(host_, "desk");
+  const WorkItem item = OrphanOf("cart");
+  Make(till, item, [&] {
+    lane_.full = true;
+    Make(desk, item);
+  });
+  lane_.RunOne(store());
+  EXPECT_THAT(answers_, ElementsAre(Pair("till", "CLAIMED by till"),
+                                    Pair("desk", std::string(reason::kLimitReached))));
+  lane_.full = false;
+  Make(desk, item);
+  EXPECT_EQ(lane_.waiting(), 1U) << "it is forgotten";
+}
+
 }  // namespace
 }  // namespace vigil

@@ -48,7 +48,7 @@ class LockRaceTest : public ::testing::Test {
     return connection;
   }
 
-  // Until a store waits for a lock, or so many do, or `call` has ended.
+  // Until so many stores wait for a lock, or `call` has ended.
   template <typename T>
   void AwaitWaiting(const std::future<T>& call, int64_t stores = 1) {
     constexpr pg::Statement kWaiting{

@@ -33,8 +33,6 @@ class PodLocksTest : public LockRaceTest {
 
  private:
   std::unique_ptr<pg::Connection> item_;
-
- protected:
   std::future<Result<WorkItem>> checkpoint_;
 };
 
@@ -43,6 +41,22 @@ TEST_F(PodLocksTest, Resume_DoesNotWaitForThePodsWork) {  // P9
       other_.ResumeTogether({{"shop", {1}, "", {.value = 1}, {.value = 2}}}, {}).front();
   ASSERT_TRUE(resumed) << resumed.error().message;
   EXPECT_EQ(resumed->session, SessionNumber{2});
+}
+
+TEST_F(PodLocksTest, Resume_DoesNotWaitForATransferToThePod) {  // P9
+  AddPod(2, "desk");
+  PostgresStore giver(target_, std::chrono::seconds(20));
+  auto transfer = std::async(std::launch::async, [&] {
+    return giver.TransferWork({"shop", "cart", {1}, Fence{1}}, "desk");
+  });
+  AwaitWaiting(transfer, 2);
+  const auto resumed =
+      other_.ResumeTogether({{"shop", {2}, "", {.value = 1}, {.value = 3}}}, {}).front();
+  EXPECT_TRUE(resumed) << resumed.error().message;
+  FinishWork();
+  const auto given = transfer.get();
+  ASSERT_TRUE(given) << given.error().message;
+  EXPECT_EQ(given->owner, Incarnation{2});
 }
 
 TEST_F(PodLocksTest, SuspectedAndRefuted_WithoutWaitingForThePodsWork) {  // P9

@@ -59,15 +59,14 @@ std::vector<FormerOwner> FormerOwnersFrom(const std::string& json) {
 
 }  // namespace
 
-const pg::Statement kLockPodsToEnd{"lock_pods_to_end",
-                                   "SELECT incarnation FROM vigil.pods"
-                                   " WHERE namespace = $1 AND incarnation = ANY ($2)"
-                                   " ORDER BY incarnation FOR UPDATE"};
+#define VIGIL_LOCK_PODS                              \
+  "SELECT incarnation FROM vigil.pods"               \
+  " WHERE namespace = $1 AND incarnation = ANY ($2)" \
+  " ORDER BY incarnation "
 
-const pg::Statement kLockPodsToKeep{"lock_pods_to_keep",
-                                    "SELECT incarnation FROM vigil.pods"
-                                    " WHERE namespace = $1 AND incarnation = ANY ($2)"
-                                    " ORDER BY incarnation FOR NO KEY UPDATE"};
+const pg::Statement kLockPodsToEnd{"lock_pods_to_end", VIGIL_LOCK_PODS "FOR UPDATE"};
+
+const pg::Statement kLockPodsToKeep{"lock_pods_to_keep", VIGIL_LOCK_PODS "FOR NO KEY UPDATE"};
 
 const pg::Statement kWake{"wake",
                           "SELECT set_config('synchronous_commit', 'off', true),"
